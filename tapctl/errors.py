@@ -391,6 +391,11 @@ class AwsRefused(AwsError):
         return self.aws_code in _DENIED
 
     @property
+    def refusal(self) -> str:
+        """AWS's word where it refused for another reason than a missing permission; else empty."""
+        return "" if self.is_denied else f"{self.aws_code}: {self.message}"
+
+    @property
     def iam_action(self) -> str:
         """The action that is denied, which may be another than was called: creating a function passes a role."""
         match = _PERMISSION.search(self.message) if self.is_denied else None

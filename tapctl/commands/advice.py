@@ -254,6 +254,8 @@ def _reading(one: Finding, session: Session) -> Advice:
     """The advice on what was not compared."""
     if one.reason is Reason.DENIED:
         return Advice(read=session.command("drift"), read_note=f"allow {one.action}, then")
+    if one.reason is Reason.REFUSED:
+        return Advice(read=session.command("drift"), read_note="once AWS tells it,")
     if one.reason is Reason.FOREIGN:
         return Advice(read=session.command("plan"), read_note="tells whose it is, and what may be done:")
     return Advice(read=session.command("apply"), read_note="records it")

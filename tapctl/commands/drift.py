@@ -5,7 +5,7 @@ What the files want is read only where the record is of them as they are: to see
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -27,7 +27,16 @@ from tapctl.commands.waivers import WaiverTally, waivers_for, warn_of_idle_waive
 from tapctl.commands.wanted import recorded_network, wanted_beside
 from tapctl.commands.who import with_causes, with_who
 from tapctl.engine.diff import Difference
-from tapctl.engine.drift import PHASE, WHOLE_RESOURCE, Finding, FindingState, Reason, Report, detect_drift
+from tapctl.engine.drift import (
+    PHASE,
+    WHOLE_RESOURCE,
+    Finding,
+    FindingState,
+    Reason,
+    Report,
+    detect_drift,
+    unread_finding,
+)
 from tapctl.engine.model import Observed
 from tapctl.engine.observe import Absent, Observation, Observations, ObserveRequest, Unreadable, observe_all
 from tapctl.engine.record import Entry, Phase
@@ -48,7 +57,7 @@ from tapctl.stack.definition import planned_stack
 from tapctl.stack.forged import forged, forged_whatever_the_files
 from tapctl.stack.image import FIELD as IMAGE_FIELD
 from tapctl.stack.image import tags_of
-from tapctl.stack.never_wanted import SET_AFTER_CREATION, holds, let_in, never_wanted
+from tapctl.stack.never_wanted import CONSTANT, SET_AFTER_CREATION, holds, let_in, never_wanted
 
 _NAMED: Final = 5
 """Resources that are named where more are meant."""
@@ -144,7 +153,7 @@ def compare_between_readings(
 def _compare_stored(session: Session, stored: Stored, waivers: Sequence[Waiver]) -> Compared | None:
     manifest, version = stored
     if version is None:
-        raise _not_recorded_error(session)
+        raise not_recorded_error(session)
     return compare_recorded(session, manifest, waivers, exposures=True)
 
 
@@ -152,7 +161,7 @@ def _differs(compared: Compared | None) -> bool:
     return compared is not None and not (compared.report.is_complete and not compared.report.drifted)
 
 
-def _not_recorded_error(session: Session) -> NotRecorded:
+def not_recorded_error(session: Session) -> NotRecorded:
     """The error for a missing record: who may write records may remove one, so AWS is asked what it has."""
     seen = _not_recorded(session, {})
     there = [address for address, one in seen.items() if not _is_gone(one) and not _is_retained(one)]
@@ -249,7 +258,7 @@ def _unrecorded_finding(session: Session, address: str, seen: Observation, entri
     type_, _, id_ = address.partition("/")
     place, denied = (address, type_, WHOLE_RESOURCE), _denied(seen)
     if denied or not isinstance(seen, Observed):
-        return Finding(*place, Reason.DENIED, action=denied)
+        return unread_finding(*place, denied, seen.refusal if isinstance(seen, Unreadable) else "")
     ownership = session.claimant.judge(registry()[type_], id_, seen, recorded=None)
     if not ownership.ours:
         return Finding(*place, Reason.FOREIGN, detail=ownership.owner_tags)
@@ -468,7 +477,7 @@ def never_wanted_findings(
     """The findings on what the product can never want and the record does not tell as a difference.
 
     The rules that EC2 gives to every new group are none as long as an unfinished apply has not taken them away; nor is
-    what a create cannot set, of a resource that was never finished.
+    what a create cannot set, of a resource that was never finished, or what a removal of ours has unset.
     """
     own = observed.get(f"{SecurityGroup.type}/{names.lambda_security_group}")
     group = own.outputs.group_id if isinstance(own, Observed) and isinstance(own.outputs, SecurityGroupOutputs) else ""
@@ -478,17 +487,26 @@ def never_wanted_findings(
         type_, _, id_ = address.partition("/")
         passing = OF_EVERY_NEW_GROUP if _are_rules_being_made(address, entries) else frozenset()
         told = [one for one in report.findings if one.address == address]
-        entry = entries.get(address)
-        is_new = entry is not None and entry.confirmed_spec is None
+        unset = _unset_by_us(entries.get(address), observation)
         for field, item, reason in never_wanted(names, type_, id_, observation.spec, passing):
             unwaived = (one for one in told if one.waiver is None)
-            passes = field in observation.unreadable or (is_new and (type_, field) in SET_AFTER_CREATION)
+            passes = field in observation.unreadable or (type_, field) in unset
             if not passes and not _is_told(unwaived, field, item):
                 yield Finding(address, type_, field, Reason.NEVER_WANTED, live=reason)
         for field, item in let_in(names, type_, id_, observation.spec, group):
             # A waiver may cover one, where it is told as a difference.
             if field not in observation.unreadable and not _is_told(told, field, item):
                 yield Finding(address, type_, field, Reason.NEVER_WANTED, live=item)
+
+
+def _unset_by_us(entry: Entry | None, seen: Observed[Any, Any]) -> Collection[tuple[str, str]]:
+    """Types and fields that a run of ours, which did not finish, leaves at a value of AWS's own."""
+    if entry is None:
+        return ()
+    if entry.phase is Phase.LEAVING and seen.deleting:
+        # A key that waits for its deletion is disabled, and does not rotate.
+        return CONSTANT
+    return SET_AFTER_CREATION if entry.confirmed_spec is None else ()
 
 
 def _is_told(findings: Iterable[Finding], field: str, item: Any) -> bool:

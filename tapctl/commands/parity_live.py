@@ -16,7 +16,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from tapctl.commands.drift import compare_between_readings
-from tapctl.commands.fleet import for_each_environment, listed, lost_copies
+from tapctl.commands.fleet import Lost, errors_of_lost, for_each_environment, listed, lost_records
 from tapctl.commands.parity import (
     ALLOWED,
     NOT_APPLIED,
@@ -41,13 +41,13 @@ from tapctl.commands.parity import (
 from tapctl.commands.plan import look_up
 from tapctl.commands.waivers import waivers_for
 from tapctl.commands.wanted import wanted_beside
-from tapctl.config import Config, known_environments
+from tapctl.config import Config
 from tapctl.engine import refs
 from tapctl.engine.diff import compare as compare_fields
 from tapctl.engine.diff import leave_parts
 from tapctl.engine.drift import UNFINISHED, WHOLE_RESOURCE, FindingState, Reason
 from tapctl.engine.model import Observed, Spec
-from tapctl.engine.observe import Observations, Unreadable
+from tapctl.engine.observe import Observations, Unreadable, unread_note
 from tapctl.engine.plan import Action
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.waiver import Spares, Waiver, spare_nothing, spares_of
@@ -82,7 +82,7 @@ class LiveEnvironment:
     under_way: Collection[Place]
     """The places that a run was changing during the look."""
     unread: Mapping[Place, str]
-    """The places that could not be read, with the action that was denied."""
+    """The places that could not be read, each with the reason."""
     unrecorded: Collection[str]
     """The addresses of what is there with our tags, and not recorded: nobody knows what was meant."""
     waived: Mapping[Place, Collection[Waiver]] = field(default_factory=dict)
@@ -106,7 +106,7 @@ def parity_live(invocation: Invocation, screen: Screen, environments: tuple[str,
     known_suffixes(invocation, store)
     chosen = choose(invocation, environments)
     beside = records_beside(invocation, screen, environments, chosen)
-    lost = _lost_copies(invocation, screen, store, environments)
+    lost = _lost_records(invocation, screen, store, chosen, is_all=not environments)
     known = known_records(invocation, screen, chosen, emptied=True)
     read: dict[str, LiveEnvironment | None] = {}
 
@@ -143,14 +143,19 @@ def parity_live(invocation: Invocation, screen: Screen, environments: tuple[str,
     return invocation.finish(screen, status_of(code), code, counts, summary)
 
 
-def _lost_copies(invocation: Invocation, screen: Screen, store: Store, environments: tuple[str, ...]) -> RecordsBeside:
-    """Report the copies whose record is gone and whose resources are in AWS, by their tags; none where some are named.
+def _lost_records(
+    invocation: Invocation, screen: Screen, store: Store, chosen: Collection[str], *, is_all: bool
+) -> RecordsBeside:
+    """Report what has no record and is in AWS, by its tags: of the chosen ones, and where all are chosen, of copies.
 
-    Their suffixes are in no file, and no record is left to say that they are not compared.
+    Who may write a record may remove it, its history too. A copy's suffix is in no file: its history is what is left.
     """
-    if environments:
-        return RecordsBeside()
-    lost = lost_copies(invocation, screen, store, {*store.suffixes(), *known_environments(invocation.config)})
+    recorded = store.suffixes()
+    lacking = sorted({*chosen}.difference(recorded))
+    if is_all:
+        lost = lost_records(invocation, screen, store, recorded, lacking)
+    else:
+        lost = Lost(errors_of_lost(invocation, screen, store, lacking))
     for error in lost.errors.values():
         screen.error(error)
     remark = f" · not compared, for its record is gone: {listed(lost.errors.keys())}" if lost.errors else ""
@@ -230,9 +235,10 @@ def _without_waived(entry: Entry, live: Spec, is_waived: Callable[[str, Any], bo
 def _unread(observed: Observations) -> Iterator[tuple[Place, str]]:
     for address, seen in observed.items():
         if isinstance(seen, Unreadable):
-            yield (address, WHOLE_RESOURCE), seen.action
+            yield (address, WHOLE_RESOURCE), unread_note(seen.action, seen.refusal)
         elif isinstance(seen, Observed):
-            yield from (((address, name), action) for name, action in seen.unreadable.items())
+            for name, action in seen.unreadable.items():
+                yield (address, name), unread_note(action, seen.refusals.get(name, ""))
 
 
 def _live_rows(read: Mapping[str, LiveEnvironment], chosen: Mapping[str, Config]) -> list[dict[str, Any]]:
@@ -270,10 +276,10 @@ def _live_rows(read: Mapping[str, LiveEnvironment], chosen: Mapping[str, Config]
     found += _beside(places, found)
     found = [_with_waivers(row, waivers) for row in found]
     for env, each in read.items():
-        for place, action in each.unread.items():
+        for place, why in each.unread.items():
             address, path = _canonical(place, forms[env])
             what = address if path == WHOLE_RESOURCE else f"{address} {path}"
-            found.append(_row(what, {env: f"{action} denied"}, UNKNOWN))
+            found.append(_row(what, {env: why}, UNKNOWN))
         found += [_row(canonical_address(one, forms[env]), {env: "not recorded"}, UNKNOWN) for one in each.unrecorded]
     return found
 

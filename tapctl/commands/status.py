@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tapctl.commands.drift import Compared, compare_between_readings
+from tapctl.commands.drift import Compared, compare_between_readings, not_recorded_error
 from tapctl.commands.fleet import environments_to_look_at, for_each_environment
 from tapctl.commands.subscribers import tell_of_subscribers
 from tapctl.commands.waivers import waivers_for
 from tapctl.engine.drift import Finding, FindingState, Reason
 from tapctl.engine.model import REBOOT, Observed
-from tapctl.engine.observe import Absent, Observation, Unreadable
+from tapctl.engine.observe import Absent, Observation, Unreadable, unread_note
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import AwsRefused, ConfigError, ExitCode, TapctlError, add_default_hint, exit_code_of
 from tapctl.manifest.manifest import Manifest
@@ -76,7 +76,7 @@ def status(invocation: Invocation, screen: Screen) -> int:
     if invocation.target_is_explicit:
         named = _named(invocation, screen)
         codes = {suffix: add_row(invocation, manifest, screen) for suffix, manifest in named.items()}
-        remark, unseen = "" if named else " · not looked at, no record", ExitCode.OK
+        remark, unseen = "" if named else f" · {_unrecorded(invocation, screen)}", ExitCode.OK
     else:
         screen.target(Target())
         fleet = environments_to_look_at(invocation, screen)
@@ -111,6 +111,18 @@ def _named(invocation: Invocation, screen: Screen) -> dict[str, Manifest]:
     check_manifest_target(stored.manifest, store.location(target.suffix), target)
     check_names(stored.manifest, store.location(target.suffix))
     return {target.suffix: stored.manifest}
+
+
+def _unrecorded(invocation: Invocation, screen: Screen) -> str:
+    """The words for the named environment that has no record, where AWS has nothing of it: who may write may remove.
+
+    Raises:
+        NotRecorded: AWS has, or does not show, what bears its names; or no usable file says what for.
+    """
+    error = not_recorded_error(open_session(invocation, screen, Files.MAY_BE_GONE))
+    if error.counts.get("there", 1):
+        raise error
+    return error.summary
 
 
 def _row(invocation: Invocation, screen: Screen, manifest: Manifest) -> tuple[dict[str, Any] | None, ExitCode]:
@@ -229,7 +241,8 @@ def _unhealthy(entry: Entry, observation: Observation) -> Problem | None:
         by_itself = reconciler_of(entry).gone_by_itself
         return Problem(f"{entry.address} is missing{f': {by_itself}' if by_itself else ''}")
     if isinstance(observation, Unreadable):
-        return Problem(f"{entry.address} cannot be read: {observation.action} denied", ExitCode.INCOMPLETE)
+        why = unread_note(observation.action, observation.refusal)
+        return Problem(f"{entry.address} cannot be read: {why}", ExitCode.INCOMPLETE)
     state = _state(entry, observation)
     if state.startswith(_IDLE):
         # Lambda lets it rest because nobody calls it.

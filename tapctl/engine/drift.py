@@ -50,6 +50,8 @@ class Reason(StrEnum):
     DELETING = "deleting"
     """The detail is AWS's own word."""
     DENIED = "denied"
+    REFUSED = "refused"
+    """AWS does not tell it, for another reason than a missing permission; the detail is its word."""
     NOT_TOLD = "not told"
     """AWS did not tell all of what identifies a settled resource."""
     NOT_RECORDED = "not recorded"
@@ -89,6 +91,7 @@ _MEANINGS: Final[Mapping[Reason, tuple[FindingState, str]]] = {
     Reason.ABSENT: (FindingState.MISSING, "it is not there"),
     Reason.DELETING: (FindingState.MISSING, "it is {detail}"),
     Reason.DENIED: (FindingState.UNKNOWN, "{action} denied"),
+    Reason.REFUSED: (FindingState.UNKNOWN, "{action} refused: {detail}"),
     Reason.NOT_TOLD: (FindingState.UNKNOWN, "AWS does not tell what identifies it"),
     Reason.NOT_RECORDED: (
         FindingState.UNKNOWN,
@@ -304,7 +307,7 @@ def _recorded(entry: Entry) -> Mapping[str, Any]:
 def _findings(entry: Entry, observation: Observation, entries: Mapping[str, Entry]) -> Iterator[Finding]:
     whole = entry.address, entry.type, WHOLE_RESOURCE
     if isinstance(observation, Unreadable):
-        yield Finding(*whole, Reason.DENIED, action=observation.action)
+        yield unread_finding(*whole, observation.action, observation.refusal)
     elif entry.phase is Phase.LEAVING or entry.confirmed_spec is None:
         leaving = entry.phase is Phase.LEAVING
         yield Finding(*whole, Reason.DELETE_INTERRUPTED if leaving else Reason.APPLY_INTERRUPTED)
@@ -331,6 +334,12 @@ def _findings(entry: Entry, observation: Observation, entries: Mapping[str, Entr
         yield from _unexpected_members(entry, observation, entries)
 
 
+def unread_finding(address: str, type_: str, field: str, action: str, refusal: str) -> Finding:
+    """The finding on what could not be read. ``refusal``: AWS's word where no permission is missing."""
+    reason = Reason.REFUSED if refusal else Reason.DENIED
+    return Finding(address, type_, field, reason, action=action, detail=refusal)
+
+
 def _changed_outputs(entry: Entry, seen: Observed[Any, Any]) -> Iterator[Finding]:
     live = seen.outputs.model_dump() if seen.outputs is not None else {}
     if entry.outputs and seen.settled and not live:
@@ -353,7 +362,7 @@ def _unexpected_members(
 def _field_findings(entry: Entry, name: str, seen: Observed[Any, Any]) -> Iterator[Finding]:
     place, spec = (entry.address, entry.type, name), type(seen.spec)
     if name in seen.unreadable:
-        yield Finding(*place, Reason.DENIED, action=seen.unreadable[name])
+        yield unread_finding(*place, seen.unreadable[name], seen.refusals.get(name, ""))
         return
     if name in seen.pending:
         pending = seen.pending[name]

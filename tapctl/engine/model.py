@@ -184,6 +184,8 @@ class Observed(Generic[S, O]):
     unreadable: Mapping[str, str] = field(default_factory=dict)
     """Field to the IAM action that was denied (``kms:GetKeyPolicy``). Such a field is never "in sync", and never a
     difference to act on."""
+    refusals: Mapping[str, str] = field(default_factory=dict)
+    """Field of `unreadable` to AWS's word, where it refused the read for another reason than a missing permission."""
     retained: Retained | None = None
     """Set while AWS deletes the resource only at a later date (a key pending deletion): no call helps now."""
     remedy: str = ""
@@ -362,7 +364,7 @@ class Reconciler(ABC, Generic[S, O]):
         """Read the exposures (`left_alone`) that take calls of their own, and return ``seen`` with them.
 
         Called once for a drift, and neither for a plan nor by the loops, which leave exposures alone: `observe` answers
-        the default for them. A denied one is named in `Observed.unreadable`.
+        the default for them. A refused one is named in `Observed.unreadable`.
         """
         return seen
 

@@ -23,10 +23,20 @@ class Absent:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """The resource could not be read: the denied IAM action. Never taken for absent."""
+    """The resource could not be read: the IAM action that was denied, or refused. Never taken for absent."""
 
     action: str
     error: AwsRefused
+
+    @property
+    def refusal(self) -> str:
+        """AWS's word where no permission is missing; else empty."""
+        return self.error.refusal
+
+
+def unread_note(action: str, refusal: str) -> str:
+    """The reason why something was not read: ``kms:GetKeyPolicy denied``."""
+    return f"{action} refused: {refusal}" if refusal else f"{action} denied"
 
 
 Observation = Observed[Any, Any] | Absent | Unreadable
@@ -57,11 +67,14 @@ def observe_all(
 ) -> dict[str, Observation]:
     """Observe all of these resources, at most `WORKERS` at a time, through one memoized view of AWS.
 
-    ``exposures``: read those too that take calls of their own, which an apply would not act on. ``ours``: by type, ids
-    that count as the round's whether they are observed or not: who uses a resource of ours may be one of them.
+    ``exposures``: read those too that take calls of their own, which an apply would not act on. Nothing is changed by
+    who asks so: what AWS refuses to tell of one resource, for whatever reason, ends no look at the others. ``ours``: by
+    type, ids that count as the round's whether they are observed or not: who uses a resource of ours may be one of
+    them.
 
     Raises:
-        AwsError: a read got no answer, or a refusal that is no missing permission.
+        AwsError: a read got no answer, or a refusal that is no missing permission; with ``exposures``, where that is
+            said of every resource, or of who asks.
     """
     todo = list(requests)
     ids: dict[str, dict[str, None]] = {type_: dict.fromkeys(type_ids) for type_, type_ids in ours.items()}
@@ -94,7 +107,14 @@ def observe_all(
         if isinstance(result, BaseException):
             raise result
         observations[observed_address] = result
+    _check_anything_was_read(observations)
     return observations
+
+
+def _check_anything_was_read(observations: Observations) -> None:
+    refused = [one.error for one in observations.values() if isinstance(one, Unreadable) and one.refusal]
+    if refused and len(refused) == len(observations):
+        raise refused[0]
 
 
 def _observe_one(aws: Any, request: ObserveRequest, *, exposures: bool) -> Observation:
@@ -105,6 +125,6 @@ def _observe_one(aws: Any, request: ObserveRequest, *, exposures: bool) -> Obser
             return seen or Absent()
         return reconciler.observe_exposures(aws, id_, seen, expected)
     except AwsRefused as error:
-        if error.is_denied:
+        if error.is_denied or (exposures and not error.is_bad_credentials):
             return Unreadable(error.iam_action, error)
         raise

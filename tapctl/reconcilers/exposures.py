@@ -47,17 +47,22 @@ def with_exposures(
 ) -> Observed[Any, Any]:
     """Return ``seen`` with each field that ``reads`` names as its read answers.
 
+    A field that AWS refuses to tell, as in a state that another one shows, ends no look at the others.
     ``gone``: AWS's codes for a resource that was deleted since it was seen, which has no exposures any more.
 
     Raises:
-        AwsRefused: AWS refused a read for another reason than a missing permission.
+        AwsRefused: AWS does not take the credentials.
     """
     unreadable = UnreadableFields(dict(seen.unreadable))
     values: dict[str, Any] = {}
+    refusals = dict(seen.refusals)
     for name, read in reads.items():
         try:
             values[name] = unreadable.read(name, read, getattr(seen.spec, name))
         except AwsRefused as error:
-            if not error.matches(*NO_SUCH_OPERATION, *gone):
+            if error.is_bad_credentials:
                 raise
-    return replace(seen, spec=seen.spec.model_copy(update=values), unreadable=unreadable.actions)
+            if not error.matches(*NO_SUCH_OPERATION, *gone):
+                unreadable.actions[name], refusals[name] = error.iam_action, error.refusal
+    spec = seen.spec.model_copy(update=values)
+    return replace(seen, spec=spec, unreadable=unreadable.actions, refusals=refusals)

@@ -451,6 +451,9 @@ def _rotation_period(aws: Aws, key: Key) -> int:
     except AwsRefused as error:
         if error.matches("KMSInvalidStateException"):
             return _CONTRADICTED
+        # Of a key whose material is not KMS's own, none of our making.
+        if error.matches("UnsupportedOperationException"):
+            return 0
         raise
     return status.get("RotationPeriodInDays", DEFAULT_PERIOD_DAYS) if status["KeyRotationEnabled"] else 0
 

@@ -91,11 +91,12 @@ LISTINGS: Final = (
         tuple(f"destinationConfiguration.{kind}Configuration.kmsKeyId" for kind in ("s3", "lookupTable")),
         in_all_regions=False,
     ),
-    # Those that RDS owns go with their database, which is told instead.
+    # Those that RDS owns go with their database, which is told instead. A deletion that is scheduled can be taken back
+    # for up to 30 days, longer than a key's window may be.
     Listing(
         *("secretsmanager", "list_secrets", "SecretList", "secret", "Name"),
         counts=lambda secret: secret.get("OwningService") != "rds",
-        arguments={"PaginationConfig": {"PageSize": 100}},
+        arguments={"IncludePlannedDeletion": True, "PaginationConfig": {"PageSize": 100}},
     ),
     Listing(
         *("lambda", "list_functions", "Functions", "lambda-function", "FunctionName"),

@@ -73,6 +73,8 @@ class LogGroupSpec(Spec):
     """AWS's word for a policy of the group that masks data, and may copy what it finds; empty: none. Wanted: empty."""
     bearer_tokens: bool = False
     """True if events can be put with a bearer token in place of signed requests. Wanted: False."""
+    retention_cut: str = ""
+    """A retention policy of the account by which events go earlier than is wanted: ``30 by <policy>``. Wanted: none."""
     tags: dict[str, str]
 
 
@@ -89,8 +91,8 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
     themselves, and a destroy deletes them with their writers. Deletion protection is for whoever wants them to stay.
 
     An account-level retention policy overrides the group's own: AWS then shows that policy's days and its name
-    (``retentionPolicyName``). No call on the group could change them, so they are taken for what is wanted: the
-    account's decision is no drift of this group.
+    (``retentionPolicyName``). No call on the group could change them, so they are taken for what is wanted: that the
+    account keeps events for longer is no drift of this group, and that they go earlier is the field ``retention_cut``.
     """
 
     type = "log-group"
@@ -105,6 +107,7 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
         "data_protection": "aws logs delete-data-protection-policy --log-group-identifier {id}",
         "bearer_tokens": "aws logs put-bearer-token-authentication --log-group-identifier {id} "
         "--no-bearer-token-authentication-enabled",
+        "retention_cut": "aws logs delete-account-policy --policy-type RETENTION_POLICY --policy-name {name}",
     }
     never_compared = (
         "metric filters, transformers, indexes",
@@ -121,6 +124,7 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
             "subscriptions": ("PutSubscriptionFilter", "DeleteSubscriptionFilter"),
             "data_protection": ("PutDataProtectionPolicy", "DeleteDataProtectionPolicy"),
             "bearer_tokens": ("PutBearerTokenAuthentication",),
+            "retention_cut": ("PutAccountPolicy", "DeleteAccountPolicy"),
             "tags": ("TagResource", "UntagResource", "TagLogGroup", "UntagLogGroup"),
         },
         named=False,
@@ -163,8 +167,10 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
             raise
         answer: Mapping[str, Any] = group  # some members are newer than the stubs
         protection = str(answer.get("dataProtectionStatus", ""))
+        days, cut = _retention(group, expected)
         spec = LogGroupSpec(
-            retention_days=_retention(group, expected),
+            retention_days=days,
+            retention_cut=cut,
             kms_key_arn=group.get("kmsKeyId", ""),
             log_class=group.get("logGroupClass", _DEFAULT_CLASS),
             deletion_protection=group.get("deletionProtectionEnabled", False),
@@ -299,10 +305,14 @@ def _subscriptions(aws: Aws, id: str) -> frozenset[str]:
     )
 
 
-def _retention(group: LogGroupTypeDef, expected: LogGroupSpec | None) -> int:
-    # The member is newer than the stubs; AWS shows it only where an account-level policy decides.
-    overridden = "retentionPolicyName" in group
-    return expected.retention_days if expected and overridden else group.get("retentionInDays", 0)
+def _retention(group: Mapping[str, Any], expected: LogGroupSpec | None) -> tuple[int, str]:
+    """Read the days, as expected where a policy of the account decides them, and by which policy they are fewer."""
+    days: int = group.get("retentionInDays", 0)
+    if expected is None or "retentionPolicyName" not in group:
+        return days, ""
+    kept = expected.retention_days
+    fewer = days != 0 and (kept == 0 or days < kept)
+    return kept, f"{days} by {group['retentionPolicyName']}" if fewer else ""
 
 
 def _set_retention(aws: Aws, id: str, days: int) -> frozenset[str]:

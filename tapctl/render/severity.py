@@ -77,6 +77,7 @@ LOGGING: Final = Kind(
     frozenset(
         {
             *("db-cluster.log_exports", "db-cluster.activity_stream", "log-group.retention_days"),
+            "log-group.retention_cut",
             *("log-group.log_class", "log-group.data_protection", "lambda-function.log_group"),
             *("lambda-function.log_format", "lambda-function.tracing", "db-cluster-parameter-group.parameters"),
         }

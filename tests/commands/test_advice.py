@@ -368,6 +368,8 @@ def test_an_open_door_or_a_value_that_is_not_shown_is_offered_no_waiver(run: Ses
 
 def test_an_old_record_is_undone_by_no_apply(run: Session) -> None:
     denied = found(FUNCTION, "policy", None, Reason.DENIED, action="lambda:GetPolicy")
+    refused = found(FUNCTION, "policy", None, Reason.REFUSED, action="lambda:GetPolicy", detail="Invalid: no")
+    assert advice(run, refused) == [Advice(read="tapctl drift --env dev", read_note="once AWS tells it,")]
     told = advise(Report((found(FUNCTION, "timeout_s", 60), denied), 10, 0, 1), run, older=True)
     assert told[FUNCTION, "timeout_s"] == Advice()
     assert told[FUNCTION, "policy"].read == "tapctl drift --env dev"

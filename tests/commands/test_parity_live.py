@@ -42,7 +42,7 @@ def test_what_is_gone_is_absent_and_what_could_not_be_read_is_as_recorded() -> N
     refused = AwsRefused("kms", "DescribeKey", "AccessDeniedException", "no")
     observed: dict[str, Observation] = {gone.address: Absent(), hidden.address: Unreadable("kms:DescribeKey", refused)}
     assert dict(_as_observed(manifest(gone, hidden), observed).entries) == {hidden.address: hidden}
-    assert dict(_unread(observed)) == {(hidden.address, WHOLE_RESOURCE): "kms:DescribeKey"}
+    assert dict(_unread(observed)) == {(hidden.address, WHOLE_RESOURCE): "kms:DescribeKey denied"}
 
 
 # -- what is waived ---------------------------------------------------------------------------------------------------

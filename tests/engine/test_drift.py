@@ -121,11 +121,15 @@ def test_a_field_that_could_not_be_read_is_unknown_and_never_drift() -> None:
     (one,) = found(seen(ThingSpec(limit=9), unreadable={"limit": "fake:GetLimit"}))
     assert (one.field, one.state, one.note) == ("limit", FindingState.UNKNOWN, "fake:GetLimit denied")
     assert (one.reason, one.action) == (Reason.DENIED, "fake:GetLimit")
+    (one,) = found(seen(unreadable={"limit": "fake:GetLimit"}, refusals={"limit": "InvalidState: no"}))
+    assert (one.reason, one.note) == (Reason.REFUSED, "fake:GetLimit refused: InvalidState: no")
 
 
 def test_what_could_not_be_looked_at_is_unknown_and_never_missing() -> None:
     (one,) = found(Unreadable("fake:Look", refused("AccessDenied")))
     assert (one.field, one.state, one.note) == (WHOLE_RESOURCE, FindingState.UNKNOWN, "fake:Look denied")
+    (one,) = found(Unreadable("fake:Look", refused("InvalidState")))
+    assert (one.state, one.note) == (FindingState.UNKNOWN, "fake:Look refused: InvalidState: no")
 
 
 def test_a_field_that_an_older_tapctl_did_not_record_is_unknown() -> None:

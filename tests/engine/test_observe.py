@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tapctl.engine.model import Observed
-from tapctl.engine.observe import WORKERS, Absent, ObserveRequest, Unreadable, observe_all
+from tapctl.engine.observe import WORKERS, Absent, ObserveRequest, Unreadable, observe_all, unread_note
 from tapctl.errors import AwsError
 from tests.engine.kinds import SMALL, Leaf, Plain, ThingOutputs, ThingSpec
 from tests.engine.traits import Looks, lost, refused
@@ -88,6 +88,22 @@ def test_any_other_refusal_and_a_lost_answer_end_the_look(error: AwsError) -> No
     with pytest.raises(AwsError) as caught:
         observe_all(World(Looks([1], no(error), on="plain/b")), [ObserveRequest(Plain(), name, None) for name in "abc"])
     assert caught.value is error
+
+
+def test_in_a_look_that_changes_nothing_a_refusal_ends_no_look_at_the_others() -> None:
+    error, world = refused("InvalidState"), World(Looks([1], no(refused("InvalidState")), on="plain/b"))
+    seen = observe_all(world, [ObserveRequest(Plain(), name, None) for name in "abc"], exposures=True)
+    assert (seen["plain/a"], seen["plain/c"]) == (Absent(), Absent())
+    told = seen["plain/b"]
+    assert isinstance(told, Unreadable)
+    assert (told.action, told.refusal) == ("fake:Call", "InvalidState: no")
+    assert unread_note(told.action, told.refusal) == "fake:Call refused: InvalidState: no"
+    alone = [ObserveRequest(Plain(), "a", None)]
+    for code in ("InvalidState", "ExpiredToken"):
+        error = refused(code)
+        with pytest.raises(AwsError) as caught:
+            observe_all(World(Looks([1], no(error))), alone, exposures=True)
+        assert caught.value is error
 
 
 @pytest.mark.parametrize("bug", [ZeroDivisionError(), SystemExit()])

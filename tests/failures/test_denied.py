@@ -145,11 +145,12 @@ def test_status_tells_what_cannot_be_read_from_what_is_missing(dev: World) -> No
     assert row["health"] == "sns-topic/alarms-dev cannot be read: sns:GetTopicAttributes denied"
 
 
-def test_status_of_what_aws_gives_no_answer_about_is_unknown(dev: World) -> None:
+def test_status_tells_what_aws_refuses_to_tell_and_all_else(dev: World) -> None:
     answer = dev.meeting(refuse(("sns:GetTopicAttributes",), "InvalidParameter"), "status", "--env", "dev", "--json")
     (row,) = answer.of_type("status")
-    assert row["health"].startswith("unknown: InvalidParameter on sns:GetTopicAttributes")
-    assert (answer.code, row["config"]) == (1, "current")
+    why = "sns:GetTopicAttributes refused: InvalidParameter: the test says no"
+    assert row["health"] == f"sns-topic/alarms-dev cannot be read: {why}"
+    assert (answer.code, row["config"]) == (7, "current")
 
 
 @pytest.mark.parametrize("name", strided(DRIFT, 15, 3))

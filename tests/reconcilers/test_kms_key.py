@@ -322,6 +322,15 @@ def test_a_key_that_kms_shows_half_gone_is_going(aws: Aws) -> None:
     assert (seen.deleting, seen.retained, seen.spec.rotation) == (True, None, False)
 
 
+def test_a_key_whose_material_is_not_of_kms_does_not_rotate(aws: Aws) -> None:
+    ready(aws)
+    refuse(
+        aws.kms, "GetKeyRotationStatus", "UnsupportedOperationException", "origin is AWS_CLOUDHSM which is not valid"
+    )
+    seen = look(REC, aws, ID, FIRST)
+    assert (seen.spec.rotation, seen.spec.rotation_period_days, seen.unreadable) == (False, 0, {})
+
+
 def test_a_key_made_before_its_alias_is_found_by_its_tags(aws: Aws) -> None:
     key_id = make(aws, **FIRST.tags)
 

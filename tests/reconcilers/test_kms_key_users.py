@@ -212,6 +212,15 @@ def test_a_plan_names_the_topics_that_use_the_key_and_asks_none_of_many(aws: Aws
     assert REC.retained_because(aws, ID, replace(seen, outputs=None)) is None, "what is not known yet is not asked for"
 
 
+def test_a_secret_keeps_the_key_for_as_long_as_its_deletion_can_be_taken_back(aws: Aws) -> None:
+    seen = ready(aws)
+    secret = aws.secretsmanager.create_secret(Name="theirs", SecretString="x", KmsKeyId=ID)["ARN"]
+    kept = Retained("what uses it is gone", "secret/theirs uses it")
+    assert REC.retained_because(aws, ID, seen) == kept
+    aws.secretsmanager.delete_secret(SecretId=secret, RecoveryWindowInDays=30)
+    assert REC.retained_because(aws, ID, seen) == kept
+
+
 def test_a_topic_alone_keeps_the_key(aws: Aws) -> None:
     seen = ready(aws)
     aws.sns.create_topic(Name="theirs", Attributes={"KmsMasterKeyId": ID})

@@ -124,16 +124,28 @@ def test_what_somebody_changed_shows() -> None:
     )
 
 
-@pytest.mark.parametrize("decreed", [{"retentionInDays": 7}, {"retentionInDays": None}])
-def test_a_retention_that_the_account_decrees_is_no_drift(decreed: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("decreed", "wanted", "cut"),
+    [
+        ({"retentionInDays": 90}, 30, ""),
+        ({"retentionInDays": 30}, 30, ""),
+        ({"retentionInDays": None}, 30, ""),
+        ({"retentionInDays": None}, 0, ""),
+        ({"retentionInDays": 7}, 30, "7 by central"),
+        ({"retentionInDays": 90}, 0, "90 by central"),
+    ],
+)
+def test_a_retention_that_the_account_decrees_is_drift_where_it_is_less(
+    decreed: dict[str, Any], wanted: int, cut: str
+) -> None:
     # AWS leaves the days out where the account's policy keeps everything.
     answer = group(retentionPolicyName="central")
     answer["logGroups"][0].pop("retentionInDays")
     answer["logGroups"][0].update({name: value for name, value in decreed.items() if value})
     aws = scripted({"describe_log_groups": answer, "list_tags_for_resource": {"tags": dict(WANT.tags)}})
 
-    assert look(aws).spec == WANT
-    assert look(aws, expected=None).spec.retention_days == (decreed["retentionInDays"] or 0)
+    assert look(aws, expected=with_(retention_days=wanted)).spec == with_(retention_days=wanted, retention_cut=cut)
+    assert look(aws, expected=None).spec == with_(retention_days=decreed["retentionInDays"] or 0)
 
 
 @pytest.mark.parametrize(

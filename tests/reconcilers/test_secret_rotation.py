@@ -53,6 +53,20 @@ def test_without_its_cluster_or_its_secret_it_is_absent(aws: Aws) -> None:
     assert REC.observe(aws, ID, WANT) is None
 
 
+def test_a_secret_whose_deletion_is_scheduled_tells_its_day_and_no_policy(aws: Aws, secret: str) -> None:
+    seen = REC.observe(aws, ID, WANT)
+    assert seen is not None
+    refuse(
+        aws.secretsmanager,
+        "GetResourcePolicy",
+        "InvalidRequestException",
+        "You can't perform this operation on the secret because it was marked for deletion.",
+    )
+    exposed = REC.observe_exposures(aws, ID, seen, WANT)
+    assert exposed.unreadable == {"resource_policy": "secretsmanager:GetResourcePolicy"}
+    assert "marked for deletion" in exposed.refusals["resource_policy"]
+
+
 def test_a_cluster_that_names_its_secret_by_nothing_cannot_be_used(aws: Aws, secret: str) -> None:
     answer(aws.rds, "DescribeDBClusters", described(aws, MasterUserSecret={"SecretArn": ""}))
     with pytest.raises(AwsNoAnswer, match="SecretArn of the MasterUserSecret is empty"):

@@ -270,6 +270,23 @@ def test_parity_of_aws_names_what_could_not_be_read(two: World) -> None:
     assert answer.code == answer.records[-1]["exit"] != 0
 
 
+def test_an_environment_whose_record_was_removed_is_told_by_whoever_names_it_or_looks_at_all(two: World) -> None:
+    record, history = two.path("staging").read_bytes(), two.folder / "manifests" / "history" / "staging"
+    two.path("staging").unlink()
+    for verb in ("status", "drift", "parity --live", "parity --live staging dev"):
+        answer = two.tapctl(*verb.split())
+        told = (answer.code, "the record of staging is gone, and AWS has, or does not show" in answer.err + answer.out)
+        assert told == (3, True), verb
+    # Of one of which nothing is kept, either, only who names it, or compares what is there, asks AWS.
+    history.rename(two.folder / "staging")
+    named = two.tapctl("status", "--env", "staging")
+    assert (named.code, "there is no record of staging" in named.err) == (3, True)
+    alike = two.tapctl("parity", "--live")
+    (two.folder / "staging").rename(history)
+    two.path("staging").write_bytes(record)
+    assert (alike.code, alike.verdict.endswith("not compared, for its record is gone: staging")) == (3, True)
+
+
 def test_a_copy_whose_record_was_removed_is_looked_for_by_its_tag_and_told(two: World) -> None:
     record, history = two.path("pr-42").read_bytes(), two.folder / "manifests" / "history"
     two.path("pr-42").unlink()
@@ -306,7 +323,7 @@ def test_a_copy_whose_record_was_removed_is_looked_for_by_its_tag_and_told(two: 
     answer = two.tapctl("status")
     two.edit("prod.toml", "regoin", "region")
     assert "status: not asked where prod is: " in answer.err
-    assert "not looked at, without a record and gone from AWS: notes, pr-7\n" in answer.err
+    assert "not looked at, without a record, and AWS has nothing of it: notes, pr-7\n" in answer.err
     assert (answer.code, "the record of pr-8 is gone, and its history cannot be used" in answer.err) == (3, True)
     (history / "pr-8" / "00000003-run.json").unlink()
     assert two.tapctl("status").code == two.tapctl("status", "--env", "dev").code

@@ -236,7 +236,7 @@ def test_status_of_one(two: World) -> None:
     assert two.tapctl("status", "--suffix", "staging").verdict == "STATUS staging: 1 deployed · 1 healthy"
     assert (
         two.tapctl("status", "--env", "prod").verdict
-        == "STATUS prod: 0 deployed · 0 healthy · not looked at, no record"
+        == "STATUS prod: 0 deployed · 0 healthy · no record, and nothing in AWS under its names"
     )
     assert two.tapctl("status", "--env", "nowhere").code == 3
 
