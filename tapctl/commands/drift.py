@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from tapctl.commands.advice import advise
 from tapctl.commands.bracket import Stored, look_between_readings, with_run
-from tapctl.commands.fleet import environments_to_look_at, for_each_environment
+from tapctl.commands.fleet import end_of_destroyed, environments_to_look_at, for_each_environment
 from tapctl.commands.known import Known, known_findings, only_new
 from tapctl.commands.older import warn_of_old_record
 from tapctl.commands.plan import snapshot_stays_due
@@ -41,7 +41,8 @@ from tapctl.engine.model import Observed
 from tapctl.engine.observe import Absent, Observation, Observations, ObserveRequest, Unreadable, observe_all
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.waiver import Waiver
-from tapctl.errors import ConfigError, ExitCode, NotRecorded, Status
+from tapctl.errors import ConfigError, ExitCode, NotRecorded, Status, TapctlError
+from tapctl.manifest.history import last_version
 from tapctl.manifest.manifest import Manifest, is_of_tomorrow
 from tapctl.names import Names
 from tapctl.reconcilers import kept_without_reason, never_compared, observations_for, registry
@@ -175,8 +176,16 @@ def not_recorded_error(session: Session) -> NotRecorded:
         f"there is no record of {session.suffix}",
         counts={"there": len(there)} if seen else {},
         evidence="\n".join(evidence),
-        hint=f"{session.command('apply')} writes it anew from AWS, with what it finds",
+        hint=end_of_destroyed(session.invocation, session.store, _newest_version(session))
+        or f"{session.command('apply')} writes it anew from AWS, with what it finds",
     )
+
+
+def _newest_version(session: Session) -> Manifest | None:
+    """The newest version of the record that is kept; None where there is none that can be used."""
+    with suppress(TapctlError):
+        return last_version(session.store, session.suffix)
+    return None
 
 
 @dataclass(frozen=True)
