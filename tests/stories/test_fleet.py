@@ -101,6 +101,7 @@ def test_a_waiver_is_idle_where_it_could_match_and_of_many_looks_where_it_matche
         two.client("lambda").update_function_configuration(FunctionName="payment-processor-pr-42", Timeout=30)
 
 
+@pytest.mark.soak
 def test_another_copys_function_in_our_group_stays_a_stranger(two: World) -> None:
     """The functions of all copies are read together; those that may use a group are its own copy's."""
     ec2 = two.client("ec2")
@@ -116,6 +117,7 @@ def test_another_copys_function_in_our_group_stays_a_stranger(two: World) -> Non
     assert not [one for one in answer.of_type("finding") if one["suffix"] == "pr-42"]
 
 
+@pytest.mark.soak
 def test_what_is_listed_for_all_is_told_of_its_own_copy(two: World) -> None:
     kms, functions, sqs, iam = (two.client(name) for name in ("kms", "lambda", "sqs", "iam"))
     key = kms.describe_key(KeyId="alias/db-key-pr-42")["KeyMetadata"]
