@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from tapctl.commands.advice import advise
 from tapctl.commands.bracket import Stored, look_between_readings, with_run
-from tapctl.commands.fleet import environments_to_look_at, for_each_environment
+from tapctl.commands.fleet import end_of_destroyed, environments_to_look_at, for_each_environment
 from tapctl.commands.known import Known, known_findings, only_new
 from tapctl.commands.older import warn_of_old_record
 from tapctl.commands.plan import snapshot_stays_due
@@ -41,7 +41,8 @@ from tapctl.engine.model import Observed
 from tapctl.engine.observe import Observation, Observations, ObserveRequest, Unreadable, observe_all
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.waiver import Waiver
-from tapctl.errors import ConfigError, ExitCode, NotRecorded, Status
+from tapctl.errors import ConfigError, ExitCode, NotRecorded, Status, TapctlError
+from tapctl.manifest.history import last_version
 from tapctl.manifest.manifest import Manifest, is_of_tomorrow
 from tapctl.names import Names
 from tapctl.reconcilers import kept_without_reason, never_compared, observations_for, registry
@@ -179,8 +180,16 @@ def not_recorded_error(session: Session) -> NotRecorded:
         f"there is no record of {session.suffix}",
         counts={"there": len(there)} if seen else {},
         evidence="\n".join(evidence),
-        hint=f"{session.command('apply')} writes it anew from AWS, with what it finds",
+        hint=end_of_destroyed(session.invocation, session.store, _newest_version(session))
+        or f"{session.command('apply')} writes it anew from AWS, with what it finds",
     )
+
+
+def _newest_version(session: Session) -> Manifest | None:
+    """The newest version of the record that is kept; None where there is none that can be used."""
+    with suppress(TapctlError):
+        return last_version(session.store, session.suffix)
+    return None
 
 
 @dataclass(frozen=True)
@@ -354,12 +363,8 @@ def _drift_one(
         # With counts, for a pipeline: it has to tell an environment that was never made from one that lost its record.
         session.screen.error(error, "nothing was changed")
         return session.finish(Status.FAILED, error.exit_code, error.counts, error.summary)
-    if found is None and isinstance(session.loaded, ConfigError):
-        # Who may write a record may empty it; without the files nobody knows what to look for in AWS.
-        summary = f"by its record {_DESTROYED}; AWS was not asked, since no usable file says what for"
-        return session.finish(Status.DESTROYED, ExitCode.INCOMPLETE, summary=summary)
     if found is None:
-        return session.finish(Status.DESTROYED, summary=_DESTROYED)
+        return _finish_destroyed(session, tally)
     manifest, entries, observed, report = found.manifest, found.entries, found.observed, found.report
     goes_on = continuing(session, manifest)
     if tally is None:
@@ -407,6 +412,17 @@ def _warn_of_unfinished(session: Session, found: Examined, goes_on: str) -> None
         session.screen.warn(f"a destroy was cut off: {session.command('destroy')} goes on")
     if found.report.unfinished:
         session.screen.warn(f"an apply did not finish, and may have more to do: {goes_on} goes on")
+
+
+def _finish_destroyed(session: Session, tally: WaiverTally | None) -> int:
+    """End a drift of an environment of which, by its record, nothing is deployed."""
+    if isinstance(session.loaded, ConfigError):
+        # Who may write a record may empty it; without the files nobody knows what to look for in AWS.
+        summary = f"by its record {_DESTROYED}; AWS was not asked, since no usable file says what for"
+        return session.finish(Status.DESTROYED, ExitCode.INCOMPLETE, summary=summary)
+    if tally is not None:
+        tally.count_destroyed(session)
+    return session.finish(Status.DESTROYED, summary=_DESTROYED)
 
 
 def finish_nothing(session: Session, found: Examined | None) -> int:

@@ -138,12 +138,28 @@ def errors_of_lost(
     for suffix in sorted(newest.keys() - gone):
         one = newest[suffix]
         look = invocation.command_line_for("drift", Target(one.environment if one else "ENV", suffix))
+        back = end_of_destroyed(invocation, store, one) or "put its newest version back, or apply, which writes it anew"
         lost[suffix] = ManifestError(
             f"the record of {suffix} is gone, and AWS has, or does not show, what bears its tag",
             evidence=f"its history has {one.stamp}" if one else "files of it are kept beside where it was",
-            hint=f"put its newest version back, or apply, which writes it anew; what there is is told by: {look}",
+            hint=f"{back}; what there is is told by: {look}",
         )
     return lost
+
+
+def end_of_destroyed(invocation: Invocation, store: Store, newest: Manifest | None) -> str:
+    """The hint for a record that is gone, and of a copy that was destroyed: an apply would make all of it anew.
+
+    ``newest``: the newest version that is kept. Empty where neither that, nor the certificate of the destroy that wrote
+    it, says that it was destroyed.
+    """
+    if newest is None or (is_deployed(newest) and not _is_certified(store, newest, by_its_run=True)):
+        return ""
+    destroy = invocation.command_line_for("destroy", Target(newest.environment, newest.suffix))
+    word = "certificate" if is_deployed(newest) else "newest version"
+    return (
+        f"it was destroyed, as its {word} says, which tells what is kept: put its newest version back, then {destroy}"
+    )
 
 
 def _pass_over(
@@ -177,8 +193,8 @@ def _never_recorded(names: Iterable[str], members: Members) -> str:
     return f" · not looked at, no record: {listed(lacking)}" if lacking else ""
 
 
-def _is_certified(store: Store, manifest: Manifest) -> bool:
-    """True if a destroy of this very environment has proved that nothing was left."""
+def _is_certified(store: Store, manifest: Manifest, *, by_its_run: bool = False) -> bool:
+    """True if a destroy of this very environment, the run that wrote this if ``by_its_run``, has left nothing."""
     text = None
     with suppress(StoreFailed, AwsError):
         text = store.get_sidecar(manifest.suffix, CERTIFICATE)
@@ -187,7 +203,7 @@ def _is_certified(store: Store, manifest: Manifest) -> bool:
     target = Target(manifest.environment, manifest.suffix, manifest.account, manifest.region)
     may_have = Names(manifest.suffix, manifest.account, manifest.region).may_have
     certificate = earlier_certificate(text, target, may_have)
-    return certificate is not None and certificate.complete
+    return certificate is not None and certificate.complete and (not by_its_run or certificate.run == manifest.run)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ from tapctl.config import known_environments
 from tapctl.config.waivers import EVERY
 from tapctl.engine.drift import Finding
 from tapctl.engine.waiver import DETAILS, Waiver, live_text, matches
+from tapctl.errors import TapctlError
+from tapctl.names import Names
 from tapctl.render.screen import Screen
 from tapctl.session.session import Session
 from tapctl.stack.waivers import waivers_of
@@ -45,6 +47,8 @@ class WaiverTally:
     ended: set[Waiver] = field(default_factory=set)
     used: set[Waiver] = field(default_factory=set)
     grown: set[Waiver] = field(default_factory=set)
+    resting: set[Waiver] = field(default_factory=set)
+    """Those of what is destroyed: it may be made again."""
 
     def count(self, session: Session, findings: Iterable[Finding]) -> None:
         """Take in one look, at a whole environment."""
@@ -57,11 +61,16 @@ class WaiverTally:
         self.used |= _used(counting, findings)
         self.grown |= {one for one in counting if _has_grown(one, findings)}
 
+    def count_destroyed(self, session: Session) -> None:
+        """Take in one look at an environment of which nothing is deployed: no waiver could match, and none is idle."""
+        self.looks += 1
+        self.resting |= {one for one in _all(session) if EVERY not in one.address and _may_be_here(session, one)}
+
     def warn(self, screen: Screen, *, looks: int) -> None:
         """Say which waivers have ended, and, where none of the ``looks`` failed, which covered nothing in any."""
         for one in sorted(self.ended, key=_order):
             screen.warn(_ended(one))
-        for one in sorted(self.known - self.used, key=_order) if self.looks == looks else ():
+        for one in sorted(self.known - self.used - self.resting, key=_order) if self.looks == looks else ():
             screen.warn(
                 f"{_place(one)} matches nothing in what was looked at{_why_idle(one, has_grown=one in self.grown)}"
             )
@@ -70,7 +79,7 @@ class WaiverTally:
 def warn_of_idle_waivers(session: Session, findings: Iterable[Finding]) -> None:
     """Say which waivers cover nothing here, or have ended: somebody believes in them.
 
-    One for a thing that is no copy's own is that of its environment's other copies.
+    One by a name that another environment or copy may have is judged by a look at that one.
     """
     warn_of_ended_waivers(session)
     findings, waivers = tuple(findings), waivers_for(session)
@@ -82,8 +91,8 @@ def warn_of_idle_waivers(session: Session, findings: Iterable[Finding]) -> None:
             session.screen.warn(
                 f"{_place(one)} matches nothing here{_why_idle(one, has_grown=_has_grown(one, findings))}"
             )
-        elif session.suffix == session.target.env:
-            session.screen.warn(f"{_place(one)} matches nothing here: {session.suffix} has no such name")
+        elif session.suffix == session.target.env and not _may_be_elsewhere(session, one):
+            session.screen.warn(f"{_place(one)} matches nothing: no environment that is known has such a name")
 
 
 def _used(waivers: Iterable[Waiver], findings: Iterable[Finding]) -> set[Waiver]:
@@ -105,6 +114,17 @@ def _has_grown(waiver: Waiver, findings: Iterable[Finding]) -> bool:
         if matches(waiver.address, one.address) and matches(waiver.field, one.field)
     )
     return waiver.live is not None and any(text.startswith(f"{waiver.live}{DETAILS}") for text in items)
+
+
+def _may_be_elsewhere(session: Session, waiver: Waiver) -> bool:
+    """True if an environment that has a file, or a copy that the state knows, may have the name, or none can tell."""
+    try:
+        suffixes = {*session.store.suffixes(), *known_environments(session.invocation.config)}
+    except TapctlError:
+        return True
+    type_, _, id_ = waiver.address.partition("/")
+    aws = session.aws
+    return any(Names(each, aws.account, aws.region, aws.partition).may_have(type_, id_) for each in suffixes)
 
 
 def _why_idle(waiver: Waiver, *, has_grown: bool) -> str:

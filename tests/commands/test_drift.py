@@ -32,6 +32,7 @@ from tapctl.render import choose_screen
 from tapctl.render.screen import Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session
+from tests.manifest import examples
 from tests.reconcilers.cases import db_cluster
 
 NAMES = Names("dev", "123456789012", "us-east-2")
@@ -226,3 +227,11 @@ def test_where_no_usable_file_tells_the_names_aws_is_not_asked_for_them(tmp_path
         examine(session)
     error = refused.value
     assert (error.counts, error.summary, error.evidence) == ({}, "", f"nothing at {store.location('dev')}")
+    assert "apply" in str(error.hint)
+    last = examples.manifest(examples.entry(phase=Phase.KEPT))
+    store.write(last, None)
+    store.write(last.model_copy(update={"serial": 4}), store.read("dev").version)  # type: ignore[union-attr]
+    (tmp_path / "dev.json").unlink()
+    with pytest.raises(NotRecorded, match="there is no record of dev") as refused:
+        examine(session)
+    assert "it was destroyed, as its newest version says" in str(refused.value.hint)

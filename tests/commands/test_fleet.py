@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import threading
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 
 from tapctl.aws.client import Aws
 from tapctl.commands import fleet
-from tapctl.commands.fleet import bearing_suffixes, environments_to_look_at, for_each_environment
+from tapctl.commands.fleet import bearing_suffixes, environments_to_look_at, errors_of_lost, for_each_environment
 from tapctl.engine.record import Phase
 from tapctl.errors import AwsRefused, ExitCode, ManifestError, WrongTarget
 from tapctl.manifest.local import LocalStore
@@ -65,6 +66,36 @@ def test_environments_without_a_record_are_named_up_to_a_number(tmp_path: Path) 
         store.write(manifest(entry(), suffix=name), None)
     found = environments_to_look_at(invocation, Noted().screen)
     assert (found.remark, found.code, {*found.members}) == ("", ExitCode.OK, {*"abcdefgh", "pr-1"})
+
+
+@pytest.mark.parametrize(
+    ("phase", "certificate", "advised"),
+    [
+        (Phase.KEPT, {}, "destroy"),
+        (Phase.LEAVING, {"complete": True, "run": "run-1"}, "destroy"),
+        (Phase.LEAVING, {"complete": True, "run": "run-0"}, "apply"),
+        (Phase.LEAVING, {"complete": False, "run": "run-1"}, "apply"),
+        (Phase.LEAVING, {}, "apply"),
+    ],
+)
+def test_of_a_lost_record_of_what_was_destroyed_no_apply_is_advised(
+    tmp_path: Path, phase: Phase, certificate: dict[str, Any], advised: str
+) -> None:
+    """If AWS has something of it could not be asked, since nobody gives credentials."""
+    store, last = LocalStore(tmp_path / "manifests"), manifest(entry(phase=phase), suffix="pr-7")
+    store.write(last, None)
+    store.write(last.model_copy(update={"serial": 4, "run": "run-2"}), store.read("pr-7").version)  # type: ignore[union-attr]
+    (tmp_path / "manifests" / "pr-7.json").unlink()
+    if certificate:
+        own = last.model_dump(include={"format", "environment", "suffix", "account", "region"})
+        store.put_sidecar("pr-7", "certificate", json.dumps(own | {"gone": []} | certificate).encode())
+    told = errors_of_lost(Invocation("drift", config=tmp_path, state=str(tmp_path)), Noted().screen, store, ["pr-7"])
+    hint = str(told["pr-7"].hint)
+    assert ("tapctl destroy --env dev --suffix pr-7" in hint, "or apply" in hint) == (
+        advised == "destroy",
+        advised == "apply",
+    )
+    assert "what there is is told by: tapctl drift --env dev --suffix pr-7" in hint
 
 
 def test_reports_come_in_order_whoever_ends_first_and_progress_as_it_comes() -> None:

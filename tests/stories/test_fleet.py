@@ -48,8 +48,10 @@ def test_a_waiver_is_idle_where_it_could_match_and_of_many_looks_where_it_matche
     later = (today() + timedelta(days=9)).isoformat()
     waivers = [
         ("dev", f"{function}-pr-42", "timeout_s", later),
+        ("dev", f"{function}-pr-8", "timeout_s", later),
         ("dev", "lambda-function/*", "timeout_s", later),
         ("*", f"{function}-dev", "memory_mb", later),
+        ("dev", "lambda-function/payment-procesor-dev", "memory_mb", later),
         ("*", f"{function}-dev", "timeout_s", "2020-01-01"),
         ("dev", f"{function}-dev", "layers", f'{later}\nlive = "null"'),
         ("dev", f"log-group/{group}", "subscriptions", f'{later}\nlive = "{arn} by f"'),
@@ -72,20 +74,29 @@ def test_a_waiver_is_idle_where_it_could_match_and_of_many_looks_where_it_matche
     why = ': live = "null" covers no item that was taken away any more; waive that anew, and take this one out'
     grown = f"subscriptions of log-group/{group} (sec) matches nothing"
     more = f': live = "{arn} by f" is there with more, which decides what it opens; waive that, and take this out'
-    there = "in what was looked at"
+    there, slip = "in what was looked at", "memory_mb of lambda-function/payment-procesor-dev (sec) matches nothing"
+    # What is destroyed is looked at as well, and its waivers wait for it.
+    two.path("pr-8").write_text(json.dumps(two.manifest() | {"suffix": "pr-8", "entries": {}}))
     try:
-        assert warnings() == [ended, f"{old} {there}{why}", f"{idle} {there}", f"{grown} {there}{more}"]
+        assert warnings() == [
+            ended,
+            f"{slip} {there}",
+            f"{old} {there}{why}",
+            f"{idle} {there}",
+            f"{grown} {there}{more}",
+        ]
         assert warnings("--env", "dev", "--suffix", "pr-42") == [ended]
         assert warnings("--env", "dev") == [
             ended,
-            f"timeout_s of {function}-pr-42 (sec) matches nothing here: dev has no such name",
             "timeout_s of lambda-function/* (sec) matches nothing here",
             f"{idle} here",
+            f"{slip}: no environment that is known has such a name",
             f"{old} here{why}",
             f"{grown} here{more}",
         ]
     finally:
         file.unlink()
+        two.path("pr-8").unlink()
         logs.delete_subscription_filter(logGroupName=group, filterName="f")
         two.client("lambda").update_function_configuration(FunctionName="payment-processor-pr-42", Timeout=30)
 

@@ -1,0 +1,73 @@
+"""Waivers that cover nothing are told, and only by a look that could tell."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tapctl.aws.client import Aws, Connection, Identity
+from tapctl.clock import today
+from tapctl.commands.waivers import warn_of_idle_waivers
+from tapctl.config.waivers import path_of
+from tapctl.manifest import open_store
+from tapctl.render import choose_screen
+from tapctl.render.screen import Target
+from tapctl.session.invocation import Invocation
+from tapctl.session.session import Session
+from tests.support.config_folder import Folder
+
+Open = Callable[[str], Session]
+
+
+@pytest.fixture
+def said() -> io.StringIO:
+    return io.StringIO()
+
+
+@pytest.fixture
+def look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: io.StringIO) -> Open:
+    """Open a session on dev, or on a copy of it."""
+    folder = Folder(tmp_path / "environments")
+    monkeypatch.chdir(tmp_path)
+
+    def opened(suffix: str) -> Session:
+        screen = choose_screen(io.StringIO(), said, {"TERM": "dumb"})
+        aws = Aws(Connection("us-east-2"))
+        aws.identity = Identity("123456789012", "arn:aws:iam::123456789012:user/dana")
+        store = open_store(str(tmp_path / "manifests"), None)
+        return Session(Invocation("drift"), screen, folder.load()["dev"], Target("dev", suffix), aws, store)
+
+    return opened
+
+
+def waive(*addresses: str) -> None:
+    """Waive the memory of each of these functions in dev, for some days."""
+    path_of(Path("environments")).write_text(
+        "".join(
+            f'[[waiver]]\nenvironment = "dev"\naddress = "lambda-function/{address}"\nfield = "memory_mb"\n'
+            f'owner = "sec"\nreason = "test"\nuntil = {today() + timedelta(days=9)}\n\n'
+            for address in addresses
+        )
+    )
+
+
+def test_a_waiver_of_another_environment_or_copy_is_not_this_ones_to_judge(look: Open, said: io.StringIO) -> None:
+    waive("payment-processor-pr-9", "payment-processor-staging", "payment-procesor-dev")
+    dev = look("dev")
+    Path("manifests").mkdir()
+    Path("manifests", "pr-9.json").write_text("{}")
+    warn_of_idle_waivers(dev, ())
+    (told,) = said.getvalue().splitlines()
+    assert told.endswith("payment-procesor-dev (sec) matches nothing: no environment that is known has such a name")
+
+
+def test_where_the_copies_cannot_be_listed_nothing_is_said_of_their_waivers(look: Open, said: io.StringIO) -> None:
+    waive("payment-processor-pr-9")
+    dev = look("dev")
+    Path("manifests").write_text("no folder")
+    warn_of_idle_waivers(dev, ())
+    assert said.getvalue() == ""
