@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import Any, Final, TypeVar
 
 from tapctl.engine.owner_tags import ENVIRONMENT_TAG, MANAGED_BY, OWNER_TAG, SUFFIX_TAG
+from tapctl.safety.redaction import hide_path
 
 OUR_TAGS: Final = ("Name", ENVIRONMENT_TAG, SUFFIX_TAG, "Service", OWNER_TAG)
 """The keys of the tags that tapctl sets on every resource that takes tags."""
@@ -225,8 +226,11 @@ class Names:
         return tuple(self.alarm_arn(self._extra_alarm(name, number)) for number in numbers)
 
     def subscription(self, subscriber: str) -> str:
-        """The subscription of this subscriber (``email:oncall@example.com``) to the topic."""
-        return f"{self.topic}/{subscriber}"
+        """The subscription of this subscriber (``email:oncall@example.com``) to the topic.
+
+        Of an address on the web it bears the host, and a digest of the rest, which may let somebody in.
+        """
+        return f"{self.topic}/{hide_path(subscriber)}"
 
     # -- every name there can be --------------------------------------------------------------------------------------
 

@@ -175,6 +175,12 @@ class Aws(Clients):
         COUNTED_BY.set(view.call_log)
         return view
 
+    def afresh(self) -> Aws:
+        """A view that has read nothing yet, whatever others have: for who looks once more."""
+        view = copy.copy(self)
+        view._memo = None if self._memo is None else {}  # noqa: SLF001 -- another view of the same class
+        return view
+
     def batch_ids(self, type_: str, id_: str, most: int | None = None) -> tuple[str, ...]:
         """All ids of this type that the round observes, sorted, ``id_`` among them: for one bulk read.
 

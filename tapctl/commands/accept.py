@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from tapctl.commands.advice import edit_for
+from tapctl.commands.advice import edit_for, is_hidden
 from tapctl.commands.apply import confirm
 from tapctl.commands.drift import examine, finish_nothing
 from tapctl.commands.plan import NOTHING_CHANGED
@@ -25,6 +25,7 @@ from tapctl.session.session import Session
 from tapctl.stack.definition import planned_stack
 from tapctl.stack.provenance import Provenance, provenance_of
 
+_UNSEEN: Final = "reports hide its value, so that nobody has seen it; if it is meant, write it into the files by hand"
 _SHOWN: Final = 10
 """Fields that are named of what an apply then changes too."""
 
@@ -89,7 +90,8 @@ def collect(session: Session, chosen: Sequence[Finding]) -> Acceptance:
     for finding in chosen:
         edit = edit_for(finding, session, provenance) if finding.reason is Reason.CHANGED else None
         if edit is None:
-            result.refused[place(finding)] = "no key of the files may want this"
+            unseen = is_hidden(finding) and provenance.keys(finding.address, finding.field)
+            result.refused[place(finding)] = _UNSEEN if unseen else "no key of the files may want this"
             continue
         known = result.edits.setdefault((edit.file, edit.key), edit)
         if known.value != edit.value:

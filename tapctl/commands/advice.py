@@ -20,7 +20,7 @@ from tapctl.engine.observe import Observations
 from tapctl.engine.owner_tags import ENVIRONMENT_TAG, OWNER_TAG, SUFFIX_TAG
 from tapctl.engine.ownership import Verdict, command_back
 from tapctl.engine.record import Entry
-from tapctl.engine.waiver import live_text
+from tapctl.engine.waiver import DETAILS, live_text
 from tapctl.errors import ConfigError
 from tapctl.reconcilers import registry
 from tapctl.reconcilers.db_cluster import DbCluster
@@ -49,8 +49,9 @@ _GOES_ON: Final = {
     Reason.NEVER_MADE: "apply",
     Reason.DESTROY_UNFINISHED: "destroy",
     Reason.DESTROY_LEFT: "destroy",
+    Reason.UNDER_WAY: "drift",
 }
-"""The reason of what a run of ours did not finish to the command that goes on with it."""
+"""The reason of what a run of ours did not finish to the command that goes on with it; to drift where one is at it."""
 NO_ENTRIES: Final[Mapping[str, Entry]] = MappingProxyType({})
 NO_OBSERVATIONS: Final[Observations] = MappingProxyType({})
 
@@ -172,7 +173,12 @@ def _ending(findings: Sequence[Finding], session: Session, entries: Mapping[str,
     commands = []
     for text in (str(each.live) for each in findings):
         value = text.partition(" ")[0]
-        values = {**known, "value": value, "label": value.partition(".")[0], "name": text.partition(" by ")[2]}
+        values = {
+            **known,
+            "value": value,
+            "label": value.partition(".")[0],
+            "name": text.partition(" by ")[2].partition(DETAILS)[0],
+        }
         quoted = {name: shlex.quote(value) for name, value in values.items()}
         qualifier = text.partition(" for ")[2].partition(" ")[0]
         quoted["qualified"] = f" --qualifier {shlex.quote(qualifier)}" if qualifier else ""
@@ -276,6 +282,11 @@ def _editable(finding: Finding, provenance: Provenance) -> list[Key]:
     return [key for key in provenance.keys(finding.address, finding.field) if not provenance.replaces(key.path)]
 
 
+def is_hidden(finding: Finding) -> bool:
+    """True if reports do not show the live value, or a part of it: whoever accepts it has not seen it."""
+    return bool(finding.live == HIDDEN or harmless(finding.field, finding.live) != finding.live)
+
+
 def edit_for(finding: Finding, session: Session, provenance: Provenance) -> Edit | None:
     """The edit of one key that makes the live value the wanted one; None where there is none."""
     return next((edit for _, edit in _edits(finding, session, provenance)), None)
@@ -284,9 +295,9 @@ def edit_for(finding: Finding, session: Session, provenance: Provenance) -> Edit
 def _edits(finding: Finding, session: Session, provenance: Provenance) -> Iterator[tuple[Key, Edit]]:
     """Edits that the files' rules accept, after which the stack wants the live value, and that replace nothing.
 
-    What reports hide is written into no file: whoever accepts it has not seen it.
+    What reports hide is written into no file.
     """
-    if harmless(finding.field, finding.live) != finding.live:
+    if is_hidden(finding):
         return
     wanted = provenance.value(finding.address, finding.field)
     for key in _editable(finding, provenance):

@@ -5,7 +5,7 @@ What the files want is read only where the record is of them as they are: to see
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,6 +14,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from tapctl.commands.advice import advise
+from tapctl.commands.bracket import Stored, look_between_readings, with_run
 from tapctl.commands.fleet import environments_to_look_at, for_each_environment
 from tapctl.commands.known import Known, known_findings, only_new
 from tapctl.commands.older import warn_of_old_record
@@ -56,7 +57,7 @@ from tapctl.stack.definition import planned_stack
 from tapctl.stack.forged import forged, forged_whatever_the_files
 from tapctl.stack.image import FIELD as IMAGE_FIELD
 from tapctl.stack.image import tags_of
-from tapctl.stack.never_wanted import SET_AFTER_CREATION, holds, let_in, never_wanted
+from tapctl.stack.never_wanted import CONSTANT, SET_AFTER_CREATION, holds, let_in, never_wanted
 
 _NAMED: Final = 5
 """Resources that are named where more are meant."""
@@ -98,21 +99,26 @@ class Examined:
         return "" if deployed else f"by its record {_DESTROYED} · "
 
 
-def examine(session: Session, *, locked: bool = False) -> Examined | None:
+def examine(session: Session, *, locked: bool = False, since: Manifest | None = None) -> Examined | None:
     """Compare the environment with its record; None where nothing of it is deployed.
 
-    ``locked``: the lock is ours, so that no other run is under way.
+    ``locked``: the lock is ours, so that no other run is under way. ``since``: as in `look_between_readings`.
 
     Raises:
         NotRecorded: there is no record.
         ConfigError: the waivers break a rule.
     """
-    manifest, version = session.load_manifest()
-    if version is None:
-        raise _not_recorded_error(session)
-    compared = compare_recorded(session, manifest, waivers_for(session), exposures=True, locked=locked)
+    stored, waivers = session.load_manifest(), waivers_for(session)
+    if locked:
+        compared = _compare_stored(session, stored, waivers)
+    else:
+        session.warn_of_run(session.run_under_way())
+        stored, compared, run = compare_between_readings(session, stored, waivers, since)
+        session.warn_of_run(run)
     if compared is None:
         return None
+    manifest, version = stored
+    assert version is not None, "what was compared is recorded"
     report = compared.report
     images = [uri for one in report.findings if one.field == IMAGE_FIELD for uri in (one.recorded, one.live)]
     never = never_compared(entry.type for entry in compared.entries.values())
@@ -122,7 +128,40 @@ def examine(session: Session, *, locked: bool = False) -> Examined | None:
     return Examined(manifest, version, compared.entries, compared.observed, compared.beside, report)
 
 
-def _not_recorded_error(session: Session) -> NotRecorded:
+def compare_between_readings(
+    session: Session, stored: Stored, waivers: Sequence[Waiver], since: Manifest | None = None
+) -> tuple[Stored, Compared | None, str]:
+    """Compare the record with AWS while others may be at work; returns it as it was compared, and who is at it still.
+
+    ``since``: as in `look_between_readings`.
+
+    Raises:
+        NotRecorded: there is no record, or none any more.
+    """
+
+    def look(stored: Stored) -> Compared | None:
+        return _compare_stored(session, stored, waivers)
+
+    stored, compared, meanwhile = look_between_readings(session, stored, look, _differs, since)
+    if compared is not None and meanwhile.written:
+        findings = tuple(with_run(compared.report.findings, meanwhile.written))
+        report = replace(compared.report, findings=findings)
+        compared = replace(compared, report=report, written=meanwhile.written)
+    return stored, compared, meanwhile.run
+
+
+def _compare_stored(session: Session, stored: Stored, waivers: Sequence[Waiver]) -> Compared | None:
+    manifest, version = stored
+    if version is None:
+        raise not_recorded_error(session)
+    return compare_recorded(session, manifest, waivers, exposures=True)
+
+
+def _differs(compared: Compared | None) -> bool:
+    return compared is not None and not (compared.report.is_complete and not compared.report.drifted)
+
+
+def not_recorded_error(session: Session) -> NotRecorded:
     """The error for a missing record: who may write records may remove one, so AWS is asked what it has."""
     seen = _not_recorded(session, {})
     there = [address for address, one in seen.items() if not _is_gone(one) and not _is_retained(one)]
@@ -152,6 +191,8 @@ class Compared:
     report: Report
     goes_on: str
     """The command that goes on with an apply which did not finish."""
+    written: frozenset[str] = frozenset()
+    """The addresses whose entries a run has written during the look."""
 
 
 def compare_recorded(
@@ -160,12 +201,8 @@ def compare_recorded(
     waivers: Sequence[Waiver] = (),
     *,
     exposures: bool = False,
-    locked: bool = True,
 ) -> Compared | None:
-    """Compare a record with AWS, believing neither its phases nor that it is whole; None where nothing is deployed.
-
-    ``locked``: False where a run of somebody else, if one is under way, is to be told.
-    """
+    """Compare a record with AWS, believing neither its phases nor that it is whole; None where nothing is deployed."""
     misplaced = kept_without_reason(manifest.entries)
     entries = {**manifest.entries, **misplaced}
     deployed = any(entry.phase is not Phase.KEPT for entry in entries.values())
@@ -176,8 +213,6 @@ def compare_recorded(
     if is_of_tomorrow(manifest):
         why = "a clock is wrong, or somebody has written into it"
         session.screen.warn(f"the record says that it was written at {manifest.written_at}, yet to come: {why}")
-    if not locked:
-        session.warn_of_run_under_way()
     # The record may lack the role, which uses the key by the grants that Lambda makes.
     ours = {IamRole.type: (session.names.role,)}
     observed = observe_all(session.aws, observations_for(entries), exposures=exposures, ours=ours)
@@ -301,9 +336,16 @@ def _is_of_the_files(session: Session, manifest: Manifest) -> bool:
     return manifest.config_hash == session.target.config_hash
 
 
-def _drift_one(session: Session, known: Known | None = None, *, who: bool, tally: WaiverTally | None = None) -> int:
+def _drift_one(
+    session: Session,
+    known: Known | None = None,
+    *,
+    who: bool,
+    tally: WaiverTally | None = None,
+    since: Manifest | None = None,
+) -> int:
     try:
-        found = examine(session)
+        found = examine(session, since=since)
     except NotRecorded as error:
         # With counts, for a pipeline: it has to tell an environment that was never made from one that lost its record.
         session.screen.error(error, "nothing was changed")
@@ -428,7 +470,7 @@ def never_wanted_findings(
     """The findings on what the product can never want and the record does not tell as a difference.
 
     The rules that EC2 gives to every new group are none as long as an unfinished apply has not taken them away; nor is
-    what a create cannot set, of a resource that was never finished.
+    what a create cannot set, of a resource that was never finished, or what a removal of ours has unset.
     """
     own = observed.get(f"{SecurityGroup.type}/{names.lambda_security_group}")
     group = own.outputs.group_id if isinstance(own, Observed) and isinstance(own.outputs, SecurityGroupOutputs) else ""
@@ -438,17 +480,26 @@ def never_wanted_findings(
         type_, _, id_ = address.partition("/")
         passing = OF_EVERY_NEW_GROUP if _are_rules_being_made(address, entries) else frozenset()
         told = [one for one in report.findings if one.address == address]
-        entry = entries.get(address)
-        is_new = entry is not None and entry.confirmed_spec is None
+        unset = _unset_by_us(entries.get(address), observation)
         for field, item, reason in never_wanted(names, type_, id_, observation.spec, passing):
             unwaived = (one for one in told if one.waiver is None)
-            passes = field in observation.unreadable or (is_new and (type_, field) in SET_AFTER_CREATION)
+            passes = field in observation.unreadable or (type_, field) in unset
             if not passes and not _is_told(unwaived, field, item):
                 yield Finding(address, type_, field, Reason.NEVER_WANTED, live=reason)
         for field, item in let_in(names, type_, id_, observation.spec, group):
             # A waiver may cover one, where it is told as a difference.
             if field not in observation.unreadable and not _is_told(told, field, item):
                 yield Finding(address, type_, field, Reason.NEVER_WANTED, live=item)
+
+
+def _unset_by_us(entry: Entry | None, seen: Observed[Any, Any]) -> Collection[tuple[str, str]]:
+    """Types and fields that a run of ours, which did not finish, leaves at a value of AWS's own."""
+    if entry is None:
+        return ()
+    if entry.phase is Phase.LEAVING and seen.deleting:
+        # A key that waits for its deletion is disabled, and does not rotate.
+        return CONSTANT
+    return SET_AFTER_CREATION if entry.confirmed_spec is None else ()
 
 
 def _is_told(findings: Iterable[Finding], field: str, item: Any) -> bool:
@@ -497,8 +548,9 @@ def _drift_all(invocation: Invocation, screen: Screen, known: Known | None = Non
         return invocation.finish(screen, Status.NOTHING, fleet.code, counts, summary)
     tally = WaiverTally()
 
-    def act(part: Invocation, _: Manifest, own: Screen) -> int:
-        return _drift_one(open_session(part, own, Files.MAY_BE_WRONG), known, who=who, tally=tally)
+    def act(part: Invocation, record: Manifest, own: Screen) -> int:
+        session = open_session(part, own, Files.MAY_BE_WRONG)
+        return _drift_one(session, known, who=who, tally=tally, since=record)
 
     codes = for_each_environment(invocation, screen, fleet.members, act, verdicts=True)
     tally.warn(screen, looks=len(codes))

@@ -85,15 +85,15 @@ def environments_to_look_at(invocation: Invocation, screen: Screen) -> Fleet:
         if isinstance(one, Manifest) and suffix not in names and not is_deployed(one) and _is_certified(store, one)
     }
     passed = _pass_over(invocation, screen, certified, "not looked at, destroyed by its certificate and gone from AWS")
-    # Environments that have a file are named in the verdict anyway (`_never_recorded`).
-    lost = lost_copies(invocation, screen, store, {*records, *names})
+    # Environments that have a file, and of which nothing is kept, are named in the verdict (`_never_recorded`).
+    lost = lost_records(invocation, screen, store, records)
     members = {suffix: one for suffix, one in {**records, **lost.errors}.items() if suffix not in passed}
     return Fleet(members, f"{_never_recorded(names, members)}{lost.remark}", lost.code)
 
 
 @dataclass(frozen=True)
 class Lost:
-    """The copies whose record is gone, while AWS has, or does not show, what it told of."""
+    """The environments whose record is gone, while AWS has, or does not show, what it told of."""
 
     errors: Mapping[str, ManifestError]
     """By suffix."""
@@ -103,20 +103,23 @@ class Lost:
     """As `Fleet.code`."""
 
 
-def lost_copies(invocation: Invocation, screen: Screen, store: Store, known: Collection[str]) -> Lost:
-    """Look for copies whose record is gone while its history is there; ``known``: the suffixes that are none of them.
+def lost_records(
+    invocation: Invocation, screen: Screen, store: Store, recorded: Collection[str], more: Iterable[str] = ()
+) -> Lost:
+    """Look for environments and copies whose record is gone while its history is there.
 
-    Those of which AWS has nothing are passed over, which is said: somebody has put them away after a destroy.
+    ``recorded``: the suffixes with a record. ``more``: those that are looked for though nothing of them is kept. Those
+    of which AWS has nothing are passed over, which is said: somebody has put them away after a destroy.
     """
     try:
         traces = store.traces()
     except TapctlError as error:
         screen.warn(f"whether a record was lost could not be seen in the history: {error.cause}")
         return Lost({}, " · not seen if a record was lost", ExitCode.INCOMPLETE)
-    return Lost(_lost_records(invocation, screen, store, [each for each in traces if each not in known]))
+    return Lost(errors_of_lost(invocation, screen, store, sorted({*traces, *more}.difference(recorded))))
 
 
-def _lost_records(
+def errors_of_lost(
     invocation: Invocation, screen: Screen, store: Store, suffixes: Sequence[str]
 ) -> dict[str, ManifestError]:
     """The errors that tell of these records, of which AWS has something: who may write may remove."""
@@ -131,7 +134,7 @@ def _lost_records(
                 evidence=error.cause,
                 hint=f"put the record back at {store.location(suffix)}, or see who has written that history",
             )
-    gone = _pass_over(invocation, screen, newest, "not looked at, without a record and gone from AWS")
+    gone = _pass_over(invocation, screen, newest, "not looked at, without a record, and AWS has nothing of it")
     for suffix in sorted(newest.keys() - gone):
         one = newest[suffix]
         look = invocation.command_line_for("drift", Target(one.environment if one else "ENV", suffix))
@@ -211,8 +214,7 @@ def _may_be_there(invocation: Invocation, screen: Screen, copies: Mapping[str, M
     found = Bearing()
     if not copies:
         return found
-    count = "1 copy" if len(copies) == 1 else f"{len(copies)} copies"
-    screen.note(f"{invocation.verb}: asking AWS if anything of {count} is there")
+    screen.note(f"{invocation.verb}: asking AWS if anything of {listed(copies.keys())} is there")
     names = known_environments(invocation.config)
     recorded: dict[tuple[str, str, str], list[str]] = {}
     for suffix, one in copies.items():

@@ -8,6 +8,7 @@ from dataclasses import replace
 from tapctl.engine.model import Observed
 from tapctl.engine.observe import Observations
 from tapctl.engine.plan import Plan
+from tapctl.engine.record import Phase
 from tapctl.errors import TapctlError
 from tapctl.manifest.history import later_version
 from tapctl.manifest.manifest import TIME_FORMAT, Manifest
@@ -42,10 +43,17 @@ def without_blame(plan: Plan) -> Plan:
 def _evidence(session: Session, manifest: Manifest, observed: Observations) -> str:
     with suppress(TapctlError):  # a history that cannot be read tells nothing
         later = later_version(session.store, session.suffix, manifest)
-        if later is not None:
+        # A run may have carried both on since this record was read.
+        if later is not None and session.load_manifest()[0].serial < later.serial:
             return f"its history has {later.stamp}"
     for address, seen in sorted(observed.items()):
-        if isinstance(seen, Observed) and seen.owner == session.owner and seen.holds_data_since is not None:
+        being_made = address in manifest.entries and manifest.entries[address].phase is Phase.MAKING
+        if (
+            not being_made
+            and isinstance(seen, Observed)
+            and seen.owner == session.owner
+            and seen.holds_data_since is not None
+        ):
             made = seen.holds_data_since.strftime(TIME_FORMAT)
             if "" < manifest.written_at < made:
                 return f"AWS has made {address} at {made}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from tapctl.commands.manifest import recorded
@@ -13,6 +13,7 @@ from tapctl.engine.record import Phase
 from tapctl.errors import ManifestError, Status, UsageError
 from tapctl.manifest.manifest import Manifest
 from tapctl.names import Names
+from tapctl.reconcilers.lambda_function import LambdaFunction
 from tapctl.regions import database_host, partition_of
 from tapctl.render.screen import Screen, Target
 from tapctl.session.invocation import Invocation
@@ -63,8 +64,8 @@ def _check(manifest: Manifest, where: str, values: Mapping[str, str]) -> None:
     Scripts evaluate the values, and send passwords to the hosts.
 
     Raises:
-        ManifestError: a value has spaces, line ends, quotes or other characters that a shell or a log obeys; or it is
-            the ARN or the host of something else.
+        ManifestError: a value has spaces, line ends, quotes or other characters that a shell or a log obeys; it is the
+            ARN or the host of something else; or two places of the record tell it otherwise.
     """
     own = _own_values(manifest)
     wrong = [
@@ -72,6 +73,7 @@ def _check(manifest: Manifest, where: str, values: Mapping[str, str]) -> None:
         for name, value in sorted(values.items())
         if not _VALUE.fullmatch(value) or not re.fullmatch(own.get(name, ".*"), value)
     ]
+    wrong = wrong or [*_contradictions(manifest, values)]
     if wrong:
         raise ManifestError(
             f"the record of {manifest.suffix} has an output that is no host, ARN, name or id of {manifest.suffix}",
@@ -96,11 +98,34 @@ def _own_values(manifest: Manifest) -> dict[str, str]:
         "key_arn": arn("kms", "key/") + ".+",
         "topic_arn": re.escape(names.topic_arn),
     }
-    if not os.environ.get("AWS_ENDPOINT_URL"):  # another emulator has hosts of its own
+    if not os.environ.get("AWS_ENDPOINT_URL"):  # another emulator has hosts and ids of its own
+        # Nobody but RDS gives a secret such a name: of what people may choose, "!" is none (CreateSecret).
+        own["secret_arn"] = arn("secretsmanager", "secret:rds!cluster-") + "[A-Za-z0-9-]+-[A-Za-z0-9]{6}"
+        own["cluster_resource_id"] = "cluster-[A-Z0-9]+"
+        own["lambda_security_group_id"] = own["db_security_group_id"] = "sg-[0-9a-f]+"
         host = rf"[a-z0-9]+\.{database_host(region)}"
         own["cluster_endpoint"] = re.escape(f"{names.cluster}.cluster-") + host
         own["cluster_reader_endpoint"] = re.escape(f"{names.cluster}.cluster-ro-") + host
     return own
+
+
+def _contradictions(manifest: Manifest, values: Mapping[str, str]) -> Iterator[str]:
+    """The values that another place of the record tells otherwise: whoever writes one of them may forget the other.
+
+    An account has one name in a region for the hosts of its clusters; and what the function is given is the cluster's,
+    but for an apply that has made the cluster anew and did not get to the function.
+    """
+    writer, reader = values.get("cluster_endpoint", ""), values.get("cluster_reader_endpoint", "")
+    ends = {end for host, mark in ((writer, ".cluster-"), (reader, ".cluster-ro-")) if (end := host.partition(mark)[2])}
+    if len(ends) > 1:
+        yield f"cluster_endpoint = {writer:.200}, and cluster_reader_endpoint = {reader:.200}"
+    function = next((one for one in manifest.entries.values() if one.type == LambdaFunction.type), None)
+    given = function.spec.get("environment") if function and function.phase is Phase.MADE else None
+    if manifest.unfinished or not isinstance(given, dict):
+        return
+    for variable, name in (("DB_ENDPOINT", "cluster_endpoint"), ("DB_SECRET_ARN", "secret_arn")):
+        if name in values and given.get(variable, values[name]) != values[name]:
+            yield f"{name} = {values[name]:.200}, and {variable} of the function = {given[variable]!s:.200}"
 
 
 def output_values(manifest: Manifest) -> dict[str, str]:

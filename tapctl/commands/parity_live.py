@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from tapctl.commands.drift import compare_recorded
-from tapctl.commands.fleet import for_each_environment, listed, lost_copies
+from tapctl.commands.drift import compare_between_readings
+from tapctl.commands.fleet import Lost, errors_of_lost, for_each_environment, listed, lost_records
 from tapctl.commands.parity import (
     ALLOWED,
     NOT_APPLIED,
@@ -41,11 +41,11 @@ from tapctl.commands.parity import (
 from tapctl.commands.plan import look_up
 from tapctl.commands.waivers import waivers_for
 from tapctl.commands.wanted import wanted_beside
-from tapctl.config import Config, known_environments
+from tapctl.config import Config
 from tapctl.engine import refs
 from tapctl.engine.diff import compare as compare_fields
 from tapctl.engine.diff import leave_parts
-from tapctl.engine.drift import UNFINISHED, WHOLE_RESOURCE, FindingState
+from tapctl.engine.drift import UNFINISHED, WHOLE_RESOURCE, FindingState, Reason
 from tapctl.engine.model import Observed, Spec
 from tapctl.engine.observe import Observations, Unreadable, unread_note
 from tapctl.engine.plan import Action
@@ -62,7 +62,7 @@ from tapctl.session.target import known_suffixes, open_store_unidentified
 OUTSIDE: Final = "CHANGED OUTSIDE"
 WAIVED: Final = "waived"
 _OUTSIDE_STATES: Final = (FindingState.DRIFT, FindingState.MISSING, FindingState.UNEXPECTED)
-_WORDS: Final = {"outside": OUTSIDE, "not applied": NOT_APPLIED, "waived": WAIVED}
+_WORDS: Final = {"outside": OUTSIDE, "under way": UNKNOWN, "not applied": NOT_APPLIED, "waived": WAIVED}
 """The cause of a difference to the verdict on it; of several causes the first here counts."""
 
 Place = tuple[str, str]
@@ -79,6 +79,8 @@ class LiveEnvironment:
     """The places where AWS differs from the record."""
     not_applied: Collection[Place]
     """The places where the record differs from the files."""
+    under_way: Collection[Place]
+    """The places that a run was changing during the look."""
     unread: Mapping[Place, str]
     """The places that could not be read, each with the reason."""
     unrecorded: Collection[str]
@@ -104,13 +106,13 @@ def parity_live(invocation: Invocation, screen: Screen, environments: tuple[str,
     known_suffixes(invocation, store)
     chosen = choose(invocation, environments)
     beside = records_beside(invocation, screen, environments, chosen)
-    lost = _lost_copies(invocation, screen, store, environments)
+    lost = _lost_records(invocation, screen, store, chosen, is_all=not environments)
     known = known_records(invocation, screen, chosen, emptied=True)
     read: dict[str, LiveEnvironment | None] = {}
 
     def look(part: Invocation, record: Manifest, own: Screen) -> int:
         session = open_session(replace(part, region=record.region), own)
-        read[record.suffix] = _read(session)
+        read[record.suffix] = _read(session, record)
         return ExitCode.OK
 
     codes = for_each_environment(invocation, screen, known, look, verdicts=False)
@@ -141,14 +143,19 @@ def parity_live(invocation: Invocation, screen: Screen, environments: tuple[str,
     return invocation.finish(screen, status_of(code), code, counts, summary)
 
 
-def _lost_copies(invocation: Invocation, screen: Screen, store: Store, environments: tuple[str, ...]) -> RecordsBeside:
-    """Report the copies whose record is gone and whose resources are in AWS, by their tags; none where some are named.
+def _lost_records(
+    invocation: Invocation, screen: Screen, store: Store, chosen: Collection[str], *, is_all: bool
+) -> RecordsBeside:
+    """Report what has no record and is in AWS, by its tags: of the chosen ones, and where all are chosen, of copies.
 
-    Their suffixes are in no file, and no record is left to say that they are not compared.
+    Who may write a record may remove it, its history too. A copy's suffix is in no file: its history is what is left.
     """
-    if environments:
-        return RecordsBeside()
-    lost = lost_copies(invocation, screen, store, {*store.suffixes(), *known_environments(invocation.config)})
+    recorded = store.suffixes()
+    lacking = sorted({*chosen}.difference(recorded))
+    if is_all:
+        lost = lost_records(invocation, screen, store, recorded, lacking)
+    else:
+        lost = Lost(errors_of_lost(invocation, screen, store, lacking))
     for error in lost.errors.values():
         screen.error(error)
     remark = f" · not compared, for its record is gone: {listed(lost.errors.keys())}" if lost.errors else ""
@@ -156,15 +163,18 @@ def _lost_copies(invocation: Invocation, screen: Screen, store: Store, environme
     return RecordsBeside(f"{remark}{lost.remark}", ExitCode.worst(codes))
 
 
-def _read(session: Session) -> LiveEnvironment | None:
+def _read(session: Session, since: Manifest) -> LiveEnvironment | None:
     """The environment as it is; None where nothing of it is deployed, by its record and by AWS.
+
+    ``since``: as in `look_between_readings`.
 
     Raises:
         TapctlError: what it is compared with cannot be read.
     """
-    manifest, _ = session.load_manifest()
+    stored = session.load_manifest()
     waivers = waivers_for(session)
-    compared = compare_recorded(session, manifest, waivers, exposures=True)
+    (manifest, _), compared, run = compare_between_readings(session, stored, waivers, since)
+    session.warn_of_run(run)
     if compared is None:
         return None
     observed = compared.observed
@@ -177,6 +187,7 @@ def _read(session: Session) -> LiveEnvironment | None:
     behind = {(change.address, field.path) for change in changes for field in change.fields}
     behind |= {(one.address, WHOLE_RESOURCE) for one in changes if one.action in (Action.CREATE, Action.DELETE)}
     behind |= {(one.address, one.field) for one in compared.report.findings if one.reason in UNFINISHED}
+    under_way = {(one.address, one.field) for one in compared.report.findings if one.reason is Reason.UNDER_WAY}
     unread = dict(_unread(observed))
     waived: dict[Place, list[Waiver]] = defaultdict(list)
     for one in compared.report.findings:
@@ -185,7 +196,8 @@ def _read(session: Session) -> LiveEnvironment | None:
     return LiveEnvironment(
         _as_observed(manifest, observed),
         outside,
-        behind,
+        behind - under_way,
+        under_way,
         unread,
         [*compared.beside],
         waived,
@@ -236,6 +248,7 @@ def _live_rows(read: Mapping[str, LiveEnvironment], chosen: Mapping[str, Config]
     places = {
         env: {
             "outside": {_canonical(place, forms[env]) for place in each.outside},
+            "under way": {_canonical(place, forms[env]) for place in each.under_way},
             "not applied": {_canonical(place, forms[env]) for place in each.not_applied},
             "waived": {_canonical(place, forms[env]) for place in each.waived},
         }

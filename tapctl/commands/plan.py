@@ -8,6 +8,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Final, TypeVar
 
+from tapctl.commands.bracket import Stored, look_between_readings
 from tapctl.commands.older import warn_of_old_record, without_blame
 from tapctl.commands.permits import NO_PERMITS, Permits
 from tapctl.commands.plan_file import PlanFile, PlanOut, publish, seal
@@ -30,6 +31,7 @@ from tapctl.engine.waiver import spares_of
 from tapctl.errors import (
     AwsRefused,
     ConfigError,
+    ConsentMissing,
     ExitCode,
     Problem,
     Refused,
@@ -94,11 +96,27 @@ class ApplySurvey:
 
 
 def plan(
-    session: Session, permits: Permits = NO_PERMITS, *, detailed_exitcode: bool = False, out: PlanOut | None = None
+    session: Session,
+    permits: Permits = NO_PERMITS,
+    *,
+    detailed_exitcode: bool = False,
+    out: PlanOut | None = None,
+    since: Manifest | None = None,
 ) -> int:
-    """Show what an apply would do, with these steps permitted; ``out``: write it as a file to approve, too."""
-    session.warn_of_run_under_way()
-    found = survey(session, permits)
+    """Show what an apply would do, with these steps permitted; ``out``: write it as a file to approve, too.
+
+    ``since``: as in `look_between_readings`.
+    """
+    session.warn_of_run(session.run_under_way())
+
+    def look(stored: Stored) -> ApplySurvey:
+        return survey(session, permits, stored=stored)
+
+    stored = session.load_manifest()
+    _, found, meanwhile = look_between_readings(session, stored, look, lambda seen: not seen.plan.is_empty, since)
+    session.warn_of_run(meanwhile.run)
+    if meanwhile.written:
+        found = replace(found, shown=without_blame(found.plan))
     plan = found.plan
     session.screen.plan(found.shown)
     session.screen.preflight(found.preflight.checks)
@@ -127,17 +145,18 @@ def seal_survey(session: Session, found: ApplySurvey, permits: Permits, out: Pla
     return seal(session, found.plan, found.manifest, permits=permits, networking=networking, image=image, out=out)
 
 
-def survey(session: Session, permits: Permits, image_digest: str = "") -> ApplySurvey:
+def survey(session: Session, permits: Permits, image_digest: str = "", *, stored: Stored | None = None) -> ApplySurvey:
     """Observe everything that is wanted or recorded, and plan; nothing is changed.
 
-    ``image_digest``: the image's, where it was approved; empty: the one that its tag names now.
+    ``image_digest``: the image's, where it was approved; empty: the one that its tag names now. ``stored``: the record,
+    where it was read already.
 
     Raises:
         UsageError: an address that is permitted cannot be one.
     """
     check_restore_flags(permits)
     waivers = waivers_for(session)
-    manifest, version = session.load_manifest()
+    manifest, version = stored or session.load_manifest()
     _check_allowed(session, permits.allowed, manifest)
     network, release = look_up(session, manifest, image_digest)
     session.screen.target(replace(session.target, networking=network_summary(network)))
@@ -301,8 +320,11 @@ def _check_version(
     observed: Mapping[str, Observation],
     unasked: Callable[[str], object],
 ) -> Change:
-    """Block an engine version, or a class of instances, that RDS would refuse half way; ``unasked``: what is denied."""
-    if change.blocked or change.address not in stack:
+    """Block an engine version, or a class of instances, that RDS would refuse half way; ``unasked``: what is denied.
+
+    It is asked where consent is missing, too: nobody is to be asked for it where RDS refuses.
+    """
+    if (change.blocked and not isinstance(change.blocked, ConsentMissing)) or change.address not in stack:
         return change
     try:
         refused = _version_refusal(session, stack, change, observed)

@@ -44,7 +44,9 @@ def plan_all(invocation: Invocation, screen: Screen, others: Mapping[str, object
         invocation,
         screen,
         members,
-        lambda part, _, own: plan(open_session(part, own), detailed_exitcode=detailed_exitcode),
+        lambda part, record, own: plan(
+            open_session(part, own), detailed_exitcode=detailed_exitcode, since=record if record.run else None
+        ),
         verdicts=True,
     )
     code = ExitCode.worst(codes.values())

@@ -20,7 +20,7 @@ from tapctl.aws.rights import ANY, Need, Right, needed_for
 from tapctl.engine.model import address
 from tapctl.engine.plan import Action, Change, Plan
 from tapctl.engine.resources import Stack
-from tapctl.errors import AwsError, AwsRefused, ConfigError, Problem, Refused, TapctlError, WrongTarget
+from tapctl.errors import AwsError, AwsRefused, ConfigError, ConsentMissing, Problem, Refused, TapctlError, WrongTarget
 from tapctl.reconcilers import registry
 from tapctl.reconcilers.db_cluster import DbCluster
 from tapctl.reconcilers.kms_key import KmsKey
@@ -116,7 +116,7 @@ def check_all(
     ``quotas``: where they were asked already. ``unasked``: what the reading may not ask of versions and classes.
     ``file``: the one that names prefix lists.
     """
-    work = [change for change in plan.work if change.blocked is None and change.action in _NEEDS]
+    work = [change for change in plan.work if not _is_blocked(change) and change.action in _NEEDS]
     if not work:
         if quotas is not None:
             wait([quotas.functions, quotas.databases])
@@ -141,9 +141,14 @@ def check_all(
     return Flight(tuple(found), tuple(errors))
 
 
+def _is_blocked(change: Change) -> bool:
+    """True if the change is not to be made even where the user gives the consent that it needs."""
+    return change.blocked is not None and not isinstance(change.blocked, ConsentMissing)
+
+
 def _settled_by_the_reading(plan: Plan, unasked: Sequence[str]) -> Iterator[Check]:
     """Checks that the reading has passed already: it would have ended, or blocked, the plan otherwise."""
-    blocked = [change for change in plan.changes if change.blocked is not None]
+    blocked = [change for change in plan.changes if _is_blocked(change)]
     upgrades = [change for change in blocked if change.type == DbCluster.type and change.action is Action.UPDATE]
     names = [change for change in blocked if change not in upgrades]
     yield from (Check("upgrade", ok=None, detail=text) for text in dict.fromkeys(unasked))

@@ -16,10 +16,13 @@ from tapctl.engine.record import Phase
 from tapctl.errors import AwsRefused, Refused, UsageError
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers.db_cluster import DbClusterSpec, misfits, restore_refusal, snapshot_of, snapshots_of
+from tapctl.reconcilers.upgrade import check_upgrade
 from tapctl.session.session import Session
 
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBClusterSnapshotTypeDef
+
+    from tapctl.aws.client import Aws
 
 _USABLE: Final = "Enabled"
 _NAMED: Final = 5
@@ -97,7 +100,8 @@ def plan_restore(
         )
         return replace(change, blocked=refused)
     found = "a snapshot of its name is" if len(taken) == 1 else "snapshots of its name are"
-    doubts = {name: _doubts(session, snapshot, want) for name, snapshot in taken.items()}
+    view = session.aws.memoized()
+    doubts = {name: _doubts(session, view, change, snapshot, want) for name, snapshot in taken.items()}
     named = [f"{name}{f': {doubts[name]}' if doubts[name] else ''}" for name in reversed(taken)]
     more = [f"and {len(taken) - _NAMED} older"] if len(taken) > _NAMED else []
     ours = [name for name in taken if not doubts[name]]
@@ -114,10 +118,21 @@ def plan_restore(
     return replace(change, blocked=refused)
 
 
-def _doubts(session: Session, snapshot: DBClusterSnapshotTypeDef, want: DbClusterSpec) -> str:
-    """Tell why this one should not be advised: anybody may make a cluster of our name, and a snapshot of it."""
-    theirs = [] if _is_tagged_ours(session, snapshot) else [f"it does not bear the tags of {session.suffix}"]
-    return "; ".join([*misfits(snapshot, want), *theirs])
+def _doubts(
+    session: Session, view: Aws, change: Change, snapshot: DBClusterSnapshotTypeDef, want: DbClusterSpec
+) -> str:
+    """Tell why this one should not be advised: anybody may make a cluster of our name, and a snapshot of it.
+
+    ``view``: asks of the upgrade from one version once.
+    """
+    odd = misfits(snapshot, want)
+    if not _is_tagged_ours(session, snapshot):
+        odd.append(f"it does not bear the tags of {session.suffix}")
+    version = snapshot.get("EngineVersion", "")
+    if not odd and version and not same(DbClusterSpec, "engine_version", want.engine_version, version):
+        refused = check_upgrade(view, want.engine, version, want.engine_version, address=change.address, classes=())
+        odd += [refused.cause.removeprefix(f"{change.address}: ")] if refused else []
+    return "; ".join(odd)
 
 
 def _is_tagged_ours(session: Session, snapshot: DBClusterSnapshotTypeDef) -> bool:

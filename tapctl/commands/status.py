@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tapctl.commands.drift import Compared, compare_recorded
+from tapctl.commands.drift import Compared, compare_between_readings, not_recorded_error
 from tapctl.commands.fleet import environments_to_look_at, for_each_environment
 from tapctl.commands.subscribers import tell_of_subscribers
 from tapctl.commands.waivers import waivers_for
@@ -15,7 +15,7 @@ from tapctl.engine.drift import Finding, FindingState, Reason
 from tapctl.engine.model import REBOOT, Observed
 from tapctl.engine.observe import Absent, Observation, Unreadable, unread_note
 from tapctl.engine.record import Entry, Phase
-from tapctl.errors import AwsError, AwsRefused, ConfigError, ExitCode, TapctlError, add_default_hint, exit_code_of
+from tapctl.errors import AwsRefused, ConfigError, ExitCode, TapctlError, add_default_hint, exit_code_of
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers import kept_without_reason, reconciler_of
 from tapctl.reconcilers.cloudwatch_alarm import CloudwatchAlarm, described_alarms
@@ -41,6 +41,13 @@ _UNASKED: Final = "destroyed by its record; AWS was not asked, since no usable f
 _SHOWN: Final = 3
 """Problems of an environment that are named in its row; JSON has them all."""
 _ALARMS_A_CALL: Final = 100
+_KINDS: Final = {
+    Reason.DESTROY_UNFINISHED: "destroy",
+    Reason.DESTROY_LEFT: "destroy",
+    Reason.NEVER_MADE: "never made",
+    Reason.UNDER_WAY: "under way",
+}
+"""The reasons that are told apart from others of their state; of what a run is changing the run is told."""
 _DRIFT: Final = (FindingState.DRIFT, FindingState.MISSING, FindingState.UNEXPECTED)
 
 
@@ -69,7 +76,7 @@ def status(invocation: Invocation, screen: Screen) -> int:
     if invocation.target_is_explicit:
         named = _named(invocation, screen)
         codes = {suffix: add_row(invocation, manifest, screen) for suffix, manifest in named.items()}
-        remark, unseen = "" if named else " · not looked at, no record", ExitCode.OK
+        remark, unseen = "" if named else f" · {_unrecorded(invocation, screen)}", ExitCode.OK
     else:
         screen.target(Target())
         fleet = environments_to_look_at(invocation, screen)
@@ -106,6 +113,18 @@ def _named(invocation: Invocation, screen: Screen) -> dict[str, Manifest]:
     return {target.suffix: stored.manifest}
 
 
+def _unrecorded(invocation: Invocation, screen: Screen) -> str:
+    """The words for the named environment that has no record, where AWS has nothing of it: who may write may remove.
+
+    Raises:
+        NotRecorded: AWS has, or does not show, what bears its names; or no usable file says what for.
+    """
+    error = not_recorded_error(open_session(invocation, screen, Files.MAY_BE_GONE))
+    if error.counts.get("there", 1):
+        raise error
+    return error.summary
+
+
 def _row(invocation: Invocation, screen: Screen, manifest: Manifest) -> tuple[dict[str, Any] | None, ExitCode]:
     """The row of one environment, from the record alone where AWS cannot be asked; and its exit status.
 
@@ -123,14 +142,16 @@ def _row(invocation: Invocation, screen: Screen, manifest: Manifest) -> tuple[di
     config = _config_state(session, manifest)
     under_way = session.run_under_way()
     try:
-        compared = compare_recorded(session, manifest, waivers_for(session), exposures=True)
+        # The version is for whoever writes.
+        (manifest, _), compared, run = compare_between_readings(session, (manifest, ""), waivers_for(session))
+        under_way = run or under_way
         if compared is None:
             if isinstance(session.loaded, ConfigError):
                 return _row_of(manifest, config, [Problem(_UNASKED, ExitCode.INCOMPLETE)], under_way)
             return None, ExitCode.OK
         problems = list(_problems(session, compared))
         tell_of_subscribers(session, manifest.entries)
-    except AwsError as error:
+    except TapctlError as error:
         problems = [_unknown(error)]
     return _row_of(manifest, config, problems, under_way)
 
@@ -183,7 +204,11 @@ def _row_of(
 def _problems(session: Session, compared: Compared) -> Iterator[Problem]:
     """Everything that is not well: states, drift, alarms that ring, reboots that are waited for."""
     named: dict[str, ExitCode] = {}
+    if compared.written:
+        yield Problem(f"a run is changing {_listed(set(compared.written))}", ExitCode.INCOMPLETE)
     for address, observation in sorted(compared.observed.items()):
+        if address in compared.written:
+            continue
         entry = compared.entries[address]
         problem = _interrupted(session, entry, compared.goes_on) or _unhealthy(entry, observation)
         if problem is not None:
@@ -237,9 +262,12 @@ def _state(entry: Entry, observed: Observed[Any, Any]) -> str:
 
 
 def _members(compared: Compared) -> Iterator[Problem]:
-    """The instances, where not one of them serves; nothing where one of them may not be looked at, which is told."""
-    members = [entry.address for entry in compared.entries.values() if entry.type == DbInstance.type]
-    instances = [compared.observed[address] for address in members]
+    """The instances, where not one of them serves; nothing where one of them may not be looked at, which is told.
+
+    Those that a run is changing are left to it.
+    """
+    members = {entry.address for entry in compared.entries.values() if entry.type == DbInstance.type}
+    instances = [compared.observed[address] for address in members - compared.written]
     if any(isinstance(each, Unreadable) for each in instances):
         return
     serving = sum(isinstance(each, Observed) and each.settled and not _gave_up(each) for each in instances)
@@ -272,9 +300,7 @@ def _kind(finding: Finding) -> str:
         return "DRIFT"
     if finding.reason is Reason.DEFERRED and finding.detail == REBOOT:
         return "reboot"
-    if finding.reason in (Reason.DESTROY_UNFINISHED, Reason.DESTROY_LEFT):
-        return "destroy"
-    return "never made" if finding.reason is Reason.NEVER_MADE else finding.state.value.lower()
+    return _KINDS.get(finding.reason, finding.state.value.lower())
 
 
 def _findings(session: Session, compared: Compared, named: Mapping[str, ExitCode]) -> Iterator[Problem]:

@@ -67,7 +67,7 @@ def tell_of_ended_subscriptions(session: Session, going: Collection[str]) -> tup
         session.screen.warn(
             f"{session.names.topic} has subscribers that others have added, and they go with it: {_listed(others)}"
         )
-    return tuple(address(SnsSubscription.type, session.names.subscription(_shown(each))) for each in others)
+    return tuple(address(SnsSubscription.type, f"{session.names.topic}/{_shown(each)}") for each in others)
 
 
 def _live(session: Session, addresses: Collection[str]) -> list[SubscriptionTypeDef] | None:

@@ -15,7 +15,7 @@ from tapctl.commands.targets import ALL, DRIFTED, choose, is_named, place
 from tapctl.commands.writing import alone, read_text, with_line_ends, write_file
 from tapctl.config import known_environments
 from tapctl.config.problems import read
-from tapctl.config.waivers import check, path_of
+from tapctl.config.waivers import GRACE, MAX_DAYS, check, path_of
 from tapctl.engine.drift import Finding, Reason
 from tapctl.engine.waiver import REMOVED, live_text, matches
 from tapctl.errors import ConfigError, ManifestError, Problem, Refused, Status, UsageError
@@ -177,8 +177,10 @@ def with_waivers(path: Path, rows: Sequence[dict[str, Any]], environments: tuple
         table.update(row)
         document.setdefault("waiver", tomlkit.aot()).append(table)
     text = with_line_ends(tomlkit.dumps(document), before)
+    # What stands there already may have been written by a clock that is ahead.
+    grace = timedelta() if any(row["until"] > today() + timedelta(days=MAX_DAYS) for row in rows) else GRACE
     try:
-        check_doors(path, check(path, tomllib.loads(text), environments, today()))
+        check_doors(path, check(path, tomllib.loads(text), environments, today(), grace=grace))
     except ConfigError as error:
         # No such place is in the file yet, which was read without a fault before.
         raise ConfigError([*error.problems], hint=_HINT) from None

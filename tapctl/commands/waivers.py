@@ -9,7 +9,7 @@ from tapctl.clock import today
 from tapctl.config import known_environments
 from tapctl.config.waivers import EVERY
 from tapctl.engine.drift import Finding
-from tapctl.engine.waiver import Waiver, live_text
+from tapctl.engine.waiver import DETAILS, Waiver, live_text, matches
 from tapctl.render.screen import Screen
 from tapctl.session.session import Session
 from tapctl.stack.waivers import waivers_of
@@ -44,6 +44,7 @@ class WaiverTally:
     known: set[Waiver] = field(default_factory=set)
     ended: set[Waiver] = field(default_factory=set)
     used: set[Waiver] = field(default_factory=set)
+    grown: set[Waiver] = field(default_factory=set)
 
     def count(self, session: Session, findings: Iterable[Finding]) -> None:
         """Take in one look, at a whole environment."""
@@ -52,14 +53,18 @@ class WaiverTally:
         counting = set(waivers_for(session))
         self.known |= counting
         self.ended |= waivers - counting
+        findings = tuple(findings)
         self.used |= _used(counting, findings)
+        self.grown |= {one for one in counting if _has_grown(one, findings)}
 
     def warn(self, screen: Screen, *, looks: int) -> None:
         """Say which waivers have ended, and, where none of the ``looks`` failed, which covered nothing in any."""
         for one in sorted(self.ended, key=_order):
             screen.warn(_ended(one))
         for one in sorted(self.known - self.used, key=_order) if self.looks == looks else ():
-            screen.warn(f"{_place(one)} matches nothing in what was looked at{_of_earlier_days(one)}")
+            screen.warn(
+                f"{_place(one)} matches nothing in what was looked at{_why_idle(one, has_grown=one in self.grown)}"
+            )
 
 
 def warn_of_idle_waivers(session: Session, findings: Iterable[Finding]) -> None:
@@ -68,13 +73,15 @@ def warn_of_idle_waivers(session: Session, findings: Iterable[Finding]) -> None:
     One for a thing that is no copy's own is that of its environment's other copies.
     """
     warn_of_ended_waivers(session)
-    waivers = waivers_for(session)
+    findings, waivers = tuple(findings), waivers_for(session)
     used = _used(waivers, findings)
     for one in waivers:
         if one in used:
             continue
         if _may_be_here(session, one):
-            session.screen.warn(f"{_place(one)} matches nothing here{_of_earlier_days(one)}")
+            session.screen.warn(
+                f"{_place(one)} matches nothing here{_why_idle(one, has_grown=_has_grown(one, findings))}"
+            )
         elif session.suffix == session.target.env:
             session.screen.warn(f"{_place(one)} matches nothing here: {session.suffix} has no such name")
 
@@ -90,8 +97,22 @@ def _may_be_here(session: Session, waiver: Waiver) -> bool:
     return EVERY in waiver.address or session.claimant.may_have_name(type_, id_)
 
 
-def _of_earlier_days(waiver: Waiver) -> str:
-    """The reason, where the waiver is one that an earlier tapctl has written of an item that was taken away."""
+def _has_grown(waiver: Waiver, findings: Iterable[Finding]) -> bool:
+    """True if the very item that is waived is there with details which the waiver does not name."""
+    items = (
+        live_text(one.to_waive)
+        for one in findings
+        if matches(waiver.address, one.address) and matches(waiver.field, one.field)
+    )
+    return waiver.live is not None and any(text.startswith(f"{waiver.live}{DETAILS}") for text in items)
+
+
+def _why_idle(waiver: Waiver, *, has_grown: bool) -> str:
+    """The reason, where the item has details, or an earlier tapctl has written this of one that was taken away."""
+    if has_grown:
+        return (
+            f': live = "{waiver.live}" is there with more, which decides what it opens; waive that, and take this out'
+        )
     if waiver.live != live_text(None):
         return ""
     return (

@@ -479,7 +479,7 @@ _SUBSCRIBER_RULE: Final = (
 def _subscriber(subscriber: str) -> str:
     if subscriber.startswith("http://"):
         raise rule_error(f"would send alarms in the clear; must be {_SUBSCRIBER_RULE}")
-    if is_secret("", subscriber) or re.match("https://[^/]*@", subscriber):
+    if is_secret(subscriber) or re.match("https://[^/]*@", subscriber):
         raise rule_error(f"holds what looks like a secret; must be {_SUBSCRIBER_RULE}")
     if not re.fullmatch(SUBSCRIBER, subscriber):
         raise rule_error(f"must be {_SUBSCRIBER_RULE}")

@@ -59,8 +59,12 @@ def _tags(raw: Mapping[str, Any]) -> Iterator[Violation]:
         if times > 1:
             yield "tags", key, "is there more than once, and IAM does not tell upper from lower case"
     for name, value in tags.items() if isinstance(tags, dict) else ():
-        if isinstance(value, str) and is_secret("", value):
-            yield f"tags.{name}", value, "looks like a secret, which anybody reads who may look at a resource"
+        if isinstance(value, str) and is_secret(value, name):
+            yield f"tags.{name}", value, f"{_like_a_secret(value)}, which anybody reads who may look at a resource"
+
+
+def _like_a_secret(value: str) -> str:
+    return "looks like a secret" if is_secret(value) else "looks like a secret by its name"
 
 
 def _parameters(raw: Mapping[str, Any]) -> Iterator[Violation]:
@@ -74,8 +78,8 @@ def _parameters(raw: Mapping[str, Any]) -> Iterator[Violation]:
 def _variables(raw: Mapping[str, Any]) -> Iterator[Violation]:
     variables = _value_at(raw, "processor.environment")
     for name, value in variables.items() if isinstance(variables, dict) else ():
-        if isinstance(value, str) and is_secret(name, value):
-            rule = "looks like a secret, which anybody reads who may read the function; keep it in Secrets Manager"
+        if isinstance(value, str) and is_secret(value, name):
+            rule = f"{_like_a_secret(value)}, which anybody reads who may read the function; keep it in Secrets Manager"
             yield f"processor.environment.{name}", value, f"{rule}, and name its ARN here"
 
 

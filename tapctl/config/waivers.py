@@ -16,6 +16,8 @@ from tapctl.safety.files import is_absent
 
 EVERY: Final = "*"
 MAX_DAYS: Final = 90
+GRACE: Final = timedelta(days=1)
+"""A waiver that is read may end so much later: the clock of whoever wrote it may have been in the next day."""
 MAX_WAIVERS: Final = 500
 _LONGEST: Final = 500
 _FEWEST_LETTERS: Final = 3
@@ -102,8 +104,10 @@ def load_waivers(folder: Path, environments: tuple[str, ...], today: date) -> tu
     return check(path, raw, environments, today)
 
 
-def check(path: Path, raw: dict[str, Any], environments: tuple[str, ...], today: date) -> tuple[WaiverTable, ...]:
-    """Make the waivers of the file's tables.
+def check(
+    path: Path, raw: dict[str, Any], environments: tuple[str, ...], today: date, *, grace: timedelta = GRACE
+) -> tuple[WaiverTable, ...]:
+    """Make the waivers of the file's tables. ``grace``: none for what is written now.
 
     Raises:
         ConfigError: they break a rule; with every problem.
@@ -115,8 +119,11 @@ def check(path: Path, raw: dict[str, Any], environments: tuple[str, ...], today:
             meant = did_you_mean(one.environment, environments)
             rule = f"is no environment; there are {', '.join(environments)}, and * for all{meant}"
             problems.append(problem_at(path, index, "environment", one.environment, rule))
-        if one.until > today + timedelta(days=MAX_DAYS):
-            rule = f"is more than {MAX_DAYS} days ahead: {today + timedelta(days=MAX_DAYS)} is the last day"
+        last = today + timedelta(days=MAX_DAYS)
+        if one.until > last + grace:
+            rule = (
+                f"is more than {MAX_DAYS} days ahead: {last} is the last day, as today is {today} by this clock (UTC)"
+            )
             problems.append(problem_at(path, index, "until", one.until, rule))
     if problems:
         raise ConfigError(problems)

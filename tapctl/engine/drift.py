@@ -72,6 +72,8 @@ class Reason(StrEnum):
     """An apply asked for another value and did not finish; what is compared is the value that was confirmed last."""
     APPLY_INTERRUPTED = "apply interrupted"
     DELETE_INTERRUPTED = "delete interrupted"
+    UNDER_WAY = "under way"
+    """A run was changing the resource during the look."""
     NOT_OURS = "not ours"
     NEVER_WANTED = "never wanted"
     """The product can never want the live value, whatever is recorded; the detail is why."""
@@ -114,6 +116,7 @@ _MEANINGS: Final[Mapping[Reason, tuple[FindingState, str]]] = {
     Reason.UNCONFIRMED: (FindingState.PENDING, "an apply did not finish"),
     Reason.APPLY_INTERRUPTED: (FindingState.PENDING, "an apply did not finish; run it again"),
     Reason.DELETE_INTERRUPTED: (FindingState.PENDING, "its removal was interrupted; run the same command again"),
+    Reason.UNDER_WAY: (FindingState.PENDING, "a run was changing it during this look; look again when that has ended"),
     Reason.NOT_OURS: (FindingState.UNEXPECTED, "not ours; it is never removed"),
     Reason.NEVER_WANTED: (FindingState.DRIFT, "never wanted, whatever is recorded"),
     Reason.FORGED: (
@@ -131,9 +134,10 @@ UNFINISHED: Final = frozenset(
         Reason.DELETE_INTERRUPTED,
         Reason.NEVER_MADE,
         Reason.DESTROY_UNFINISHED,
+        Reason.UNDER_WAY,
     }
 )
-"""Reasons that say that a run of ours did not finish: no value that AWS itself will put in force."""
+"""Reasons that say that a run of ours did not finish, or is at it: no value that AWS itself will put in force."""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ from tapctl.engine.owner_tags import ENVIRONMENT_TAG, OWNER_TAG, SUFFIX_TAG
 
 REMOVED: Final = "- "
 """The beginning of a waiver's value that is an item which is not there any more."""
+DETAILS: Final = ": "
+"""Stands in an item of an exposure before what decides how much it opens."""
 Spares = Callable[[str, str, Any], bool]
 """True if the live value at (address, path of the field) is left as it is."""
 _OWNERS = frozenset(f"tags.{tag}" for tag in (OWNER_TAG, SUFFIX_TAG, ENVIRONMENT_TAG))

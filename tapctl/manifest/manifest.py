@@ -27,6 +27,7 @@ from pydantic_core import to_json
 from tapctl.engine.record import Entry, PlainJson
 from tapctl.errors import ManifestError, WrongTarget
 from tapctl.manifest import shape
+from tapctl.manifest.earlier import as_written_now
 
 FORMAT = 1
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
@@ -184,7 +185,7 @@ def parse(text: str | bytes, where: str) -> Manifest:
     if odd:
         rest = ["and more"] if len(odd) > _MAX_ERRORS else []
         _invalid(where, "holds what tapctl never writes", "\n".join([*odd[:_MAX_ERRORS], *rest]))
-    return manifest
+    return manifest.model_copy(update={"entries": as_written_now(manifest.entries)})
 
 
 def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from tapctl.aws.rights import LISTS, Need, Right, arn
 from tapctl.engine.model import Observed, Outputs, Owner, Reconciler, Spec, Timing, address
 from tapctl.engine.trail import Trail
 from tapctl.errors import AlreadyExists, AwsRefused, Patience, Refused
-from tapctl.reconcilers.exposures import with_exposures
+from tapctl.reconcilers.exposures import with_details, with_exposures
 
 if TYPE_CHECKING:
     from tapctl.aws.client import Aws
@@ -87,7 +87,7 @@ class CloudwatchAlarmSpec(Spec):
     """Canonical JSON of what somebody made of the alarm: metric math, a composite alarm, a query, another window, a
     warm-up in which it is silent. Wanted: empty."""
     muted_by: frozenset[str] = frozenset()
-    """Mute rules, by name, that keep the alarm from telling anybody, now or at set times. Wanted: none."""
+    """Mute rules, by name, that keep the alarm from telling anybody, now or at set times; with these. Wanted: none."""
     tags: dict[str, str]
 
 
@@ -120,7 +120,11 @@ class CloudwatchAlarm(Reconciler[CloudwatchAlarmSpec, CloudwatchAlarmOutputs]):
     actions = (
         Right(Need.OBSERVE, ("cloudwatch:DescribeAlarms",), why="composite alarms are told to nobody with less"),
         Right(Need.OBSERVE, ("cloudwatch:ListTagsForResource",), _ALARM),
-        Right(Need.EXPOSURES, ("cloudwatch:ListAlarmMuteRules",), (arn("cloudwatch", "alarm-mute-rule:*"),)),
+        Right(
+            Need.EXPOSURES,
+            ("cloudwatch:GetAlarmMuteRule", "cloudwatch:ListAlarmMuteRules"),
+            (arn("cloudwatch", "alarm-mute-rule:*"),),
+        ),
         Right(Need.CREATE | Need.UPDATE, ("cloudwatch:PutMetricAlarm",), _ALARM),
         Right(Need.CREATE | Need.UPDATE, ("cloudwatch:TagResource",), _ALARM, fields=frozenset({"tags"})),
         Right(Need.UPDATE, ("cloudwatch:UntagResource",), _ALARM, fields=frozenset({"tags"})),
@@ -158,7 +162,7 @@ class CloudwatchAlarm(Reconciler[CloudwatchAlarmSpec, CloudwatchAlarmOutputs]):
         seen: Observed[CloudwatchAlarmSpec, CloudwatchAlarmOutputs],
         expected: CloudwatchAlarmSpec | None,
     ) -> Observed[CloudwatchAlarmSpec, CloudwatchAlarmOutputs]:
-        """Read the mute rules of the account: one call for all alarms; another for this one where there are any."""
+        """Read the mute rules of the account: one call for all alarms; where there are any, more for this one's."""
         return with_exposures(seen, {"muted_by": lambda: _mute_rules(aws, id)})
 
     def create(self, aws: Aws, id: str, want: CloudwatchAlarmSpec, owner: Owner) -> None:
@@ -252,7 +256,22 @@ def _mute_rules(aws: Aws, id: str) -> frozenset[str]:
         rule for page in aws.pages(paginator, AlarmName=id) for rule in page.get("AlarmMuteRuleSummaries", ())
     ]
     names = (str(rule.get("AlarmMuteRuleArn", "")).partition(_MUTE_RULE)[2] for rule in rules if _mutes(rule))
-    return frozenset(f"muted by {name}" for name in names)
+    return frozenset(with_details(f"muted by {name}", _times_of(aws, name) if name else {}) for name in names)
+
+
+def _times_of(aws: Aws, name: str) -> Mapping[str, Any]:
+    """When a mute rule silences its alarms, in AWS's words; empty where it went since it was listed."""
+    client: Any = aws.cloudwatch
+    try:
+        rule: Mapping[str, Any] = aws.read(client.get_alarm_mute_rule, AlarmMuteRuleName=name)
+    except AwsRefused as error:
+        if error.matches(*_MISSING):
+            return {}
+        raise
+    return {
+        **rule.get("Rule", {}).get("Schedule", {}),
+        **{date: rule.get(date) for date in ("StartDate", "ExpireDate")},
+    }
 
 
 def _mutes(rule: Mapping[str, Any]) -> bool:

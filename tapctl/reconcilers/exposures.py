@@ -2,13 +2,44 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final
 
 from tapctl.aws.refusals import NO_SUCH_OPERATION, UnreadableFields
 from tapctl.engine.model import Observed
+from tapctl.engine.waiver import DETAILS
 from tapctl.errors import AwsRefused
+from tapctl.safety.redaction import is_secret
+
+_LONGEST: Final = 300
+
+
+def with_details(item: str, details: Mapping[str, Any]) -> str:
+    """An item of an exposure with what decides how much it opens, in AWS's words; members at their defaults left out.
+
+    A waiver of the item (``live``) covers it with these details alone: an exposure that grows is another item. Details
+    that are long, or look like a secret, are told by their digest: the rest of the item stays readable.
+    """
+    given = {name: value for name, value in details.items() if _is_given(value)}
+    if not given:
+        return item
+    text = json.dumps(given, sort_keys=True, ensure_ascii=False, default=_utc)
+    if len(text) > _LONGEST or is_secret("", text):
+        text = f"{', '.join(sorted(given))} of SHA-256 {hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    return f"{item}{DETAILS}{text}"
+
+
+def _is_given(value: Any) -> bool:
+    """True if there is a value: AWS answers with structures in which nothing is set, too."""
+    return any(map(_is_given, value.values())) if isinstance(value, Mapping) else bool(value)
+
+
+def _utc(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat()
 
 
 def with_exposures(

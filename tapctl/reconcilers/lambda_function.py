@@ -24,7 +24,7 @@ from tapctl.aws.rights import LISTS, Need, Right, arn
 from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.engine.trail import Trail
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
-from tapctl.reconcilers.exposures import with_exposures
+from tapctl.reconcilers.exposures import with_details, with_exposures
 from tapctl.reconcilers.iam_role import ROLE
 from tapctl.reconcilers.kms_key_rights import as_caller
 from tapctl.regions import DOMAINS
@@ -122,6 +122,17 @@ _ASYNCHRONOUS: Final[Mapping[str, tuple[str, int]]] = {
     "MaximumRetryAttempts": ("retries", 2),
     "MaximumEventAgeInSeconds": ("s of age", 21_600),
 }
+# The states of an event source mapping that calls nothing, and its members that say which events come, with whose
+# credentials, and where those go that fail.
+_RESTING: Final = ("Disabled", "Disabling")
+_OF_SOURCE: Final = (
+    "FilterCriteria",
+    "DestinationConfig",
+    "Topics",
+    "Queues",
+    "SourceAccessConfigurations",
+    "SelfManagedEventSource",
+)
 _CODE: Final = frozenset({"image_uri", "code_sha256", "architecture"})
 SENDS_CODE: Final = _CODE | {"package_type", "update_failure"}
 """Fields whose change sends the code once more, or makes the function anew with it."""
@@ -627,8 +638,14 @@ def _event_sources(aws: Aws, id: str) -> frozenset[str]:
     pages = aws.pages(aws.lambda_.get_paginator("list_event_source_mappings"), **only)
     listed = (mapping for page in pages for mapping in page.get("EventSourceMappings", ()))
     mappings = (each for each in listed if only or f":function:{id}:" in f"{each.get('FunctionArn', '')}:")
+    return frozenset(map(_event_source, mappings))
+
+
+def _event_source(mapping: Mapping[str, Any]) -> str:
     # A source outside AWS (Kafka) has no ARN.
-    return frozenset(f"{each.get('UUID', '')} from {each.get('EventSourceArn', 'outside AWS')}" for each in mappings)
+    item = f"{mapping.get('UUID', '')} from {mapping.get('EventSourceArn', 'outside AWS')}{_qualifier(mapping)}"
+    off = {"State": "Disabled"} if mapping.get("State") in _RESTING else {}
+    return with_details(item, off | {name: mapping.get(name) for name in _OF_SOURCE})
 
 
 def _destinations(aws: Aws, id: str) -> frozenset[str]:
@@ -649,7 +666,13 @@ def _asynchronous(config: Mapping[str, Any]) -> Iterator[str]:
 def _aliases(aws: Aws, id: str) -> frozenset[str]:
     pages = aws.pages(aws.lambda_.get_paginator("list_aliases"), FunctionName=id)
     aliases = (alias for page in pages for alias in page.get("Aliases", ()))
-    return frozenset(f"{alias.get('Name', '')} of version {alias.get('FunctionVersion', '')}" for alias in aliases)
+    return frozenset(
+        with_details(
+            f"{alias.get('Name', '')} of version {alias.get('FunctionVersion', '')}",
+            alias.get("RoutingConfig", {}),
+        )
+        for alias in aliases
+    )
 
 
 def _activity(answer: GetFunctionResponseTypeDef) -> str:

@@ -17,7 +17,7 @@ from tapctl.aws.rights import LISTS, Need, Right, arn
 from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing, address
 from tapctl.engine.trail import Trail
 from tapctl.errors import AlreadyExists, AwsRefused, Patience
-from tapctl.reconcilers.exposures import with_exposures
+from tapctl.reconcilers.exposures import with_details, with_exposures
 
 if TYPE_CHECKING:
     from mypy_boto3_logs.type_defs import LogGroupTypeDef
@@ -41,6 +41,8 @@ _DEFAULT_CLASS: Final = "STANDARD"
 _OLDEST_EVENT: Final = timedelta(days=14)
 # DescribeLogGroups' words for a group without a data protection policy of its own.
 _UNPROTECTED: Final = ("DELETED", "DISABLED", "ARCHIVED")
+# The members of a subscription filter that say which events are copied, how, and with whose rights.
+_COPIED: Final = ("filterPattern", "fieldSelectionCriteria", "emitSystemFields", "applyOnTransformedLogs", "roleArn")
 # A log group's name, chosen by its writer (`recreated_by`), to the writer's type.
 _WRITERS: Final = (
     (re.compile("/aws/lambda/([^/]+)"), "lambda-function"),
@@ -65,7 +67,8 @@ class LogGroupSpec(Spec):
     """``STANDARD``, ``INFREQUENT_ACCESS``, ``DELIVERY`` or ``ESSENTIALS``."""
     deletion_protection: bool = False
     subscriptions: frozenset[str] = frozenset()
-    """Copies of the events: ``<destination> by <subscription filter>``. Wanted: none."""
+    """Copies of the events: ``<destination> by <subscription filter>``, with what is copied where that is not all of
+    it. Wanted: none."""
     data_protection: str = ""
     """AWS's word for a policy of the group that masks data, and may copy what it finds; empty: none. Wanted: empty."""
     bearer_tokens: bool = False
@@ -294,7 +297,13 @@ def _described(aws: Aws, id: str, names: tuple[str, ...]) -> LogGroupTypeDef | N
 def _subscriptions(aws: Aws, id: str) -> frozenset[str]:
     pages = aws.pages(aws.logs.get_paginator("describe_subscription_filters"), logGroupName=id)
     filters = (filter_ for page in pages for filter_ in page.get("subscriptionFilters", ()))
-    return frozenset(f"{each.get('destinationArn', '')} by {each.get('filterName', '')}" for each in filters)
+    return frozenset(
+        with_details(
+            f"{each.get('destinationArn', '')} by {each.get('filterName', '')}",
+            {name: each.get(name) for name in _COPIED},
+        )
+        for each in filters
+    )
 
 
 def _retention(group: Mapping[str, Any], expected: LogGroupSpec | None) -> tuple[int, str]:

@@ -15,7 +15,8 @@ from tapctl.aws.refusals import Transient, UnreadableFields, classify
 from tapctl.aws.rights import Need, Right, arn
 from tapctl.engine.model import Impact, Observed, Outputs, Owner, Pending, Reconciler, Retained, Spec, Timing
 from tapctl.engine.trail import Trail
-from tapctl.errors import AwsRefused, NotYet, Patience
+from tapctl.errors import AwsRefused, NotYet, Patience, Refused
+from tapctl.safety.redaction import hide_path
 
 if TYPE_CHECKING:
     from mypy_boto3_sns.type_defs import SubscriptionTypeDef
@@ -50,6 +51,7 @@ class SnsSubscriptionSpec(Spec):
     protocol: str
     """``email``, ``https``, ``sqs`` or ``lambda``."""
     endpoint: str
+    """Of an address on the web the host, and a digest of the rest (`hide_path`)."""
     filter_policy: str = ""
     """JSON of what is let through. Wanted: empty, which is everything."""
     raw_delivery: str = ""
@@ -67,7 +69,10 @@ class SnsSubscriptionOutputs(Outputs):
 
 
 class SnsSubscription(Reconciler[SnsSubscriptionSpec, SnsSubscriptionOutputs]):
-    """A subscription; the id is its topic's name, a slash, and the subscriber (``email:oncall@example.com``)."""
+    """A subscription; the id is its topic's name, a slash, and the subscriber (``email:oncall@example.com``).
+
+    ``endpoint``: the whole address of a receiver on the web, which no spec holds; empty where it is not known.
+    """
 
     type = "sns-subscription"
     teardown_rank = 18
@@ -94,6 +99,9 @@ class SnsSubscription(Reconciler[SnsSubscriptionSpec, SnsSubscriptionOutputs]):
         Right(Need.UPDATE, ("sns:SetSubscriptionAttributes",), why=_UNSCOPED),
         Right(Need.REPLACE | Need.DELETE, ("sns:Unsubscribe",), why=_UNSCOPED),
     )
+
+    def __init__(self, endpoint: str = "") -> None:
+        self._endpoint = endpoint
 
     def parent_id(self, id: str) -> str:
         """The topic's name."""
@@ -128,9 +136,18 @@ class SnsSubscription(Reconciler[SnsSubscriptionSpec, SnsSubscriptionOutputs]):
         )
 
     def create(self, aws: Aws, id: str, want: SnsSubscriptionSpec, owner: Owner) -> None:
-        """Subscribe, which asks the receiver for a confirmation. The owner is the topic's."""
+        """Subscribe, which asks the receiver for a confirmation. The owner is the topic's.
+
+        Raises:
+            Refused: the whole address of the receiver is known to the files alone.
+        """
+        if want.protocol == "https" and not self._endpoint:
+            raise Refused(
+                f"{id}: its whole address is in the files alone", hint="run tapctl apply, which makes it by them"
+            )
+        endpoint = self._endpoint or want.endpoint
         try:
-            aws.sns.subscribe(TopicArn=want.topic_arn, Protocol=want.protocol, Endpoint=want.endpoint)
+            aws.sns.subscribe(TopicArn=want.topic_arn, Protocol=want.protocol, Endpoint=endpoint)
         except AwsRefused as error:
             raise classify(error, _TRANSIENT) from error
 
@@ -199,7 +216,7 @@ def delivery(name: str) -> tuple[str, str]:
 def _find(aws: Aws, topic_arn: str, protocol: str, endpoint: str) -> SubscriptionTypeDef | None:
     wanted = (protocol, endpoint)
     live = subscriptions(aws, topic_arn)
-    return next((each for each in live if (each.get("Protocol"), each.get("Endpoint")) == wanted), None)
+    return next((each for each in live if (each.get("Protocol"), hide_path(each.get("Endpoint", ""))) == wanted), None)
 
 
 def _arn(aws: Aws, spec: SnsSubscriptionSpec) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
@@ -15,7 +14,6 @@ from tapctl.safety.redaction import HIDDEN, is_secret
 
 _NAMED_BY_ANYBODY: Final = ("tags", "dimensions")
 """The fields whose parts bear names that anybody chooses, so that a name may tell what the value is."""
-_ARN: Final = re.compile(r"\barn:[a-z-]+:[^\s\"',]*")
 
 
 def harmless(path: str, value: Any) -> Any:
@@ -52,8 +50,7 @@ def harmless_change(change: Change) -> Change:
 
 def _harmless(value: Any, name: str, *, named: bool) -> Any:
     if isinstance(value, str):
-        # The ARN of a secret is none, and reads like one.
-        return HIDDEN if value and is_secret(name if named else "", _ARN.sub("", value)) else value
+        return HIDDEN if is_secret(value, name if named else "") else value
     if isinstance(value, Mapping):
         return {key: _harmless(item, str(key), named=named) for key, item in value.items()}
     if isinstance(value, frozenset | tuple | list):

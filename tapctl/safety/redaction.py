@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -16,10 +17,26 @@ _SHORTEST = 8
 """The shortest secret that is looked for: a shorter one would be found in the middle of other words."""
 _MOST_KNOWN = 64
 _SECRET_NAME = re.compile(
-    "SECRET|TOKEN|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|ACCESS_?KEY|PRIVATE_?KEY|API_?KEY|AUTHORIZATION", re.IGNORECASE
+    "SECRET(?!AR[IY])|TOKEN(?!I[SZ])|PASSW(?:OR)?[DT]|PASSPHRASE|[_.:/ -]PWD|CREDENTIAL|AUTHORIZATION"
+    "|(?:ACCESS|PRIVATE|API)[_. -]?KEY",
+    re.IGNORECASE,
 )
-_PLACE_NAME = re.compile("_(FILE|PATH|DIR|URI|URL|PROFILE|PROCESS|EXPIRATION|TTL)$", re.IGNORECASE)
-"""The name of a variable that holds a place or a time, although it speaks of a secret."""
+"""The name of a variable or tag that speaks of a secret; neither of a secretary nor of tokenization."""
+_LAST_WORD = r"(?:[^A-Za-z0-9]|(?-i:(?<=[a-z0-9])(?=[A-Z])))(?:%s)$"
+_REFERENCE_NAME = re.compile(
+    _LAST_WORD % "FILE|PATH|DIR|URI|URL|PROFILE|PROCESS|EXPIRATION|TTL|ARNS?|NAMES?|PREFIX|ALGORITHM", re.IGNORECASE
+)
+"""The name whose last word says that a place, a time or a name is meant, although it speaks of a secret."""
+_NAME_ABOUT_ONE = re.compile(
+    _LAST_WORD % "OWNERS?|TEAM|CONTACT|DOMAIN|TYPE|KIND|CLASS|LEVEL|SCOPE|MODE|POLICY|VERSION|STATUS"
+    "|ROTATION|ROTATED|EXPIRY|TIMEOUT|AGE|LENGTH|SIZE|COUNT|LIMIT|DAYS|HOURS|MINUTES|SECONDS|M?S|ENABLED|REQUIRED"
+    "|PROVIDER|MANAGER|STORE|VAULT",
+    re.IGNORECASE,
+)
+"""The name whose last word says that the value is about a secret: who keeps it, for how long, of which kind."""
+_WORDS = re.compile(r"(?:[A-Za-z]{1,24}[0-9]?|[0-9]{1,4})(?:[ _.,@:/-]{1,3}(?:[A-Za-z]{1,24}[0-9]?|[0-9]{1,4})){0,9}")
+"""A value of a few words and short numbers, which no generated secret is: a team, an address, a day."""
+_FLAG = re.compile("(?:true|false|yes|no|on|off|none|enabled|disabled)?", re.IGNORECASE)
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}://[^\s'\"<>]{1,4096}")
 _SIGNED = re.compile(
     r"\b((?:X-Amz-)?(?:Signature|Credential)|X-Amz-Security-Token|aws_secret_access_key|aws_session_token)"
@@ -29,14 +46,17 @@ _SIGNED = re.compile(
 _PORT = re.compile("[0-9]{1,5}")
 
 _SECRET_VALUE = re.compile(
-    r"-----BEGIN|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\b(?:password|passwd|pwd|secret|token|api_?key)[=:]\s*\S"
+    r"-----BEGIN|\b(?:AKIA|ASIA)[A-Z0-9]{12}|\b(?:password|passwd|pwd|secret|token|api_?key)[=:]\s*\S"
     r"|\bgh[pousr]_[A-Za-z0-9]{30}|\bglpat-[\w-]{20}|\bxox[abprs]-[\w-]{10}|\b[rs]k_(?:live|test)_[A-Za-z0-9]{10}"
-    r"|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.|://[^/\s@]*:[^/\s@]+@",
+    r"|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.|://[^/\s@:]*:[^/\s@]+@",
     re.IGNORECASE,
 )
 """Keys and tokens whose kind shows: PEM, AWS, GitHub, GitLab, Slack, Stripe, a JWT, an address with a password."""
-_REFERENCE_NAME = re.compile("_(ARN|NAME|PREFIX|ALGORITHM)$", re.IGNORECASE)
-"""The name of a variable that says where a secret is, and is none."""
+_ARN = re.compile(r"\barn(?::[\w{}*?-]+){2}(?::[\w{}*?-]*){2}:(?:(?!://)[^\s\"',])*")
+"""An ARN, as AWS writes it, a policy (with wildcards) and the files (with tokens)."""
+
+_WEB = re.compile(r"(?P<scheme>https?://)(?P<host>[^/?#\s*]*)(?P<path>[/?#][^\s*]+)$")
+_HIDDEN_PATH = re.compile("/#[0-9a-f]{16}")
 
 _known: dict[str, None] = {}
 _lock = threading.Lock()
@@ -52,10 +72,38 @@ def hide(value: str | None) -> None:
                 del _known[next(iter(_known))]
 
 
-def is_secret(name: str, value: str) -> bool:
-    """True if a variable of this name with this value looks like a secret: by its name, or by the kind of its value."""
-    speaks = _SECRET_NAME.search(name) and not _PLACE_NAME.search(name) and not _REFERENCE_NAME.search(name)
-    return bool(speaks or _SECRET_VALUE.search(value))
+def is_secret(value: str, name: str = "") -> bool:
+    """True if a text looks like a secret: by its kind, or by the name of the variable or tag that holds it.
+
+    An ARN tells where a secret is and is none, whatever its name: ``…:secret:…`` is a part of it, and no secret after
+    a colon. What is written into an ARN in any other way is looked for as everywhere.
+    """
+    kind = _SECRET_VALUE.search(_ARN.sub(lambda arn: arn[0].replace(":", "/"), value))
+    return kind is not None or _is_named_secret(name, value)
+
+
+def _is_named_secret(name: str, value: str) -> bool:
+    """True if the name says that this value is a secret, and not that it is about one."""
+    if not _SECRET_NAME.search(name) or _REFERENCE_NAME.search(name) or _FLAG.fullmatch(value) or is_arn(value):
+        return False
+    return not (_NAME_ABOUT_ONE.search(name) and _WORDS.fullmatch(value))
+
+
+def is_arn(value: str) -> bool:
+    """True if the text is an ARN and nothing else."""
+    return _ARN.fullmatch(value) is not None
+
+
+def hide_path(text: str) -> str:
+    """The text with a digest in the place of what follows the host in the address on the web that ends it, if one does.
+
+    Whoever hands such an address out (PagerDuty, Slack …) puts the key into its path. A hidden one stays as it is.
+    """
+    found = _WEB.search(text)
+    if found is None or _HIDDEN_PATH.fullmatch(found["path"]):
+        return text
+    digest = hashlib.sha256(found[0].encode()).hexdigest()[:16]
+    return f"{text[: found.start()]}{found['scheme']}{found['host'].rpartition('@')[2]}/#{digest}"
 
 
 def redact(text: str) -> str:
@@ -82,7 +130,7 @@ def _forms() -> set[str]:
 
 def _in_environment() -> Iterator[str]:
     for name, value in [*os.environ.items()]:
-        if _SECRET_NAME.search(name) and not _PLACE_NAME.search(name):
+        if _is_named_secret(name, value):
             yield value
         elif "://" in value and (user := _user_part(value.rpartition("://")[2])) and ":" in user:
             password = user.partition(":")[2]

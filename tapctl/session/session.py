@@ -45,6 +45,8 @@ class Session:
     aws: Aws
     store: Store
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    told_run: str = ""
+    """The run of somebody else that was told; empty as long as none was."""
 
     @property
     def config(self) -> Config:
@@ -164,9 +166,10 @@ class Session:
             return ""
         return str(lock or "")
 
-    def warn_of_run_under_way(self) -> None:
-        """Say that a run is under way: what it is changing shows as a difference."""
-        if run := self.run_under_way():
+    def warn_of_run(self, run: str) -> None:
+        """Say that this run is under way, once: what it is changing shows as a difference. Empty: none is."""
+        if run and not self.told_run:
+            self.told_run = run
             self.screen.warn(f"a run is under way, and what is shown may change: {run}")
 
     def finish(

@@ -26,6 +26,7 @@ from tapctl.reconcilers.security_group import SecurityGroup, SecurityGroupSpec
 from tapctl.reconcilers.security_group_rules import Rule, SecurityGroupRules, SecurityGroupRulesSpec
 from tapctl.reconcilers.sns_subscription import SnsSubscription, SnsSubscriptionSpec, delivery
 from tapctl.reconcilers.sns_topic import SnsTopic, SnsTopicSpec
+from tapctl.safety.redaction import hide_path
 from tapctl.stack.alarms import add_alarms
 from tapctl.stack.image import may_be
 from tapctl.stack.network import NetworkContract
@@ -313,9 +314,9 @@ def build(
         subscriber = names.fill(written)
         protocol, endpoint = delivery(subscriber)
         stack.add(
-            SnsSubscription(),
+            SnsSubscription(endpoint),
             names.subscription(subscriber),
-            SnsSubscriptionSpec(topic_arn=topic.out.arn, protocol=protocol, endpoint=endpoint),
+            SnsSubscriptionSpec(topic_arn=topic.out.arn, protocol=protocol, endpoint=hide_path(endpoint)),
         )
     add_alarms(stack, config, names, topic.out.arn, tags, instances=instances)
 

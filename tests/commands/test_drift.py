@@ -64,6 +64,16 @@ def test_what_a_create_cannot_set_is_drift_once_an_apply_has_finished_the_key() 
         assert [one.field for one in found] == fields
 
 
+def test_a_key_that_a_destroy_of_ours_has_scheduled_is_no_drift() -> None:
+    key, empty = "kms-key/alias/db-key-dev", Report((), fields=1, unchecked=0, resources=1)
+    off: dict[str, Any] = {"rotation": False, "rotation_period_days": 0, "enabled": False}
+    live = KmsKeySpec(alias="alias/db-key-dev", description="", policy=policy(), tags={}, **off)
+    entry = Entry(type="kms-key", id="alias/db-key-dev", phase=Phase.LEAVING, spec={"rotation": True})
+    for deleting, fields in ((True, []), (False, ["rotation", "enabled"])):
+        seen: Observed[Any, Any] = Observed(live, None, deleting=deleting)
+        assert [one.field for one in never_wanted_findings(NAMES, empty, {key: seen}, {key: entry})] == fields
+
+
 def test_what_a_restore_cannot_set_is_drift_once_an_apply_has_finished_the_cluster(aws: Aws) -> None:
     cluster, empty = f"db-cluster/{NAMES.cluster}", Report((), fields=1, unchecked=0, resources=1)
     live = db_cluster.examples(db_cluster.prepare(aws))[0].model_copy(update={"managed_secret": False})

@@ -15,6 +15,7 @@ from tapctl.commands.older import warn_of_old_record
 from tapctl.config import load
 from tapctl.engine.model import Observed
 from tapctl.engine.observe import Absent, Observation
+from tapctl.engine.record import Entry, Phase
 from tapctl.manifest import open_store
 from tapctl.render import choose_screen
 from tapctl.render.screen import Target
@@ -51,7 +52,9 @@ def test_a_history_with_later_versions_tells_it(session: Session, err: io.String
     store, at = session.store, None
     for each in (RECORD, manifest(serial=7, run="run-7"), manifest(serial=8, run="run-8")):
         at = store.write(each, at)
-    assert warn_of_old_record(session, RECORD, {}).startswith("its history has serial 7, written at 2031-05-06")
+    assert warn_of_old_record(session, RECORD, {}) == "", "a run has carried it on since it was read"
+    store.write(RECORD, at)
+    assert warn_of_old_record(session, RECORD, {}).startswith("its history has serial 8, written at 2031-05-06")
     assert "has serial 2, written at 2031-05-06T07:08:09Z by dana" in err.getvalue()
     assert "tapctl manifest history --env dev" in err.getvalue()
 
@@ -68,9 +71,11 @@ def test_nothing_else_tells_it(session: Session, tmp_path: Path, err: io.StringI
         "db-cluster/b": live(session, holds_data_since=MADE, owner=None),
         "db-cluster/c": live(session),
         "db-cluster/d": Absent(),
+        "db-cluster/e": live(session, holds_data_since=MADE),
     }
     session.store.write(RECORD, None)
     (tmp_path / "history" / "dev").mkdir(parents=True, exist_ok=True)
     (tmp_path / "history" / "dev" / "00000009-x.json").write_text("{")
-    assert warn_of_old_record(session, RECORD, observed) == ""
+    half = Entry(type="db-cluster", id="e", phase=Phase.MAKING, spec={})
+    assert warn_of_old_record(session, RECORD.model_copy(update={"entries": {half.address: half}}), observed) == ""
     assert err.getvalue() == ""

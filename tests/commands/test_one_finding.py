@@ -125,6 +125,20 @@ def test_what_no_key_decides_is_refused(session: Session) -> None:
     assert (result.accepted, len(result.refused)) == ([], 2)
 
 
+def test_of_what_reports_hide_accept_says_that_nobody_has_seen_it(session: Session) -> None:
+    unseen = [
+        found(FUNCTION, "tags.ApiToken", "payments"),
+        found(FUNCTION, "environment.NODE_OPTIONS", "(hidden)"),
+        found(FUNCTION, "dead_letter", "token=hunter22"),
+    ]
+    result = collect(session, unseen)
+    assert result.edits == {}
+    why = "reports hide its value, so that nobody has seen it; if it is meant, write it into the files by hand"
+    assert [*result.refused.values()] == [why, why, "no key of the files may want this"]
+    (about,) = collect(session, [found(FUNCTION, "tags.TokenTeam", "payments")]).edits.values()
+    assert (about.key, about.value) == (("tags", "TokenTeam"), "payments")
+
+
 def test_an_edit_tells_which_environments_and_fields_want_it_too(session: Session) -> None:
     logs = collect(session, [found(LOGS, "retention_days", 60)])
     edits = list(logs.edits.values())
@@ -300,10 +314,17 @@ def test_a_waiver_of_an_item_that_was_taken_away_takes_the_place_of_an_earlier_t
     assert "# the end" in now
 
 
-@pytest.mark.parametrize("wrong", [{"until": today() + timedelta(days=99)}, {"reason": "…"}, {"field": "nothing"}])
+@pytest.mark.parametrize("wrong", [{"until": today() + timedelta(days=91)}, {"reason": "…"}, {"field": "nothing"}])
 def test_a_waiver_that_would_be_refused_is_not_written(session: Session, wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         with_waivers(path_of(session.invocation.config), [row(**wrong)], ("dev",))
+
+
+def test_a_waiver_is_written_beside_one_of_a_clock_of_tomorrow(session: Session) -> None:
+    path = path_of(session.invocation.config)
+    last = today() + timedelta(days=90)
+    path.write_text(with_waivers(path, [row(until=last)], ("dev",)).replace(str(last), str(last + timedelta(days=1))))
+    assert with_waivers(path, [row(field="tags.y")], ("dev",)).count("[[waiver]]") == 2
 
 
 def at_once(count: int, work: Callable[[int], None]) -> list[Refused]:

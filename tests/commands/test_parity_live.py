@@ -81,6 +81,7 @@ def looked_at(recorded: Manifest, waiver: Waiver | None, **fields: Any) -> LiveE
         _as_observed(recorded, seen),
         {(address, name) for name in fields.keys() - waived},
         (),
+        (),
         {},
         (),
         {(address, name): [waiver] for name in waived if waiver},

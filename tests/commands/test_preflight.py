@@ -17,7 +17,7 @@ from tapctl.config import load
 from tapctl.config.schema import Egress
 from tapctl.engine.plan import Action, Change, FieldChange, Plan
 from tapctl.engine.resources import Stack
-from tapctl.errors import AwsRefused, ConfigError, ExitCode, Refused
+from tapctl.errors import AwsRefused, ConfigError, ConsentMissing, ExitCode, Refused
 from tapctl.names import Names
 from tapctl.reconcilers.security_group_rules import Rule
 from tapctl.render.screen import Check
@@ -459,6 +459,14 @@ def test_what_the_reading_has_blocked_is_told_among_the_checks() -> None:
     found = checks(ScriptedAws(), plan_of(*RESERVE.changes, taken, upgrade))
     assert [(check.ok, check.detail) for check in found["name"]] == [(False, "the topic is not ours")]
     assert [(check.ok, check.detail) for check in found["upgrade"]] == [(False, "no such target")]
+
+
+def test_a_change_that_waits_for_consent_is_checked_as_one_that_has_it() -> None:
+    aws = ScriptedAws()
+    (reserve,) = RESERVE.changes
+    found = checks(aws, plan_of(replace(reserve, blocked=ConsentMissing("it loses data"))))
+    assert found == checks(ScriptedAws(), RESERVE)
+    assert aws.asked
 
 
 def test_credentials_of_the_environment_say_when_they_end(monkeypatch: pytest.MonkeyPatch) -> None:

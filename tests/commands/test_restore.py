@@ -108,6 +108,17 @@ def test_no_snapshot_of_somebody_else_s_cluster_of_our_name_is_advised(session: 
     assert "--restore by-dana-1 makes it from that; --empty" in str(blocked.hint)
 
 
+def test_no_snapshot_that_rds_upgrades_to_no_wanted_version_is_advised(session: Session) -> None:
+    known = {"EngineVersion": "14.3", "ValidUpgradeTarget": [{"EngineVersion": "15.9"}]}
+    answer(session.aws.rds, "DescribeDBEngineVersions", {"DBEngineVersions": [known]})
+    old, older = (snapshot(name, day) | {"EngineVersion": "14.3"} for name, day in (("old", 26), ("older", 23)))
+    blocked = planned(session, *TAKEN[:1], old, older).blocked
+    assert blocked is not None
+    refused = f"RDS upgrades aurora-postgresql 14.3 to no {WANT.engine_version}"
+    assert str(blocked.evidence).splitlines() == [f"old: {refused}", f"older: {refused}", "by-dana-1"]
+    assert "--restore by-dana-1 makes it from that" in str(blocked.hint)
+
+
 def test_where_all_snapshots_are_doubtful_none_is_advised(session: Session) -> None:
     blocked = planned(session, EVIL, FITTING).blocked
     assert blocked is not None

@@ -44,6 +44,11 @@ def test_everything_at_once_is_taken(folder: Folder) -> None:
             VARIABLES,
             {"API_TOKEN_URL": "https://example.com", "DATABASE_SECRET_ARN": "arn:x", "JSON": '{"a": 1}'},
         ),
+        (
+            "common",
+            VARIABLES,
+            {"PARTNER": "arn:{partition}:secretsmanager:{region}:{account_id}:secret:partner-AbCdEf"},
+        ),
         ("common", PERMISSIONS, [{**PERMISSION, "resources": ["*"], "why": "it has no resources"}]),
         (
             "common",

@@ -413,8 +413,18 @@ def test_a_value_that_may_be_a_secret_is_not_shown(folder: Folder, key: str, val
     assert "hunter22" not in str(problem).lower()
 
 
+def test_the_arn_of_a_secret_is_shown_and_no_secret(folder: Folder) -> None:
+    arn = "arn:aws:secretsmanager:us-east-2:123456789012:secret:partner-AbCdEf"
+    folder.put("common", "tags.rotation", arn).put("dev", "partner_secret", arn)
+    (problem,) = folder.problems()
+    assert (problem.key, problem.value) == ("partner_secret", f'"{arn}"')
+
+
 def test_a_tag_holds_no_secret(folder: Folder) -> None:
     folder.put("common", "tags.CostCenter", "password=hunter22hunter22").put("common", "tags.PasswordOwner", "platform")
-    (problem,) = folder.problems()
-    assert (problem.key, problem.value) == ("tags.CostCenter", "(not shown)")
-    assert problem.rule == "looks like a secret, which anybody reads who may look at a resource"
+    folder.put("common", "tags.ApiToken", "hunter22").put("common", "tags.TokenTeam", "payments")
+    second, first = folder.problems()
+    assert (first.key, first.value) == ("tags.CostCenter", "(not shown)")
+    assert first.rule == "looks like a secret, which anybody reads who may look at a resource"
+    assert (second.key, second.value) == ("tags.ApiToken", "(not shown)")
+    assert second.rule.startswith("looks like a secret by its name, which anybody reads")

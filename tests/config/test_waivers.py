@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,12 @@ def test_a_waiver_has_every_key_but_the_one_value(tmp_path: Path) -> None:
         ('"dev"', '"dve"', "waiver.0.environment", "did you mean dev"),
         ('"dev"', '""', "waiver.0.environment", "must be a text of 1 to 500"),
         ('"dev"', "1", "waiver.0.environment", "this is an integer"),
-        ("2026-12-31", "2027-02-27", "waiver.0.until", "is more than 90 days ahead: 2027-02-26 is the last day"),
+        (
+            "2026-12-31",
+            "2027-02-28",
+            "waiver.0.until",
+            "is more than 90 days ahead: 2027-02-26 is the last day, as today is 2026-11-28 by this clock (UTC)",
+        ),
         ("2026-12-31", '"soon"', "waiver.0.until", "must be a date"),
         ("2026-12-31", "2026-12-31T10:00:00", "waiver.0.until", "must be a date"),
         ('"the platform\'s own"', '"…"', "waiver.0.reason", "at least three letters"),
@@ -63,6 +68,11 @@ def test_a_mistake_is_told_with_its_place(tmp_path: Path, old: str, new: str, ke
     first = refused.value.problems[0]
     assert (first.file, first.key.partition("[")[0]) == (str(path_of(tmp_path)), key)
     assert rule in " ".join(one.rule for one in refused.value.problems)
+
+
+def test_what_a_clock_of_tomorrow_wrote_is_read(tmp_path: Path) -> None:
+    (waiver,) = loaded(tmp_path, ONE.replace("2026-12-31", "2027-02-27"))
+    assert waiver.until == TODAY + timedelta(days=91)
 
 
 def test_where_no_environment_is_known_any_name_may_be_one(tmp_path: Path) -> None:

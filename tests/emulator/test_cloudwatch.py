@@ -8,6 +8,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from tapctl.aws.client import Aws
+from tapctl.errors import AwsRefused
 from tapctl.sandbox.emulator.simulation import Simulation
 from tests.conftest import ACCOUNT, REGION
 from tests.emulator.conftest import OF_AWS, Clock, Refused
@@ -128,8 +129,11 @@ def test_a_mute_rule_is_listed_for_its_alarms(aws: Aws) -> None:
 
     night = f"arn:aws:cloudwatch:us-east-1:{ACCOUNT}:alarm-mute-rule:night"
     assert (listed(), listed(AlarmName="a"), listed(AlarmName="b")) == ([night], [night], [])
+    assert client.get_alarm_mute_rule(AlarmMuteRuleName="night")["Rule"] == rule
     client.delete_alarm_mute_rule(AlarmMuteRuleName="night")
     assert listed() == []
+    with pytest.raises(AwsRefused, match="ResourceNotFound"):
+        client.get_alarm_mute_rule(AlarmMuteRuleName="night")
 
 
 def test_naive_code_asks_an_older_region_for_log_alarms(aws: Aws, simulation: Simulation, refused: Refused) -> None:

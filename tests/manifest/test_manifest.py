@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from tapctl.engine.record import Entry, Phase, plain
 from tapctl.errors import ManifestError, WrongTarget
 from tapctl.manifest.manifest import FORMAT, MAX_BYTES, AwsKind, Manifest, check, dump, empty, now, parse
+from tapctl.safety.redaction import hide_path
 from tests.manifest.examples import entry, manifest
 
 _JSON = st.recursive(
@@ -68,6 +69,21 @@ def test_a_dumped_manifest_is_parsed_to_the_same_manifest_and_text(made: Manifes
     again = parse(text.encode(), "there")
     assert again == made
     assert dump(again) == text
+
+
+def test_a_record_of_an_earlier_tapctl_is_read_without_the_path_of_a_subscriber_on_the_web() -> None:
+    web = "https://events.example.com/integration/0a1b2c/enqueue"
+    spec = {"endpoint": web, "protocol": "https"}
+    kind: dict[str, Any] = {"type": "sns-subscription", "spec": spec}
+    made = Entry(id=f"alarms-dev/{web}", phase=Phase.MADE, **kind)
+    making = Entry(id=f"alarms-dev/{web}/2", phase=Phase.MAKING, confirmed=spec, **kind)
+    odd = Entry(type="sns-subscription", id="alarms-dev/email:a@example.com", phase=Phase.MADE, spec={})
+    again = parse(dump(manifest(made, making, odd, entry("one"))), "there")
+    assert "0a1b2c" not in dump(again)
+    assert again.entries.keys() == {one.address for one in again.entries.values()}
+    read = again.entries[f"sns-subscription/{hide_path(made.id)}"]
+    assert (read.spec, read.confirmed) == ({"endpoint": hide_path(web), "protocol": "https"}, None)
+    assert again.entries[odd.address] == odd
 
 
 def test_the_order_of_recording_does_not_show() -> None:

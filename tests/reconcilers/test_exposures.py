@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -15,8 +16,11 @@ import pytest
 from tapctl.aws.client import Aws
 from tapctl.engine.events import Result
 from tapctl.engine.model import Observed
+from tapctl.engine.waiver import DETAILS
 from tapctl.errors import AwsRefused
 from tapctl.reconcilers import registry
+from tapctl.reconcilers.exposures import with_details
+from tapctl.render.harmless import harmless
 from tapctl.sandbox.emulator.app import Sandbox
 from tests.reconcilers.conformance import CASES, Bench
 from tests.reconcilers.scripted import DENIED, answer, refuse
@@ -524,6 +528,106 @@ def test_an_interface_of_rds_or_of_our_function_is_no_stranger(
     strangers = bench.reconciler.observe_exposures(view, bench.id, seen, None).spec.strangers
 
     assert strangers == (frozenset({f"eni-1 ({interface.get('Description')})"}) if is_shown else frozenset())
+
+
+# -- an exposure that grows is another item than the one that somebody has waived --------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("details", "shown"),
+    [
+        ({}, "it"),
+        ({"RoutingConfig": {}, "FilterCriteria": {"Filters": []}, "Names": [], "On": False}, "it"),
+        ({"filterPattern": "ERROR"}, 'it: {"filterPattern": "ERROR"}'),
+        (
+            {"At": datetime(2031, 5, 6, 2, tzinfo=timezone(timedelta(hours=2)))},
+            'it: {"At": "2031-05-06T00:00:00+00:00"}',
+        ),
+    ],
+)
+def test_an_item_tells_what_decides_how_much_it_opens(details: dict[str, Any], shown: str) -> None:
+    assert with_details("it", details) == shown
+
+
+@pytest.mark.parametrize("text", ["password=hunter22", "x" * 1000])
+def test_details_that_hide_or_fill_a_report_are_told_by_their_digest(text: str) -> None:
+    shown = {with_details("it", {"filterPattern": text + end}) for end in ("", "y")}
+    assert len(shown) == 2
+    for one in shown:
+        assert re.fullmatch("it: filterPattern of SHA-256 [0-9a-f]{16}", one)
+        assert harmless("subscriptions", one) == one
+
+
+@dataclass(frozen=True)
+class Growth:
+    """An exposure as AWS answers, and the members by which it opens more, or less."""
+
+    case: str
+    field: str
+    read: tuple[str, str]
+    listed: str
+    item: dict[str, Any]
+    members: tuple[dict[str, Any], ...]
+
+
+_FUNCTION = "arn:aws:lambda:us-east-1:1:function:f"
+GROWTHS = [
+    Growth(
+        "lambda_function",
+        "aliases",
+        ("lambda_", "ListAliases"),
+        "Aliases",
+        {"Name": "live", "FunctionVersion": "1"},
+        ({"RoutingConfig": {"AdditionalVersionWeights": {"2": 0.99}}},),
+    ),
+    Growth(
+        "lambda_function",
+        "event_sources",
+        ("lambda_", "ListEventSourceMappings"),
+        "EventSourceMappings",
+        {"UUID": "1", "FunctionArn": _FUNCTION, "State": "Enabled", "DestinationConfig": {"OnFailure": {}}},
+        (
+            {"State": "Disabling"},
+            {"FunctionArn": f"{_FUNCTION}:live"},
+            {"DestinationConfig": {"OnFailure": {"Destination": "arn:away"}}},
+            {"FilterCriteria": {"Filters": [{"Pattern": "{}"}]}},
+        ),
+    ),
+    Growth(
+        "log_group",
+        "subscriptions",
+        ("logs", "DescribeSubscriptionFilters"),
+        "subscriptionFilters",
+        {"filterName": "f", "destinationArn": "arn:d", "filterPattern": "", "applyOnTransformedLogs": False},
+        ({"filterPattern": "ERROR"}, {"fieldSelectionCriteria": "x"}, {"emitSystemFields": ["@a"]}),
+    ),
+]
+
+
+@pytest.mark.parametrize("growth", GROWTHS, ids=lambda growth: growth.field)
+def test_what_opens_more_or_less_is_another_item(aws: Aws, sandbox_app: Sandbox, growth: Growth) -> None:
+    bench = Bench(aws, CASES[growth.case], sandbox_app)
+    seen: Observed[Any, Any] = Observed(bench.fresh()[0], None)
+    client, operation = growth.read
+    items = []
+    for members in ({}, *growth.members):
+        answer(getattr(aws, client), operation, {growth.listed: [growth.item | members]}, times=1)
+        shown = bench.reconciler.observe_exposures(aws.memoized(), bench.id, seen, None).spec
+        items.extend(getattr(shown, growth.field))
+    assert len(set(items)) == len(items) == 1 + len(growth.members)
+    assert DETAILS not in items[0]
+
+
+def test_a_mute_rule_is_told_with_its_times(aws: Aws, sandbox_app: Sandbox) -> None:
+    bench = bench_of(aws, sandbox_app, next(one for one in EXPOSURES if one.field == "muted_by"))
+    _mute(bench)
+    assert exposed(bench).spec.muted_by == {'muted by by night: {"Duration": "PT2H", "Expression": "cron(0 2 * * *)"}'}
+    with refuse(aws.cloudwatch, "GetAlarmMuteRule", *DENIED):
+        assert dict(exposed(bench).unreadable) == {"muted_by": "cloudwatch:GetAlarmMuteRule"}
+    with refuse(aws.cloudwatch, "GetAlarmMuteRule", "ResourceNotFoundException"):
+        assert exposed(bench).spec.muted_by == {"muted by by night"}
+    with refuse(aws.cloudwatch, "GetAlarmMuteRule", "InternalFailure"), pytest.raises(AwsRefused):
+        exposed(bench)
 
 
 def test_a_mute_rule_that_has_expired_mutes_nothing(aws: Aws, sandbox_app: Sandbox) -> None:

@@ -8,8 +8,9 @@ import pytest
 
 from tapctl.aws.client import Aws
 from tapctl.engine.model import Owner
-from tapctl.errors import AwsRefused, NotYet
+from tapctl.errors import AwsRefused, NotYet, Refused
 from tapctl.reconcilers.sns_subscription import SnsSubscription, SnsSubscriptionSpec, delivery, subscriber
+from tapctl.safety.redaction import hide_path
 from tests.reconcilers.scripted import refuse
 
 REC = SnsSubscription()
@@ -118,6 +119,21 @@ def test_one_that_goes_between_two_reads_is_absent(aws: Aws, topic: str, code: s
     REC.create(aws, f"alarms-test/{queue}", want, OURS)
     with refuse(aws.sns, "GetSubscriptionAttributes", code):
         assert REC.observe(aws, f"alarms-test/{queue}", want) is None
+
+
+def test_no_spec_holds_the_whole_address_of_a_receiver_on_the_web(aws: Aws, topic: str) -> None:
+    web, other = (f"https://events.example.com/integration/{key}/enqueue" for key in ("0a1b", "2c3d"))
+    hidden = hide_path(web)
+    want = SnsSubscriptionSpec(topic_arn=topic, protocol="https", endpoint=hidden)
+    aws.sns.subscribe(TopicArn=topic, Protocol="https", Endpoint=other)
+    assert REC.observe(aws, f"alarms-test/{hidden}", want) is None
+    with pytest.raises(Refused, match="in the files alone"):
+        REC.create(aws, f"alarms-test/{hidden}", want, OURS)
+    SnsSubscription(web).create(aws, f"alarms-test/{hidden}", want, OURS)
+    seen = REC.observe(aws, f"alarms-test/{hidden}", want)
+    assert seen is not None
+    assert seen.spec == want
+    assert web in {one["Endpoint"] for one in aws.sns.list_subscriptions()["Subscriptions"]}
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from tapctl.errors import AwsRefused, TapctlError
 from tapctl.safety import redaction
-from tapctl.safety.redaction import hide, redact
+from tapctl.safety.redaction import hide, hide_path, is_secret, redact
 
 
 @pytest.fixture(autouse=True)
@@ -58,10 +58,11 @@ def test_of_many_known_values_the_last_ones_are_stripped() -> None:
 def test_the_environment_s_secrets_are_stripped_and_its_places_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SESSION_TOKEN", "token-value")
     monkeypatch.setenv("MY_API_KEY", "api-key-value")
+    monkeypatch.setenv("TOKEN_TEAM", "platform")
     monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "/var/run/token")
     monkeypatch.setenv("HTTPS_PROXY", "http://dana:proxy%2Fpassword@proxy:1")
-    text = redact("token-value api-key-value /var/run/token proxy/password proxy%2Fpassword")
-    assert text == "*** *** /var/run/token *** ***"
+    text = redact("token-value api-key-value /var/run/token platform proxy/password proxy%2Fpassword")
+    assert text == "*** *** /var/run/token platform *** ***"
 
 
 def test_no_text_of_an_error_holds_a_credential() -> None:
@@ -74,8 +75,95 @@ def test_no_text_of_an_error_holds_a_credential() -> None:
         assert "nobodys" not in str(told)
 
 
-@pytest.mark.parametrize("text", ["://" * 40_000, "a://" + "b:" * 60_000, "=" * 100_000, "http://" + "@" * 100_000])
+ARN = "arn:aws:secretsmanager:us-east-2:123456789012:secret:db-AbCdEf"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "secret"),
+    [
+        ("", ARN, False),
+        ("DB_PASSWORD", ARN, False),
+        ("", "arn:{partition}:secretsmanager:{region}:{account_id}:secret:db-*", False),
+        ("", f"1 to {ARN} (Decrypt)", False),
+        ("", "arn:aws:lambda:us-east-2:123456789012:function:token:live", False),
+        ("DB_PASSWORD", f"{ARN} hunter22", True),
+        ("", f"{ARN}, token: hunter22", True),
+        ("", "arn:aws:sqs:us-east-2:123456789012:token=hunter22", True),
+        ("", "arn:aws:sqs:us-east-2:123456789012:x://dana:hunter22@db", True),
+        ("", "arn:aws:x:secret:hunter22", True),
+        ("DB_PASSWORD", "arn:::::hunter22", True),
+        ("DB_PASSWORD", "", False),
+    ],
+)
+def test_the_arn_of_a_secret_is_none_and_hides_none(name: str, value: str, secret: object) -> None:
+    assert is_secret(value, name) is secret
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "secret"),
+    [
+        ("TokenTeam", "payments", False),
+        ("db-credential-owner", "dba@example.com", False),
+        ("org:secrets/owner", "Platform Team 7", False),
+        ("tokenization", "pci", False),
+        ("PASSWORD_ROTATION_DAYS", "30", False),
+        ("TOKEN_TYPE", "oauth2", False),
+        ("tokenUrl", "https://example.com/a1b2c3d4", False),
+        ("uses-secrets", "true", False),
+        ("TokenTeam", "9f8e7d6c5b4a3928", True),
+        ("TokenTeam", "eyJhbGciOiJIUzI1NiJ9x", True),
+        ("TeamToken", "payments", True),
+        ("DbPassword", "swordfish", True),
+        ("password", "swordfish", True),
+        ("DB_PASSWORD_PROD", "swordfish", True),
+        ("db-pwd", "swordfish", True),
+        ("api-key", "swordfish", True),
+        ("authtoken", "swordfish", True),
+        ("SECRETARN", "9f8e7d6c", True),
+        ("PWD", "/home/dana", False),
+    ],
+)
+def test_a_name_that_is_about_a_secret_hides_no_words(name: str, value: str, secret: object) -> None:
+    assert is_secret(value, name) is secret
+
+
+@pytest.mark.parametrize(
+    "text", ["://" * 40_000, "a://" + "b:" * 60_000, "=" * 100_000, "http://" + "@" * 100_000, "arn:a:b:c:d:" * 10_000]
+)
 def test_a_long_text_is_stripped_in_no_time(text: str) -> None:
     began = time.process_time()
     redact(text)
+    is_secret(text)
     assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("https://events.example.com/integration/0a1b2c", "https://events.example.com/#"),
+        (
+            "sns-subscription/alarms-dev/https://hooks.example.com:8443/T0?key=1",
+            "sns-subscription/alarms-dev/https://hooks.example.com:8443/#",
+        ),
+        ("http:http://me:pass@example.com/a", "http:http://example.com/#"),
+    ],
+)
+def test_an_address_on_the_web_is_known_by_its_host_and_a_digest(text: str, shown: str) -> None:
+    hidden = hide_path(text)
+    assert hidden[:-16] == shown
+    assert hide_path(hidden) == hidden
+    assert hide_path(f"{text}2") != hidden
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://example.com",
+        "https://example.com/",
+        "email:a@example.com",
+        "arn:aws:sqs:a:1:q",
+        "*/https://example.com/*",
+    ],
+)
+def test_what_holds_no_path_stays_as_it_is(text: str) -> None:
+    assert hide_path(text) == text

@@ -42,6 +42,9 @@ def test_what_is_in_one_account_and_region_is_read_together_and_by_one_identity(
 def test_a_waiver_is_idle_where_it_could_match_and_of_many_looks_where_it_matched_in_none(two: World) -> None:
     function = "lambda-function/payment-processor"
     two.client("lambda").update_function_configuration(FunctionName="payment-processor-pr-42", Timeout=77)
+    shipper, logs = two.client("lambda").get_function(FunctionName="payment-processor-dev"), two.client("logs")
+    arn, group = shipper["Configuration"]["FunctionArn"], "/aws/lambda/payment-processor-dev"
+    logs.put_subscription_filter(logGroupName=group, filterName="f", filterPattern="ERROR", destinationArn=arn)
     later = (today() + timedelta(days=9)).isoformat()
     waivers = [
         ("dev", f"{function}-pr-42", "timeout_s", later),
@@ -49,6 +52,7 @@ def test_a_waiver_is_idle_where_it_could_match_and_of_many_looks_where_it_matche
         ("*", f"{function}-dev", "memory_mb", later),
         ("*", f"{function}-dev", "timeout_s", "2020-01-01"),
         ("dev", f"{function}-dev", "layers", f'{later}\nlive = "null"'),
+        ("dev", f"log-group/{group}", "subscriptions", f'{later}\nlive = "{arn} by f"'),
     ]
     file = two.folder / "environments" / "waivers.toml"
     file.write_text(
@@ -66,8 +70,11 @@ def test_a_waiver_is_idle_where_it_could_match_and_of_many_looks_where_it_matche
     ended = f"timeout_s of {function}-dev (sec) ended on 2020-01-01, and counts no more"
     idle, old = f"memory_mb of {function}-dev (sec) matches nothing", f"layers of {function}-dev (sec) matches nothing"
     why = ': live = "null" covers no item that was taken away any more; waive that anew, and take this one out'
+    grown = f"subscriptions of log-group/{group} (sec) matches nothing"
+    more = f': live = "{arn} by f" is there with more, which decides what it opens; waive that, and take this out'
+    there = "in what was looked at"
     try:
-        assert warnings() == [ended, f"{old} in what was looked at{why}", f"{idle} in what was looked at"]
+        assert warnings() == [ended, f"{old} {there}{why}", f"{idle} {there}", f"{grown} {there}{more}"]
         assert warnings("--env", "dev", "--suffix", "pr-42") == [ended]
         assert warnings("--env", "dev") == [
             ended,
@@ -75,9 +82,11 @@ def test_a_waiver_is_idle_where_it_could_match_and_of_many_looks_where_it_matche
             "timeout_s of lambda-function/* (sec) matches nothing here",
             f"{idle} here",
             f"{old} here{why}",
+            f"{grown} here{more}",
         ]
     finally:
         file.unlink()
+        logs.delete_subscription_filter(logGroupName=group, filterName="f")
         two.client("lambda").update_function_configuration(FunctionName="payment-processor-pr-42", Timeout=30)
 
 
@@ -250,6 +259,23 @@ def test_parity_of_aws_names_what_could_not_be_read(two: World) -> None:
     assert answer.code == answer.records[-1]["exit"] != 0
 
 
+def test_an_environment_whose_record_was_removed_is_told_by_whoever_names_it_or_looks_at_all(two: World) -> None:
+    record, history = two.path("staging").read_bytes(), two.folder / "manifests" / "history" / "staging"
+    two.path("staging").unlink()
+    for verb in ("status", "drift", "parity --live", "parity --live staging dev"):
+        answer = two.tapctl(*verb.split())
+        told = (answer.code, "the record of staging is gone, and AWS has, or does not show" in answer.err + answer.out)
+        assert told == (3, True), verb
+    # Of one of which nothing is kept, either, only who names it, or compares what is there, asks AWS.
+    history.rename(two.folder / "staging")
+    named = two.tapctl("status", "--env", "staging")
+    assert (named.code, "there is no record of staging" in named.err) == (3, True)
+    alike = two.tapctl("parity", "--live")
+    (two.folder / "staging").rename(history)
+    two.path("staging").write_bytes(record)
+    assert (alike.code, alike.verdict.endswith("not compared, for its record is gone: staging")) == (3, True)
+
+
 def test_a_copy_whose_record_was_removed_is_looked_for_by_its_tag_and_told(two: World) -> None:
     record, history = two.path("pr-42").read_bytes(), two.folder / "manifests" / "history"
     two.path("pr-42").unlink()
@@ -286,7 +312,7 @@ def test_a_copy_whose_record_was_removed_is_looked_for_by_its_tag_and_told(two: 
     answer = two.tapctl("status")
     two.edit("prod.toml", "regoin", "region")
     assert "status: not asked where prod is: " in answer.err
-    assert "not looked at, without a record and gone from AWS: notes, pr-7\n" in answer.err
+    assert "not looked at, without a record, and AWS has nothing of it: notes, pr-7\n" in answer.err
     assert (answer.code, "the record of pr-8 is gone, and its history cannot be used" in answer.err) == (3, True)
     (history / "pr-8" / "00000003-run.json").unlink()
     assert two.tapctl("status").code == two.tapctl("status", "--env", "dev").code

@@ -36,6 +36,7 @@ REWRITE = "WRITE_GOLDEN=1 .venv/bin/python -m pytest -q -m soak tests/stories/te
 IN_TROUBLE = {
     ("apply", "rds:DescribeEvents"): "what AWS says of a resource that did not converge",
     ("drift", "ecr:DescribeImages"): "the tags of an image that is not the one recorded",
+    ("drift", "cloudwatch:GetAlarmMuteRule"): "where a mute rule silences an alarm",
     ("drift", "cloudtrail:LookupEvents"): "only --who asks it",
     ("drift", "kms:ListKeys"): "a key that has lost its alias and its tags",
     ("plan", "kms:ListKeys"): "as in a drift",

@@ -130,6 +130,10 @@ def test_an_output_that_a_shell_would_expand_is_not_handed_to_a_script(record: W
         ),
         ("db-cluster", "db-cluster-dev", "reader_endpoint", "db-cluster-dev.cluster-ro-x1.rds.evil.example"),
         ("db-cluster", "db-cluster-dev", "secret_arn", "arn:aws:secretsmanager:us-east-2:999999999999:secret:x"),
+        ("db-cluster", "db-cluster-dev", "secret_arn", "arn:aws:secretsmanager:us-east-2:123456789012:secret:x-AbCdEf"),
+        ("db-cluster", "db-cluster-dev", "endpoint", "db-cluster-dev.cluster-evil1.us-east-2.rds.amazonaws.com"),
+        ("db-cluster", "db-cluster-dev", "resource_id", "cluster-evil"),
+        ("security-group", "db-sg-dev", "group_id", "sg-evil"),
         ("iam-role", "lambda-role-dev", "arn", "arn:aws:iam::123456789012:role/billing"),
         ("sns-topic", "alarms-dev", "arn", "arn:aws:sns:us-east-2:123456789012:billing"),
         ("sns-topic", "billing", "arn", "arn:aws:sns:us-east-2:123456789012:billing"),
@@ -150,6 +154,22 @@ def test_an_output_of_something_else_is_not_handed_to_a_script(
     assert value in answer.err or f"{type_}/{id_}" in answer.err, answer.err
 
 
+def test_what_the_function_is_given_otherwise_is_not_handed_to_a_script(record: World) -> None:
+    path, forged = record.path(), record.manifest()
+    outputs = forged["entries"]["db-cluster/db-cluster-dev"]["outputs"]
+    given = forged["entries"]["lambda-function/payment-processor-dev"]["spec"]["environment"]
+    outputs["secret_arn"] = outputs["secret_arn"][:-6] + "AbCdEf"
+    for unfinished, code in ((False, 3), (True, 0)):
+        # An apply that has made the cluster anew may not have got to the function.
+        path.write_text(json.dumps(forged | {"unfinished": unfinished}))
+        answer = record.tapctl("outputs", "secret_arn", "--env", "dev")
+        assert answer.code == code, answer.err
+    assert given["DB_SECRET_ARN"] not in answer.err
+    forged["entries"]["lambda-function/payment-processor-dev"]["spec"]["environment"] = None
+    path.write_text(json.dumps(forged))
+    assert record.tapctl("outputs", "secret_arn", "--env", "dev").code == 0
+
+
 @pytest.mark.parametrize("host", ["rds.cn-north-1", "cn-north-1.rds"])
 def test_a_host_in_china_is_an_output(record: World, host: str) -> None:
     """There the host of a cluster is written in another order than elsewhere."""
@@ -166,8 +186,8 @@ def test_a_host_in_china_is_an_output(record: World, host: str) -> None:
 
 def test_a_host_of_another_emulator_is_an_output(record: World) -> None:
     other = record.manifest()
-    other["entries"]["db-cluster/db-cluster-dev"]["outputs"]["endpoint"] = "localhost.localstack.cloud"
-    record.path().write_text(json.dumps(other))
+    host = other["entries"]["db-cluster/db-cluster-dev"]["outputs"]["endpoint"]
+    record.path().write_text(json.dumps(other).replace(host, "localhost.localstack.cloud"))
     answer = record.tapctl("outputs", "cluster_endpoint", "--env", "dev")
     assert (answer.code, answer.out) == (0, "localhost.localstack.cloud\n")
 
@@ -216,7 +236,7 @@ def test_status_of_one(two: World) -> None:
     assert two.tapctl("status", "--suffix", "staging").verdict == "STATUS staging: 1 deployed · 1 healthy"
     assert (
         two.tapctl("status", "--env", "prod").verdict
-        == "STATUS prod: 0 deployed · 0 healthy · not looked at, no record"
+        == "STATUS prod: 0 deployed · 0 healthy · no record, and nothing in AWS under its names"
     )
     assert two.tapctl("status", "--env", "nowhere").code == 3
 

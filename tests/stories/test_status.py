@@ -209,6 +209,44 @@ def test_a_run_under_way_is_told_and_nothing_is_locked(held: World, verb: str) -
     assert f"{SAM}" in answer.out + answer.err
 
 
+def changing(world: World, looks: int) -> Trouble:
+    """Sam's apply: it gives the function another memory, and records that, right before each of so many looks at it."""
+    client, sizes = world.client("lambda"), iter(range(1025, 1025 + looks))
+
+    def trouble(visit: Visit, proceed: Proceed) -> Served:
+        if visit.name == "lambda:GetFunction" and (size := next(sizes, 0)):
+            record = world.manifest()
+            record.update(serial=record["serial"] + 1, config_hash=f"{size:064}")
+            record["entries"][FUNCTION]["spec"]["memory_mb"] = size
+            client.update_function_configuration(FunctionName="payment-processor-dev", MemorySize=size)
+            world.path().write_text(json.dumps(record))
+        return proceed()
+
+    return trouble
+
+
+@pytest.mark.parametrize("verb", ["drift --env dev", "status", "parity --live dev", "plan --env dev"])
+def test_what_a_run_changes_during_the_look_is_told_as_that_and_is_no_drift(held: World, verb: str) -> None:
+    answer = held.meeting(changing(held, 9), *verb.split(), "--json")
+    told = answer.out + answer.err
+    assert answer.code == (0 if verb.startswith("plan") else 7), told
+    assert f"{SAM}" in told
+    assert "DRIFT" not in answer.out
+    assert "older than AWS" not in told
+    if verb.startswith("drift"):
+        (finding,) = answer.of_type("finding")
+        assert (finding["address"], finding["field"], finding["state"]) == (FUNCTION, "memory_mb", "PENDING")
+        assert finding["note"].startswith("a run was changing it")
+    elif verb.startswith("status"):
+        assert row(answer)["problems"] == [f"a run is changing {FUNCTION}"]
+    elif verb.startswith("plan"):
+        assert [change["outside"] for change in answer.of_type("planned_change") if change["fields"]] == [False]
+
+
+def test_a_run_that_ended_during_the_look_leaves_no_difference(dev: World) -> None:
+    assert dev.meeting(changing(dev, 1), "drift", "--env", "dev").code == 0
+
+
 def test_a_run_that_was_killed_is_none_under_way(dev: World) -> None:
     code = (
         "import os, sys; from tapctl.manifest import open_store; from tapctl.manifest.lock import LockHolder\n"
@@ -345,3 +383,9 @@ def test_a_grant_to_everybody_counts_as_drift(dev: World) -> None:
     dev.client("iam").put_role_policy(RoleName="lambda-role-dev", PolicyName="backdoor", PolicyDocument=document)
     answer = dev.tapctl("status", "--json")
     assert (answer.code, row(answer)["health"]) == (2, "DRIFT: 1 drifted (iam-role/lambda-role-dev)")
+    # A file of waivers that cannot be used is no fault of the record.
+    (dev.folder / "environments" / "waivers.toml").write_text("[[waiver]")
+    unread = dev.tapctl("status", "--json")
+    assert (unread.code, row(unread)["config"]) == (3, "current")
+    assert row(unread)["health"].startswith("unknown: the configuration is not valid (")
+    assert unread.records[-1]["counts"] == {"deployed": 1, "unhealthy": 1}

@@ -35,6 +35,7 @@ class Check:
 _RESOURCES: Final[Mapping[str, tuple[str, ...]]] = {
     "cloudformation:DescribeStacks": ("cloudformation:stack/{StackName}/*",),
     "cloudwatch:DeleteAlarms": ("cloudwatch:alarm:{AlarmNames}",),
+    "cloudwatch:GetAlarmMuteRule": ("cloudwatch:alarm-mute-rule:*",),
     "cloudwatch:ListAlarmMuteRules": ("cloudwatch:alarm-mute-rule:*",),
     "cloudwatch:ListTagsForResource": ("{ResourceARN}",),
     "cloudwatch:PutMetricAlarm": ("cloudwatch:alarm:{AlarmName}",),

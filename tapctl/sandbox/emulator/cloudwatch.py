@@ -84,18 +84,23 @@ def an_older_region_knows_no_log_alarms(request: Request, proceed: Next) -> Repl
     return proceed()
 
 
-@contract("PutAlarmMuteRule", "ListAlarmMuteRules", "DeleteAlarmMuteRule")
+@contract("PutAlarmMuteRule", "GetAlarmMuteRule", "ListAlarmMuteRules", "DeleteAlarmMuteRule")
 def alarms_are_muted(request: Request, proceed: Next) -> Reply:  # noqa: ARG001 -- moto knows no mute rules
-    """Mute rules are kept by name, and listed for all alarms or for one."""
+    """Mute rules are kept by name, told as they were put, and listed for all alarms or for one."""
     rules: dict[str, Any] = notes_on(request.backend("cloudwatch")).setdefault("mute_rules", {})
     params = request.params
     if request.operation == "PutAlarmMuteRule":
-        rules[params["Name"]] = params.get("MuteTargets", {}).get("AlarmNames", [])
+        rules[params["Name"]] = params
         return {}
+    if request.operation == "GetAlarmMuteRule":
+        if params["AlarmMuteRuleName"] not in rules:
+            raise ServiceError("ResourceNotFoundException", "There is no such mute rule.")
+        return {**rules[params["AlarmMuteRuleName"]], "Status": "ACTIVE"}
     if request.operation == "DeleteAlarmMuteRule":
         rules.pop(params["AlarmMuteRuleName"], None)
         return {}
-    listed = [name for name, alarms in rules.items() if params.get("AlarmName") in (None, *alarms)]
+    alarms = {name: rule.get("MuteTargets", {}).get("AlarmNames", []) for name, rule in rules.items()}
+    listed = [name for name in rules if params.get("AlarmName") in (None, *alarms[name])]
     return {
         "AlarmMuteRuleSummaries": [
             {"AlarmMuteRuleArn": request.arn("cloudwatch", f"alarm-mute-rule:{name}"), "Status": "ACTIVE"}

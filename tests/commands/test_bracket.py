@@ -1,0 +1,94 @@
+"""A look between two readings of the record: what moved meanwhile is looked at once more, and is nobody's drift."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tapctl.aws.client import Aws, Connection, Identity
+from tapctl.commands.bracket import NOTHING, Meanwhile, Stored, look_between_readings, with_run
+from tapctl.config import load
+from tapctl.engine.drift import Finding, FindingState, Reason
+from tapctl.manifest import open_store
+from tapctl.manifest.manifest import Manifest
+from tapctl.render import choose_screen
+from tapctl.render.screen import Target
+from tapctl.session.invocation import Invocation
+from tapctl.session.session import Session
+from tests.manifest.examples import SAM, entry, manifest
+from tests.support.config_folder import ENVIRONMENTS
+
+KEY = "kms-key/alias/db-key-dev"
+
+
+def of(serial: int) -> Manifest:
+    return manifest(entry(rotation=serial), serial=serial, run="run")
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Session:
+    aws = Aws(Connection("us-east-2"))
+    aws.identity = Identity("123456789012", "arn:aws:iam::123456789012:root")
+    screen = choose_screen(io.StringIO(), io.StringIO(), {"TERM": "dumb"})
+    target = Target("dev", "dev", account="123456789012", region="us-east-2")
+    store = open_store(str(tmp_path), None)
+    store.write(of(1), None)
+    return Session(Invocation("drift"), screen, load(ENVIRONMENTS, "dev"), target, aws, store)
+
+
+def looked(session: Session, differs: Callable[[int], bool], *, writes: int) -> tuple[list[int], Stored, Meanwhile]:
+    """The serials that were looked at while the record is written, and what the bracket tells."""
+    seen: list[int] = []
+
+    def look(stored: Stored) -> int:
+        seen.append(stored[0].serial)
+        if len(seen) <= writes:
+            session.store.write(of(len(seen) + 1), session.load_manifest()[1])
+        return stored[0].serial
+
+    stored, _, meanwhile = look_between_readings(session, session.load_manifest(), look, differs)
+    return seen, stored, meanwhile
+
+
+@pytest.mark.parametrize(
+    ("writes", "differs", "seen", "meanwhile"),
+    [
+        (1, lambda _: False, [1], NOTHING),  # nothing is read again
+        (0, lambda _: True, [1], Meanwhile()),
+        (1, lambda serial: serial == 1, [1, 2], NOTHING),
+        (1, lambda _: True, [1, 2], Meanwhile()),  # a difference in a record that stands
+        (2, lambda _: True, [1, 2], Meanwhile(written=frozenset({KEY}))),
+    ],
+)
+def test_a_record_that_moved_during_a_look_that_found_something_is_looked_at_once_more(
+    session: Session, writes: int, differs: Callable[[int], bool], seen: list[int], meanwhile: Meanwhile
+) -> None:
+    looks, stored, told = looked(session, differs, writes=writes)
+    assert (looks, told) == (seen, meanwhile)
+    assert stored[0].serial == seen[-1]
+
+
+def test_a_run_that_began_during_the_look_is_told(session: Session) -> None:
+    with session.store.lock("dev", SAM):
+        assert str(SAM) in looked(session, lambda _: True, writes=0)[2].run
+
+
+def test_what_was_written_meanwhile_is_pending_and_all_else_is_what_it_is() -> None:
+    def finding(address: str, reason: Reason, live: str = "x") -> Finding:
+        return Finding(address, address.partition("/")[0], "*", reason, live=live)
+
+    findings = [
+        finding(KEY, Reason.CHANGED),
+        finding(KEY, Reason.DENIED),
+        finding(KEY, Reason.UNCONFIRMED),
+        finding("db-cluster/c", Reason.NOT_OURS, "db-instance/c-0"),
+        finding("db-cluster/c", Reason.NOT_OURS, "db-instance/theirs"),
+        finding("log-group/l", Reason.CHANGED),
+    ]
+    told = [one.reason for one in with_run(findings, {KEY, "db-instance/c-0"})]
+    under_way, not_ours = Reason.UNDER_WAY, Reason.NOT_OURS
+    assert told == [under_way, Reason.DENIED, Reason.UNCONFIRMED, under_way, not_ours, Reason.CHANGED]
+    assert finding(KEY, under_way).state is FindingState.PENDING
