@@ -257,8 +257,8 @@ def test_parity_of_aws_names_what_could_not_be_read(two: World) -> None:
             raise Refusal("AccessDenied")
         if visit.name == "kms:GetKeyPolicy":
             raise Refusal("AccessDeniedException")
-        if visit.name == "sns:GetTopicAttributes" and visit.params["TopicArn"].endswith("-staging"):
-            raise ConnectionResetError
+        if visit.name == "sns:GetTopicAttributes":
+            raise Refusal("ExpiredToken" if visit.params["TopicArn"].endswith("-staging") else "InvalidParameter")
         return proceed()
 
     answer = two.meeting(trouble, "parity", "--live", "--json", "dev", "staging")
@@ -266,9 +266,10 @@ def test_parity_of_aws_names_what_could_not_be_read(two: World) -> None:
     assert sorted(unknown) == [
         "iam-role/lambda-role-<name>",
         "kms-key/alias/db-key-<name> policy",
+        "sns-topic/alarms-<name>",
         "staging could not be read",
     ]
-    assert [one["code"] for one in answer.of_type("error")] == ["aws-lost"]
+    assert [one["code"] for one in answer.of_type("error")] == ["aws-refused"]
     assert answer.code == answer.records[-1]["exit"] != 0
 
 
