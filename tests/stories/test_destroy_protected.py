@@ -118,6 +118,7 @@ def test_protection_lifted_does_not_give_up_the_final_snapshot_that_was_due_with
     assert left(applied, REGION) == untouched
 
 
+@pytest.mark.soak
 def test_a_final_snapshot_that_finds_no_room_stops_it_before_anything_is_begun(applied: World) -> None:
     def full(visit: Visit, proceed: Proceed) -> Served:
         status, headers, body = proceed()
@@ -152,6 +153,7 @@ def test_the_snapshot_is_taken_and_the_key_is_kept_for_it(applied: World, gone: 
     assert "2 kept" in gone.verdict
 
 
+@pytest.mark.soak
 def test_a_second_destroy_removes_nothing(applied: World, gone: Answer) -> None:
     again = applied.tapctl("destroy", "--env", "prod")
     assert (again.code, again.changes) == (0, ())
