@@ -16,6 +16,20 @@ NO_SUCH_OPERATION: Final = (
 )
 
 
+def where_known(call: Callable[[], T], otherwise: T) -> T:
+    """Answer as the call does; ``otherwise`` where the region has no such operation, and so nothing of its kind.
+
+    Raises:
+        AwsRefused: AWS refused for any other reason.
+    """
+    try:
+        return call()
+    except AwsRefused as error:
+        if not error.matches(*NO_SUCH_OPERATION):
+            raise
+        return otherwise
+
+
 @dataclass(frozen=True)
 class UnreadableFields:
     """The fields of one resource that could not be read, each with the denied action."""

@@ -65,12 +65,14 @@ def advise(
     more: bool = False,
     older: bool = False,
     goes_on: str = "",
+    by_destroy: bool = False,
 ) -> dict[tuple[str, str], Advice]:
     """Advice on each finding, by address and field.
 
     ``entries``: the record, which knows the ids that AWS gave. ``observed``: what AWS has of them. ``more``: an apply
     would do more than undo the findings. ``older``: the record is older than AWS, so that no apply brings back what it
-    tells. ``goes_on``: the command that goes on with an apply which did not finish.
+    tells. ``goes_on``: the command that goes on with an apply which did not finish. ``by_destroy``: what was cut off is
+    a destroy.
     """
     exposed: dict[tuple[str, str], list[Finding]] = defaultdict(list)
     # Several findings may be in one place: what is waived hides no advice on another one.
@@ -82,17 +84,19 @@ def advise(
     left = _left_by_revert(session, entries, findings)
     theirs = {one.address: _taking_back(one, session, entries, observed) for one in report.findings if _is_theirs(one)}
     theirs |= _taken_by_others(session, entries, observed)
+    removed = {Reason.DELETE_INTERRUPTED, Reason.NEVER_MADE} if by_destroy else {Reason.DELETE_INTERRUPTED}
     # An apply makes none of them again before somebody has said where the cluster's data comes from.
-    cut_off = any((one.type, one.reason) == (DbCluster.type, Reason.DELETE_INTERRUPTED) for one in report.findings)
+    no_cluster = by_destroy and all(entry.type != DbCluster.type for entry in entries.values())
+    lost_data = no_cluster or any(one.type == DbCluster.type and one.reason in removed for one in report.findings)
+    again = Advice(undo=session.command("apply"), undo_note=_AGAIN_WITH_DATA if lost_data else _AGAIN)
     usable = not isinstance(session.loaded, ConfigError)
     provenance = provenance_of(session.config, session.suffix) if usable else None
     advice = {}
     for one in findings:
         # An edit that wants what somebody has written into the record is nothing to suggest.
         keys = None if one.reason is Reason.FORGED else provenance
-        acting = _acting(_advice(one, session, keys, theirs.get(one.address)), one, session, left)
-        if cut_off and acting.undo_note == _AGAIN:
-            acting = replace(acting, undo_note=_AGAIN_WITH_DATA)
+        own = again if one.reason in removed else _advice(one, session, keys, theirs.get(one.address))
+        acting = _acting(own, one, session, left)
         advice[one.address, one.field] = _undoing(acting, session, more=more, goes_on=goes_on)
     strangers: dict[tuple[str, str], list[str]] = defaultdict(list)
     for one in findings:
@@ -226,8 +230,6 @@ def _advice(one: Finding, session: Session, provenance: Provenance | None, their
         return Advice(now=f"{session.command('apply')} --reboot") if one.detail == REBOOT else Advice()
     if one.reason in _GOES_ON:
         return Advice(now=session.command(_GOES_ON[one.reason]))
-    if one.reason is Reason.DELETE_INTERRUPTED:
-        return Advice(undo=session.command("apply"), undo_note=_AGAIN)
     if one.state is FindingState.UNKNOWN:
         return _reading(one, session)
     if theirs is not None:

@@ -72,7 +72,10 @@ def destroy(session: Session, *, confirm: str | None = None, approval: Approval 
             if plan.blocked:
                 return session.finish(Status.BLOCKED, show_blockers(session, plan), {}, NOTHING_CHANGED)
         approval.begin(session)
-        runner = EngineRunner(session, session.journal(inventory.manifest, inventory.version), lease)
+        journal = session.journal(inventory.manifest, inventory.version)
+        # Whoever finds it cut off knows by this whose removal it was.
+        journal.update(unfinished=False)
+        runner = EngineRunner(session, journal, lease)
         delete_inventory(runner, inventory)
         swept = sweep(session, runner, inventory) if runner.outcome.ok else NOTHING_LEFT
         code = approval.end(session, report_destroy(session, runner, inventory, swept, earlier))
@@ -367,7 +370,7 @@ def report_destroy(
         return session.finish(Status.NOT_DESTROYED, ExitCode.NOT_CONVERGED, counts, summary)
     if inventory.version is not None or proof.records():
         # What an apply has left undone is of no account any more.
-        runner.journal.update(unfinished=False, restoring="")
+        runner.journal.update(restoring="")
         try:
             runner.journal.flush()
         except StoreFailed as error:

@@ -21,7 +21,7 @@ from tapctl.commands.older import warn_of_old_record
 from tapctl.commands.plan import snapshot_stays_due
 from tapctl.commands.restore import continuing
 from tapctl.commands.subscribers import tell_of_subscribers
-from tapctl.commands.unfinished_destroy import unfinished_destroy, with_destroy
+from tapctl.commands.unfinished_destroy import is_cut_off, is_gone_from_aws, unfinished_destroy, with_destroy
 from tapctl.commands.unfinished_upgrade import with_upgrade
 from tapctl.commands.waivers import WaiverTally, waivers_for, warn_of_idle_waivers
 from tapctl.commands.wanted import recorded_network, wanted_beside
@@ -38,7 +38,7 @@ from tapctl.engine.drift import (
     unread_finding,
 )
 from tapctl.engine.model import Observed
-from tapctl.engine.observe import Absent, Observation, Observations, ObserveRequest, Unreadable, observe_all
+from tapctl.engine.observe import Observation, Observations, ObserveRequest, Unreadable, observe_all
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.waiver import Waiver
 from tapctl.errors import ConfigError, ExitCode, NotRecorded, Status, TapctlError
@@ -92,6 +92,8 @@ class Examined:
     observed: Observations
     beside: Observations
     report: Report
+    by_destroy: bool
+    """As in `Compared`."""
 
     @property
     def remark(self) -> str:
@@ -126,7 +128,9 @@ def examine(session: Session, *, locked: bool = False, since: Manifest | None = 
     if isinstance(session.loaded, ConfigError):
         never += ("what the record leaves out: the environment's files, which cannot be used, would tell",)
     report = replace(report, never_compared=never, names=tags_of(session.aws, images))
-    return Examined(manifest, version, compared.entries, compared.observed, compared.beside, report)
+    return Examined(
+        manifest, version, compared.entries, compared.observed, compared.beside, report, compared.by_destroy
+    )
 
 
 def compare_between_readings(
@@ -165,7 +169,7 @@ def _differs(compared: Compared | None) -> bool:
 def not_recorded_error(session: Session) -> NotRecorded:
     """The error for a missing record: who may write records may remove one, so AWS is asked what it has."""
     seen = _not_recorded(session, {})
-    there = [address for address, one in seen.items() if not _is_gone(one) and not _is_retained(one)]
+    there = [address for address, one in seen.items() if not is_gone_from_aws(one) and not _is_retained(one)]
     evidence = [f"nothing at {session.location}"]
     if there:
         more = f" and {len(there) - _NAMED} more" if len(there) > _NAMED else ""
@@ -200,6 +204,8 @@ class Compared:
     report: Report
     goes_on: str
     """The command that goes on with an apply which did not finish."""
+    by_destroy: bool = False
+    """True if what was cut off is a destroy."""
     written: frozenset[str] = frozenset()
     """The addresses whose entries a run has written during the look."""
 
@@ -230,7 +236,7 @@ def compare_recorded(
     report = _held_against_the_files(session, manifest, report, entries, observed)
     # By a record of nothing that is deployed, and of no unfinished apply, nothing lacks: it was destroyed.
     is_whole = _is_settled(manifest) and _is_of_the_files(session, manifest) and (deployed or manifest.unfinished)
-    gone = [address for address, seen in others.items() if _is_gone(seen)]
+    gone = [address for address, seen in others.items() if is_gone_from_aws(seen)]
     lacking = gone if is_whole else []
     unrecorded = [_unrecorded_finding(session, address, seen, entries) for address, seen in beside.items()]
     # A stranger's resource that came after a destroy holds what its owner wants.
@@ -239,7 +245,7 @@ def compare_recorded(
     never_made = [Finding(address, _type_of(address), WHOLE_RESOURCE, Reason.NEVER_MADE) for address in lacking]
     destroyed = unfinished_destroy(session, manifest) if unrecorded or never_made else None
     there = {one.address for one in unrecorded if one.reason is Reason.UNRECORDED}
-    there |= {address for address, seen in observed.items() if not _is_gone(seen)}
+    there |= {address for address, seen in observed.items() if not is_gone_from_aws(seen)}
     findings = [
         *phase_findings(misplaced),
         *with_destroy([*unrecorded, *never_made], destroyed, gone=gone, there=there),
@@ -256,7 +262,9 @@ def compare_recorded(
         missed=(*report.missed, *unseen),
         unfinished=manifest.unfinished,
     )
-    return Compared(entries, observed, beside, report, continuing(session, manifest))
+    lost = gone if deployed and _is_of_the_files(session, manifest) else []
+    by_destroy = is_cut_off(session.loaded, manifest, observed, lost)
+    return Compared(entries, observed, beside, report, continuing(session, manifest), by_destroy=by_destroy)
 
 
 def _type_of(address: str) -> str:
@@ -327,10 +335,6 @@ def _is_retained(seen: Observation) -> bool:
     return isinstance(seen, Observed) and seen.retained is not None
 
 
-def _is_gone(seen: Observation) -> bool:
-    return isinstance(seen, Absent) or (isinstance(seen, Observed) and seen.deleting)
-
-
 def _is_settled(manifest: Manifest) -> bool:
     """True if the record tells of no resource that a run which was cut off has left half done.
 
@@ -367,8 +371,7 @@ def _drift_one(
         warn_of_idle_waivers(session, report.findings)
     else:
         tally.count(session, report.findings)
-    if report.unfinished:
-        session.screen.warn(f"an apply did not finish, and may have more to do: {goes_on} goes on")
+    _warn_of_unfinished(session, found, goes_on)
     if known is not None:
         report = only_new(report, session.suffix, known)
     report = with_causes(report)
@@ -380,7 +383,14 @@ def _drift_one(
     asked = not older and (report.drifted or not _is_of_the_files(session, manifest))
     wanted = wanted_beside(session, manifest, {**found.beside, **observed}) if asked else None
     advice = advise(
-        report, session, entries, observed=observed, more=wanted is not None, older=bool(older), goes_on=goes_on
+        report,
+        session,
+        entries,
+        observed=observed,
+        more=wanted is not None,
+        older=bool(older),
+        goes_on=goes_on,
+        by_destroy=found.by_destroy,
     )
     session.screen.stack({address: entry.needs for address, entry in entries.items() if entry.phase is not Phase.KEPT})
     session.screen.drift(report, advice, wanted)
@@ -394,6 +404,14 @@ def _drift_one(
         counts["known"] = old
         summary = f"{summary if report.findings else 'nothing new'} · {old} known already"
     return session.finish(status, code, counts, summary)
+
+
+def _warn_of_unfinished(session: Session, found: Examined, goes_on: str) -> None:
+    """Name the command that goes on with what was cut off; ``goes_on``: with an apply."""
+    if found.by_destroy:
+        session.screen.warn(f"a destroy was cut off: {session.command('destroy')} goes on")
+    if found.report.unfinished:
+        session.screen.warn(f"an apply did not finish, and may have more to do: {goes_on} goes on")
 
 
 def _finish_destroyed(session: Session, tally: WaiverTally | None) -> int:
@@ -468,7 +486,7 @@ def with_forged(
             told[at] = replace(told[at], reason=Reason.FORGED, waiver=None)
         elif part is not None:
             told.append(Finding(*place, part.path, Reason.FORGED, part.want, part.have))
-        elif not _is_gone(observed[entry.address]):
+        elif not is_gone_from_aws(observed[entry.address]):
             told.append(Finding(*place, WHOLE_RESOURCE, Reason.FORGED, live=entry.id))
     yield from told
 

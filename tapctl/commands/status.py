@@ -32,7 +32,6 @@ from tapctl.session.target import (
     open_store_unidentified,
     resolve_recorded,
 )
-from tapctl.stack.definition import planned_addresses
 
 _COLUMNS: Final = ("environment", "suffix", "account", "region", "resources", "since", "by", "config", "health")
 _HEALTHY: Final = "healthy"
@@ -212,7 +211,7 @@ def _problems(session: Session, compared: Compared) -> Iterator[Problem]:
         if address in compared.written:
             continue
         entry = compared.entries[address]
-        problem = _interrupted(session, entry, compared.goes_on) or _unhealthy(entry, observation)
+        problem = _interrupted(session, entry, compared) or _unhealthy(entry, observation)
         if problem is not None:
             named[address] = problem.code
             yield problem
@@ -224,18 +223,19 @@ def _problems(session: Session, compared: Compared) -> Iterator[Problem]:
     yield from _findings(session, compared, named)
 
 
-def _interrupted(session: Session, entry: Entry, goes_on: str) -> Problem | None:
+def _interrupted(session: Session, entry: Entry, compared: Compared) -> Problem | None:
     if entry.phase is Phase.MAKING:
-        goes_on = f"{entry.address} was left half made: {goes_on} goes on"
+        goes_on = f"{entry.address} was left half made: {compared.goes_on} goes on"
         return Problem(goes_on, ExitCode.INCOMPLETE)
     if entry.phase is Phase.LEAVING:
-        # Only a destroy removes a resource that is still wanted.
-        gone = isinstance(session.loaded, ConfigError)
-        wanted = gone or entry.address in planned_addresses(session.config, session.suffix)
-        verb = "destroy" if wanted else "apply"
-        goes_on = f"{entry.address} was left half removed: {session.command(verb)} goes on"
+        goes_on = f"{entry.address} was left half removed: {_removing(session, compared)} goes on"
         return Problem(goes_on, ExitCode.INCOMPLETE)
     return None
+
+
+def _removing(session: Session, compared: Compared) -> str:
+    """The command that goes on with what was removing resources when it was cut off."""
+    return session.command("destroy") if compared.by_destroy else compared.goes_on
 
 
 def _unhealthy(entry: Entry, observation: Observation) -> Problem | None:
@@ -322,7 +322,7 @@ def _findings(session: Session, compared: Compared, named: Mapping[str, ExitCode
     for address in sorted(groups["reboot"]):
         yield Problem(f"{address} waits for a reboot")
     if lacking := groups["never made"]:
-        yield Problem(f"not there: {_listed(lacking)}: {compared.goes_on} goes on", ExitCode.INCOMPLETE)
+        yield Problem(f"not there: {_listed(lacking)}: {_removing(session, compared)} goes on", ExitCode.INCOMPLETE)
     if groups["destroy"]:
         goes_on = f"by its certificate a destroy did not finish: {session.command('destroy')} goes on"
         yield Problem(goes_on, ExitCode.INCOMPLETE)

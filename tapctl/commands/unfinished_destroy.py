@@ -13,12 +13,16 @@ from typing import Final
 
 from tapctl.commands.certificate import NAME as CERTIFICATE
 from tapctl.commands.certificate import EarlierCertificate, earlier_certificate
+from tapctl.config import Config
 from tapctl.engine.drift import Finding, Reason
-from tapctl.engine.model import address
-from tapctl.errors import AwsError, StoreFailed
+from tapctl.engine.model import Observed, address
+from tapctl.engine.observe import Absent, Observation, Observations
+from tapctl.engine.record import Phase
+from tapctl.errors import AwsError, ConfigError, StoreFailed
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers import registry
 from tapctl.session.session import Session
+from tapctl.stack.definition import planned_addresses
 
 _BY_DESTROY: Final = {Reason.NEVER_MADE: Reason.DESTROY_UNFINISHED, Reason.UNRECORDED: Reason.DESTROY_LEFT}
 
@@ -30,6 +34,28 @@ def unfinished_destroy(session: Session, manifest: Manifest) -> EarlierCertifica
         text = session.store.get_sidecar(session.suffix, CERTIFICATE)
     told = earlier_certificate(text, session.target, session.claimant.may_have_name) if text is not None else None
     return told if told is not None and not told.complete and told.run == manifest.run else None
+
+
+def is_cut_off(
+    loaded: Config | ConfigError, manifest: Manifest, observed: Observations, lacking: Collection[str]
+) -> bool:
+    """True if a destroy was cut off: something that is wanted is gone, or going, and no apply was removing it.
+
+    ``lacking``: the addresses of what the files that were applied last want, and neither record nor AWS has. By the
+    record's word alone, with nothing gone, no destroy was begun; without usable files nothing else goes on.
+    """
+    leaving = {address for address, entry in manifest.entries.items() if entry.phase is Phase.LEAVING}
+    if manifest.unfinished or not (leaving or lacking):
+        return False
+    if isinstance(loaded, ConfigError):
+        return True
+    wanted = planned_addresses(loaded, manifest.suffix)
+    return bool(lacking) or any(is_gone_from_aws(observed[address]) for address in leaving & wanted)
+
+
+def is_gone_from_aws(seen: Observation) -> bool:
+    """True if the resource is not there, or will not be."""
+    return isinstance(seen, Absent) or (isinstance(seen, Observed) and seen.deleting)
 
 
 def with_destroy(

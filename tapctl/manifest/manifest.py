@@ -78,7 +78,8 @@ class Manifest(BaseModel):
     actor: str = ""
     """Whom the CI ran for. Stored as ``ci``."""
     unfinished: bool = False
-    """True from an apply's first write to its last: it is at work, or did not get to its end. Stored as ``ci``."""
+    """True from an apply's first write to its last: it is at work, or did not get to its end; a destroy ends that with
+    its first. Stored as ``ci``."""
     restoring: str = ""
     """The snapshot from which an ``unfinished`` apply makes the cluster: nobody makes it without data unasked. Stored
     as ``ci``."""

@@ -13,8 +13,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
+from tapctl.aws.refusals import where_known
 from tapctl.aws.rights import LISTS, Need, Right, arn
 from tapctl.aws.tags import as_dict, as_list
 from tapctl.engine.diff import same
@@ -39,6 +41,7 @@ from tapctl.reconcilers.kms_key_rights import as_caller
 from tapctl.reconcilers.rds import (
     NO_CLUSTER,
     RECOVERABLE,
+    UNTIE,
     arn_of,
     classify,
     cluster_of,
@@ -358,6 +361,8 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
             why="what RDS offers to everybody",
         ),
         Right(Need.PLAN | Need.SWEEP, ("rds:DescribeAccountAttributes",), why="the account's own quotas"),
+        Right(Need.SWEEP, ("rds:DescribeIntegrations",), (arn("rds", "integration:*"),)),
+        Right(Need.SWEEP, ("rds:DescribeBlueGreenDeployments",), (arn("rds", "deployment:*"),)),
         Right(
             Need.CREATE,
             ("rds:CreateDBCluster", "rds:RestoreDBClusterFromSnapshot"),
@@ -504,16 +509,16 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
     ) -> Refused | None:
         """Look for clusters in other places that hang on it, and for room for the final snapshot."""
         try:
-            tied = _ties(cluster_of(aws, id) or {})
+            tied = [*_ties(cluster_of(aws, id) or {}), *_sources_of(aws, id)]
             if tied:
                 return Refused(
                     f"{address(self.type, id)} is tied to others, and RDS would refuse its removal: {', '.join(tied)}",
                     evidence="nothing of it was begun",
-                    hint="take it out of the global cluster or promote its replicas, then run this again",
+                    hint=UNTIE,
                 )
             used, most = _snapshot_quota(aws) if self.takes_final_snapshot(observed, last) else (0, 1)
         except AwsRefused as error:
-            return error.unasked(f"{address(self.type, id)}: whether there is room for a final snapshot")
+            return error.unasked(f"{address(self.type, id)}: whether RDS would refuse its removal")
         if used < most:
             return None
         return Refused(
@@ -951,6 +956,23 @@ def _ties(cluster: Mapping[str, Any]) -> list[str]:
     source = cluster.get("ReplicationSourceIdentifier")
     tied += [f"its source {source}"] if source else []
     return [*tied, *(f"its replica {replica}" for replica in cluster.get("ReadReplicaIdentifiers") or ())]
+
+
+def _sources_of(aws: Aws, id: str) -> Iterator[str]:
+    """Name the integrations and the blue/green deployments that this cluster is the source of, and that do not end."""
+    client: Any = aws.rds  # untyped, since the operation's name is data
+    for what, listing, member, ended in (
+        ("integration", "describe_integrations", "Integration", {"deleting"}),
+        (
+            *("blue/green deployment", "describe_blue_green_deployments", "BlueGreenDeployment"),
+            {"DELETING", "SWITCHOVER_COMPLETED"},
+        ),
+    ):
+        pages: list[Any] = where_known(partial(aws.pages, client.get_paginator(listing)), [])
+        for each in (each for page in pages for each in page.get(f"{member}s", ())):
+            source = str(each.get("SourceArn") or each.get("Source", ""))
+            if source == aws.arn("rds", f"cluster:{id}") and each.get("Status") not in ended:
+                yield f"its {what} {each.get(f'{member}Name', '')}"
 
 
 def _snapshot_quota(aws: Aws) -> tuple[int, int]:

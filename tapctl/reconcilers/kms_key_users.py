@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from tapctl.aws.refusals import NO_SUCH_OPERATION
+from tapctl.aws.refusals import where_known
 from tapctl.engine.model import address
 from tapctl.errors import AwsRefused
 
@@ -152,14 +152,11 @@ def _names(arn: str, alias: str) -> frozenset[str]:
 
 
 def _items(aws: Aws, listing: Listing) -> Iterator[Mapping[str, Any]]:
-    try:
-        pages = aws.pages(aws.client(listing.service).get_paginator(listing.operation), **listing.arguments)
-    except AwsRefused as error:
-        if listing.in_all_regions or not error.matches(*NO_SUCH_OPERATION):
-            raise
-        return
-    for page in pages:
-        yield from page.get(listing.member, ())
+    def call() -> list[Any]:
+        return aws.pages(aws.client(listing.service).get_paginator(listing.operation), **listing.arguments)
+
+    pages = call() if listing.in_all_regions else where_known(call, [])
+    return (item for page in pages for item in page.get(listing.member, ()))
 
 
 def _at(item: Any, path: str) -> str:

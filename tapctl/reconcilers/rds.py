@@ -61,7 +61,7 @@ _STATE: Final = ("InvalidDBClusterStateFault", "InvalidDBInstanceState")
 # What the same codes say of a tie that never ends by itself: the member of a global cluster, the source of a replica
 # (terraform-provider-aws, rds/cluster.go; rebuy-de/aws-nuke#570), of an integration, of a blue/green deployment.
 _TIES: Final = ("global cluster", "replica", "integration", "blue/green", "blue green")
-_UNTIE: Final = (
+UNTIE: Final = (
     "take it out of the global cluster, promote or delete its replicas, or delete the integration or the blue/green "
     "deployment; then run this again"
 )
@@ -103,7 +103,7 @@ def classify(error: AwsRefused, start: str | None = None) -> NotYet | AwsRefused
         error.hint = start
         return error
     if any(error.matches(*_STATE, text=text) for text in _TIES):
-        error.hint = _UNTIE
+        error.hint = UNTIE
         return error
     patience = _NOT_YET.get(error.aws_code)
     if error.matches("InvalidParameterValue", text=_NO_GROUP):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from tapctl.aws import tags
 from tapctl.aws.client import beside
 from tapctl.aws.policy import when
+from tapctl.aws.refusals import where_known
 from tapctl.aws.rights import LISTS, OURS, TAGGED, Need, Right, arn
 from tapctl.engine.model import Impact, Observed, Outputs, Owner, Spec, Timing, address
 from tapctl.engine.owner_tags import MANAGED_BY
@@ -116,7 +117,7 @@ class SecurityGroup(DatabaseGroups[SecurityGroupSpec, SecurityGroupOutputs]):
         *(Right(Need.UPDATE, ("ec2:CreateTags",), (GROUPS,), (mark,), fields=frozenset({"tags"})) for mark in OURS),
         Right(Need.UPDATE, ("ec2:DeleteTags",), (GROUPS,), OURS, fields=frozenset({"tags"})),
         Right(Need.DELETE, ("ec2:DeleteSecurityGroup",), (GROUPS,), OURS),
-        Right(Need.DELETE, ("ec2:DescribeNetworkInterfaces",), why=LISTS),
+        Right(Need.DELETE, ("ec2:DescribeNetworkInterfaces", "ec2:DescribeSecurityGroupVpcAssociations"), why=LISTS),
         ASKS_DATABASES,
         ASKS_FUNCTIONS,
     )
@@ -210,7 +211,7 @@ class SecurityGroup(DatabaseGroups[SecurityGroupSpec, SecurityGroupOutputs]):
         observed: Observed[SecurityGroupSpec, SecurityGroupOutputs],
         going: Collection[str],
     ) -> Iterator[str]:
-        """Name databases, functions, interfaces that do not go by themselves, and groups whose rules name this one."""
+        """Name databases, functions, interfaces that do not go by themselves, groups whose rules name it, and VPCs."""
         group_id = observed.outputs.group_id if observed.outputs else ""
         yield from databases_in(aws, group_id, going)
         yield from _strangers(aws, group_id, [group_id], _goes_by_itself)
@@ -221,6 +222,10 @@ class SecurityGroup(DatabaseGroups[SecurityGroupSpec, SecurityGroupOutputs]):
         for group in _naming(aws, group_id):
             if address(self.type, group.get("GroupName", "")) not in going:
                 yield f"a rule of {group.get('GroupName', '')}"
+        nowhere: frozenset[str] = frozenset()
+        for vpc in sorted(where_known(lambda: _other_vpcs(aws, group_id, [group_id]), nowhere)):
+            command = f"aws ec2 disassociate-security-group-vpc --group-id {group_id} --vpc-id {vpc}"
+            yield f"its use in {vpc} ({aws.target.command(command)})"
 
     def list_owned(self, aws: Aws, owner: Owner) -> Iterable[str]:
         """Find the groups by the owner's tags, in every VPC of the region."""

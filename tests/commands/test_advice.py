@@ -223,6 +223,13 @@ def test_a_resource_whose_removal_was_interrupted_is_made_again_by_an_apply(run:
     # Such an apply is blocked until it is told where the data of the cluster comes from, where a snapshot is left.
     note = "makes it again; with --restore SNAPSHOT or --empty, where the cluster has left a snapshot:"
     assert advice(run, logs, cluster) == [Advice(undo=APPLY, undo_note=note)] * 2
+    # So it is after a destroy that has dropped the cluster's entry already, and of what it has removed whole.
+    lacking = found(FUNCTION, WHOLE_RESOURCE, None, Reason.NEVER_MADE)
+    report = Report((logs, lacking), fields=1, unchecked=0, resources=1)
+    assert [*advise(report, run, by_destroy=True).values()] == [Advice(undo=APPLY, undo_note=note)] * 2
+    entries = {CLUSTER: Entry(type="db-cluster", id="db-cluster-dev", phase=Phase.MADE, spec={})}
+    (there, _) = advise(report, run, entries, by_destroy=True).values()
+    assert there.undo_note == "makes it again, where it is still wanted"
 
 
 @pytest.mark.parametrize("reason", [Reason.ABSENT, Reason.DELETING])

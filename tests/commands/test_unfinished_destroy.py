@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from tapctl.commands.certificate import EarlierCertificate
-from tapctl.commands.unfinished_destroy import with_destroy
+from tapctl.commands.unfinished_destroy import is_cut_off, with_destroy
+from tapctl.config import load
 from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, Reason
+from tapctl.engine.model import Observed
+from tapctl.engine.observe import Absent, Observation
+from tapctl.engine.record import Entry, Phase
+from tapctl.errors import ConfigError, Problem
+from tests.engine.kinds import SMALL
+from tests.manifest.examples import manifest
+from tests.support.config_folder import ENVIRONMENTS
 
 GROUP, RULES, TOPIC = "security-group/db-sg-dev", "security-group-rules/db-sg-dev", "sns-topic/alarms-dev"
 ALARM, LOGS = "cloudwatch-alarm/db-cpu-0-dev", "log-group//aws/lambda/payment-processor-dev"
@@ -45,3 +56,32 @@ def test_a_destroy_explains_what_its_certificate_names_where_aws_bears_it_out(
     assert all("by its certificate a destroy did not finish" in one.note for one in changed.values())
     # What is there was not compared, whatever somebody has written.
     assert {one.address for one in after if one.state is FindingState.PENDING} == {ALARM}
+
+
+HERE: Observed[Any, Any] = Observed(SMALL, None)
+OLD = "cloudwatch-alarm/db-cpu-5-dev"
+
+
+@pytest.mark.parametrize(
+    ("leaving", "seen", "lacking", "unfinished", "by_destroy"),
+    [
+        (TOPIC, Absent(), [], False, True),
+        (TOPIC, replace(HERE, deleting=True), [], False, True),
+        (TOPIC, HERE, [], False, False),  # the record's word alone
+        (TOPIC, HERE, [ALARM], False, True),
+        (TOPIC, Absent(), [ALARM], True, False),  # an apply was removing it
+        (OLD, Absent(), [], False, False),  # so it was, by an earlier tapctl: nobody wants it
+        (None, HERE, [ALARM], False, True),  # cut off between two resources
+        (None, HERE, [], False, False),
+    ],
+)
+def test_a_destroy_was_cut_off_where_something_is_gone_that_no_apply_was_removing(
+    leaving: str | None, seen: Observation, lacking: list[str], unfinished: bool, by_destroy: bool
+) -> None:
+    address = leaving or TOPIC
+    type_, _, id_ = address.partition("/")
+    phase = Phase.LEAVING if leaving else Phase.MADE
+    record = manifest(Entry(type=type_, id=id_, phase=phase, spec={})).model_copy(update={"unfinished": unfinished})
+    assert is_cut_off(load(ENVIRONMENTS, "dev"), record, {address: seen}, lacking) is by_destroy
+    no_file = ConfigError([Problem("dev.toml", "", "", "is not there")])
+    assert is_cut_off(no_file, record, {address: seen}, ()) is (leaving is not None and not unfinished)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tapctl.aws.client import Connection
 from tapctl.errors import AwsRefused
 
 
@@ -30,6 +31,7 @@ class ScriptedAws:
     region: str = "us-east-1"
     account: str = "123456789012"
     searches: bool = True
+    target: Connection = field(default_factory=lambda: Connection("us-east-1"))
 
     def __getattr__(self, service: str) -> _Client:
         return _Client(self)

@@ -43,6 +43,11 @@ def interfaces(**more: Any) -> dict[str, Any]:
     return {"describe_network_interfaces": {"NetworkInterfaces": [interface]}}
 
 
+def vpcs(state: str) -> dict[str, Any]:
+    association = {"GroupId": "sg-1", "VpcId": "vpc-2", "State": state}
+    return {"describe_security_group_vpc_associations": {"SecurityGroupVpcAssociations": [association]}}
+
+
 def functions(name: str, group: str = "sg-1", role: str = "") -> dict[str, Any]:
     function = {"FunctionName": name, "Role": role, "VpcConfig": {"SecurityGroupIds": [group]}}
     return {"list_functions": {"Functions": [{"FunctionName": "without a VPC"}, function]}}
@@ -64,6 +69,9 @@ def functions(name: str, group: str = "sg-1", role: str = "") -> dict[str, Any]:
         # Taken away by AWS, some time after the last user: a destroy waits for it.
         (GROUP, interfaces(Description="RDSNetworkInterface", RequesterManaged=True), ""),
         (GROUP, interfaces(Description="AWS Lambda VPC ENI-gone", InterfaceType="lambda"), ""),
+        (GROUP, vpcs("associated"), "its use in vpc-2 (aws ec2 disassociate-security-group-vpc --group-id sg-1"),
+        (GROUP, vpcs("disassociated"), ""),
+        (GROUP, {"describe_security_group_vpc_associations": refused("ec2:X", "InvalidAction")}, ""),
         (GROUP, functions("report-tool"), "the function report-tool"),
         (GROUP, functions("report-tool", "sg-2"), ""),
         (GROUP, {"describe_security_groups": {"SecurityGroups": [{"GroupId": "sg-2", "GroupName": "bi"}]}}, "bi"),

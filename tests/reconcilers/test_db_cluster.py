@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -371,6 +372,47 @@ def test_what_hangs_on_the_cluster_stands_against_its_removal(
     refused = stands_against(aws, want)
     assert refused is not None
     assert refused.cause.endswith(told)
+
+
+@pytest.mark.parametrize(
+    ("operation", "answer_of_aws", "told"),
+    [
+        (
+            "DescribeIntegrations",
+            {"Integrations": [{"IntegrationName": "dwh", "SourceArn": "OURS", "Status": "active"}]},
+            ": its integration dwh",
+        ),
+        (
+            "DescribeIntegrations",
+            {"Integrations": [{"IntegrationName": "dwh", "SourceArn": "OURS", "Status": "deleting"}]},
+            "",
+        ),
+        (
+            "DescribeIntegrations",
+            {"Integrations": [{"IntegrationName": "theirs", "SourceArn": "OURS-2", "Status": "active"}]},
+            "",
+        ),
+        (
+            "DescribeBlueGreenDeployments",
+            {"BlueGreenDeployments": [{"BlueGreenDeploymentName": "bg", "Source": "OURS", "Status": "AVAILABLE"}]},
+            ": its blue/green deployment bg",
+        ),
+        (
+            "DescribeBlueGreenDeployments",
+            {"BlueGreenDeployments": [{"Source": "OURS", "Status": "SWITCHOVER_COMPLETED"}]},
+            "",
+        ),
+    ],
+)
+def test_what_has_the_cluster_for_its_source_stands_against_its_removal(
+    aws: Aws, want: DbClusterSpec, operation: str, answer_of_aws: dict[str, Any], told: str
+) -> None:
+    ours = aws.arn("rds", f"cluster:{ID}")
+    answer(aws.rds, operation, json.loads(json.dumps(answer_of_aws).replace("OURS", ours)))
+    refused = stands_against(aws, want)
+    assert (refused is not None) == bool(told)
+    if refused is not None:
+        assert refused.cause.endswith(told)
 
 
 @pytest.mark.parametrize(("tags", "room"), [(DUE, False), (NOT_DUE, True)])

@@ -76,6 +76,7 @@ _RESOURCES: Final[Mapping[str, tuple[str, ...]]] = {
     "rds:DescribeDBClusterSnapshotAttributes": ("rds:cluster-snapshot:{DBClusterSnapshotIdentifier}",),
     "rds:DescribeDBInstanceAutomatedBackups": ("rds:auto-backup:*", "rds:db:*"),
     "rds:DescribeDBSnapshots": ("rds:db:*", "rds:snapshot:*"),
+    "rds:DescribeBlueGreenDeployments": ("rds:deployment:*",),
     "rds:DescribeIntegrations": ("rds:integration:*",),
     "rds:DisableHttpEndpoint": ("{ResourceArn}",),
     "rds:ListTagsForResource": ("{ResourceName}",),
