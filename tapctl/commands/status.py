@@ -174,7 +174,9 @@ def _unknown(error: TapctlError) -> Problem:
 def _row_of(
     manifest: Manifest, config: str, problems: list[Problem], under_way: str = ""
 ) -> tuple[dict[str, Any], ExitCode]:
-    named = [problem.text for problem in problems if problem.code != ExitCode.OK]
+    # Those that decide the exit status first: the row shows only some.
+    worst_first = sorted(problems, key=lambda problem: [*ExitCode].index(problem.code))
+    named = [problem.text for problem in worst_first if problem.code != ExitCode.OK]
     resting = [problem.text for problem in problems if problem.code == ExitCode.OK]
     more = [f"and {len(named) - _SHOWN} more"] if len(named) > _SHOWN else []
     health = "; ".join([*(named[:_SHOWN] or [_HEALTHY]), *more, *resting])
@@ -194,6 +196,7 @@ def _row_of(
         "config": config,
         "health": f"{health}; a run is under way: {under_way}" if under_way else health,
         "problems": named,
+        "unseen": [problem.text for problem in problems if problem.code == ExitCode.INCOMPLETE],
         "under_way": under_way,
     }
     return row, ExitCode.worst(problem.code for problem in problems)
@@ -266,9 +269,10 @@ def _state(entry: Entry, observed: Observed[Any, Any]) -> str:
 def _members(compared: Compared) -> Iterator[Problem]:
     """The instances, where not one of them serves; nothing where one of them may not be looked at, which is told.
 
-    Those that a run is changing are left to it.
+    Those that a run is changing, is making for the first time or is removing, or was, are left to it.
     """
-    members = {entry.address for entry in compared.entries.values() if entry.type == DbInstance.type}
+    entries = (entry for entry in compared.entries.values() if entry.type == DbInstance.type)
+    members = {one.address for one in entries if one.phase is not Phase.LEAVING and one.confirmed_spec is not None}
     instances = [compared.observed[address] for address in members - compared.written]
     if any(isinstance(each, Unreadable) for each in instances):
         return
