@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -26,17 +26,17 @@ from tapctl.commands.runner import EngineRunner, usual_times
 from tapctl.commands.subscribers import tell_of_ended_subscriptions
 from tapctl.engine.estimate import Operation, estimate, estimate_command
 from tapctl.engine.events import Detached, Failed, Result, Skipped
-from tapctl.engine.model import Impact, Observed
+from tapctl.engine.model import Impact, Observed, Retained
 from tapctl.engine.observe import Absent, Unreadable
 from tapctl.engine.owner_tags import SUFFIX_TAG
 from tapctl.engine.ownership import command_back, other_data, replaced_error
 from tapctl.engine.plan import Action, Change, Plan
 from tapctl.engine.record import Phase, is_deleted_with_parent
 from tapctl.engine.resources import Deletion, deletion_graph
-from tapctl.errors import ConfigError, ExitCode, Refused, Status, StoreFailed, TapctlError, UsageError
+from tapctl.errors import AwsError, ConfigError, ExitCode, Refused, Status, StoreFailed, TapctlError, UsageError
 from tapctl.manifest.manifest import now
 from tapctl.reconcilers import teardown_ranks
-from tapctl.reconcilers.db_cluster import DbCluster, held_by_others
+from tapctl.reconcilers.db_cluster import DbCluster, held_by_others, snapshots_left
 from tapctl.reconcilers.sns_topic import SnsTopic
 from tapctl.session.session import Session
 
@@ -354,6 +354,7 @@ def report_destroy(
     ended: list[Failed | Detached | Skipped] = [*outcome.failed, *outcome.detached, *outcome.skipped]
     undone = {event.address for event in ended} | {*swept.remaining, *swept.anew, *inventory.foreign}
     proof = replace(_certificate(session, runner, inventory, undone), swept=swept.unseen is None)
+    proof = replace(proof, retained={**_snapshots_left(session, runner, undone), **proof.retained})
     counts = {"deleted": len(deleted(runner, existing(inventory))), "kept": len(proof.retained), "left": len(undone)}
     summary = f"{counts['deleted']} removed · {counts['kept']} kept · {counts['left']} left"
     certified = _certified(session, proof, earlier)
@@ -429,6 +430,18 @@ def deleted(runner: EngineRunner, among: set[str]) -> tuple[str, ...]:
     """The addresses among these whose deletion has finished."""
     finished = runner.outcome.finished.values()
     return tuple(event.address for event in finished if event.result is Result.DELETED and event.address in among)
+
+
+def _snapshots_left(session: Session, runner: EngineRunner, undone: Collection[str]) -> Mapping[str, Retained]:
+    """The snapshots that the removal of the cluster has left, where that was an earlier destroy's."""
+    cluster = f"{DbCluster.type}/{session.names.cluster}"
+    if cluster in undone or cluster in runner.outcome.finished:
+        return {}
+    try:
+        return dict(snapshots_left(session.aws, session.names.cluster, session.owner))
+    except AwsError as error:
+        session.screen.warn(f"the snapshots that are kept of {session.names.cluster} could not be seen: {error.cause}")
+        return {}
 
 
 def _certificate(session: Session, runner: EngineRunner, inventory: Inventory, undone: set[str]) -> Certificate:

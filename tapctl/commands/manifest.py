@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final
 
@@ -54,6 +54,8 @@ def recorded(invocation: Invocation, screen: Screen) -> tuple[Manifest, str]:
 def _version(invocation: Invocation, screen: Screen, serial: int) -> Manifest:
     target, store, _ = _read(invocation, screen)
     manifest = version(store, target.suffix, serial)
+    if manifest is not None:
+        _tell_of_elsewhere(screen, target, [manifest])
     if manifest is None:
         raise ManifestError(
             f"there is no version {serial} of the record of {target.suffix}",
@@ -106,6 +108,7 @@ def history(invocation: Invocation, screen: Screen) -> int:
     ]
     for record in taken_away:
         records.insert(sum(each["when"] <= record["when"] for each in records), record)
+    _tell_of_elsewhere(screen, target, listed[hidden:])
     records += [_broken_record(name, error) for name, error in sorted(broken.items())]
     screen.table(_COLUMNS, [[str(record.get(column, "")) for column in _COLUMNS] for record in records], records)
     if older + hidden:
@@ -119,6 +122,17 @@ def history(invocation: Invocation, screen: Screen) -> int:
     screen.error(error, "the others are told")
     counts["unusable"] = len(broken)
     return invocation.finish(screen, None, error.exit_code, counts, f"{summary} · {len(broken)} cannot be used")
+
+
+def _tell_of_elsewhere(screen: Screen, target: Target, told: Iterable[Manifest]) -> None:
+    """Name the versions of another environment, account or region than the target's: none of them is to be put back."""
+    place = target.env, target.account, target.region
+    places = {one.serial: (one.environment, one.account, one.region) for one in told}
+    for serial, (environment, account, region) in sorted(places.items()):
+        if (environment, account, region) != place:
+            screen.warn(
+                f"serial {serial} is of {environment} in account {account}, {region}, and not of {target.suffix}"
+            )
 
 
 def _run_record(written: Sequence[Manifest], before: Manifest | None) -> dict[str, Any]:

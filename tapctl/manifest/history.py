@@ -127,14 +127,23 @@ def later_version(store: Store, suffix: str, manifest: Manifest) -> Manifest | N
     """Read a kept version that is later than this one, which then is an old one that was put back; None if none is.
 
     After such a one has been written on, its serials come again, and the later time tells which is later; a record of
-    tomorrow has no time that tells anything. Files that cannot be used, which somebody has put there, hide none.
+    tomorrow has no time that tells anything, nor has such a version. Files that cannot be used, and versions of another
+    place, which somebody has put there, hide none.
     """
     matches = ((name, _VERSION.fullmatch(name)) for name in store.list_history(suffix))
     names = [name for name, match in matches if match and int(match[1]) > manifest.serial]
     tried = (_tried(store, suffix, name, lambda *_: None) for name in reversed(names[-_TRIED:]))
-    newest = next((version for version in tried if version is not None), None)
-    is_later = newest is not None and (is_of_tomorrow(manifest) or newest.written_at >= manifest.written_at)
-    return newest if is_later else None
+    own = (version for version in tried if version is not None and _is_of_place(version, manifest))
+    if is_of_tomorrow(manifest):
+        return next(own, None)
+    newest = next((version for version in own if not is_of_tomorrow(version)), None)
+    return newest if newest is not None and newest.written_at >= manifest.written_at else None
+
+
+def _is_of_place(version: Manifest, record: Manifest) -> bool:
+    """True if the version is of the record's environment, account and region: a suffix may have been elsewhere."""
+    mine, its = ((one.environment, one.account, one.region) for one in (record, version))
+    return mine == its
 
 
 def last_version(store: Store, suffix: str) -> Manifest | None:
@@ -146,7 +155,7 @@ def last_version(store: Store, suffix: str) -> Manifest | None:
     names = [name for name in store.list_history(suffix) if is_version(name)]
     broken: list[ManifestError] = []
     for name in reversed(names[-_TRIED:]):
-        found = _tried(store, suffix, name, lambda _, error: broken.append(error))
+        found = _tried(store, suffix, name, lambda _, error: broken.append(error), _read_version)
         if found is not None and found.suffix == suffix:
             return found
     if broken:
@@ -200,10 +209,16 @@ def _sorted_out(touched: set[str], old: Mapping[str, Entry], new: Mapping[str, E
     )
 
 
-def _tried(store: Store, suffix: str, name: str, broken: Broken | None) -> Manifest | None:
+def _tried(
+    store: Store,
+    suffix: str,
+    name: str,
+    broken: Broken | None,
+    read: Callable[[Store, str, str], Manifest] | None = None,
+) -> Manifest | None:
     """The version in this file; None where it cannot be used, which is passed on."""
     try:
-        return _read_version(store, suffix, name)
+        return (read or _read_own_version)(store, suffix, name)
     except ManifestError as error:
         _pass_on(name, error, broken)
         return None
@@ -213,6 +228,17 @@ def _pass_on(name: str, error: ManifestError, broken: Broken | None) -> None:
     if broken is None:
         raise error
     broken(name, error)
+
+
+def _read_own_version(store: Store, suffix: str, name: str) -> Manifest:
+    manifest = _read_version(store, suffix, name)
+    if manifest.suffix != suffix:
+        raise ManifestError(
+            f"{history_folder(suffix)}{name} is of suffix {manifest.suffix}, not of {suffix}",
+            evidence=manifest.stamp,
+            hint="somebody has written there: move it away, then run the same command again",
+        )
+    return manifest
 
 
 def _read_version(store: Store, suffix: str, name: str) -> Manifest:

@@ -1049,6 +1049,16 @@ def _age(item: tuple[str, DBClusterSnapshotTypeDef]) -> tuple[datetime, datetime
     return snapshot.get("ClusterCreateTime", _FIRST), snapshot.get("SnapshotCreateTime", _LAST), name
 
 
+def snapshots_left(aws: Aws, id: str, owner: Owner) -> Iterator[tuple[str, Retained]]:
+    """List the snapshots that an earlier removal of the cluster has left; whose each is its name and tags tell."""
+    for name, snapshot in _final_snapshots(aws, id).items():
+        why = "the final snapshot, by its name and tags: the database can be restored from it"
+        if Owner.of(as_dict(snapshot.get("TagList", []))) != owner:
+            user = snapshot.get("MasterUsername", "unknown")
+            why = f"named like a final snapshot, without its tags; its master user is {user}: see whose it is"
+        yield address("db-cluster-snapshot", name), Retained("you delete it", why)
+
+
 def _final_snapshots(aws: Aws, id: str) -> dict[str, DBClusterSnapshotTypeDef]:
     """The manual snapshots of clusters of this name that a removal's final ones may be; anybody may choose a name."""
     named = _named_final(aws, id)

@@ -112,7 +112,8 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
     never_compared = (
         "metric filters, transformers, indexes",
         "policies of the account, its resource policy",
-        "S3 exports",
+        "S3 exports, S3 tables, OpenSearch",
+        "syslog, scheduled queries, anomaly detectors",
     )
     trail = Trail(
         "logs",

@@ -92,7 +92,11 @@ class SecretRotation(Reconciler[SecretRotationSpec, SecretRotationOutputs]):
         "replicas": "aws secretsmanager disassociate-cross-account-replica --secret-id {secret_arn} "
         "--cross-account-replica-arn {value}",
     }
-    never_compared = ("last rotation, its window",)
+    never_compared = (
+        "last rotation, its window",
+        "policies beside the default one",
+        "earlier versions and their labels",
+    )
     trail = Trail(
         "secretsmanager",
         whole=("RotateSecret", "CancelRotateSecret", "DeleteSecret", "RestoreSecret"),

@@ -198,6 +198,16 @@ def test_one_version_for_programs(local: Invocation, shown: Shown) -> None:
     assert (version["type"], verdict["verb"], verdict["exit"]) == ("version", "manifest show", 0)
 
 
+def test_a_version_of_another_place_is_told_as_that(local: Invocation, shown: Shown) -> None:
+    store = store_of(local)
+    at = store.write(manifest(entry(), serial=2).model_copy(update={"account": "999999999999"}), None)
+    store.write(manifest(entry(), serial=3), at)
+    told = "warning: serial 2 is of dev in account 999999999999, us-east-2, and not of dev\n"
+    for look in (history, lambda one, screen: show(one, screen, 2), lambda one, screen: diff(one, screen, 2, 3)):
+        assert look(local, shown.screen()) == 0
+    assert shown.err.getvalue() == told * 3
+
+
 def test_a_version_that_is_not_there_is_an_error(local: Invocation, shown: Shown) -> None:
     write(store_of(local))
     with pytest.raises(ManifestError, match="no version 9") as refused:

@@ -212,6 +212,7 @@ def test_what_the_record_leaves_out_and_nobody_may_look_at_is_no_green(world: Wo
     assert all(one["state"] == "UNKNOWN" and denied in one["note"] for one in unknown), unknown
 
 
+@pytest.mark.soak
 def test_a_record_alone_does_not_take_the_final_snapshot_away(world: World) -> None:
     world.edit("dev.toml", "protected = false", "protected = false\nfinal_snapshot = true")
     world.applied("dev")

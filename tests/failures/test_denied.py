@@ -106,7 +106,7 @@ def test_a_denied_call_in_an_apply_that_changes(world: World, name: str) -> None
     assert world.owned() == world.wanted()
 
 
-@pytest.mark.parametrize("name", strided(NOTHING_TO_DO, 17))
+@pytest.mark.parametrize("name", strided(NOTHING_TO_DO, 34))
 def test_a_denied_call_in_an_apply_with_nothing_to_do(dev: World, name: str) -> None:
     before = dev.manifest()["entries"]
     answer = dev.meeting(deny(name), "apply", "--env", "dev")
@@ -115,7 +115,7 @@ def test_a_denied_call_in_an_apply_with_nothing_to_do(dev: World, name: str) -> 
     assert dev.manifest()["entries"] == before
 
 
-@pytest.mark.parametrize("name", strided(NOTHING_TO_DO, 17, 1))
+@pytest.mark.parametrize("name", strided(NOTHING_TO_DO, 34, 1))
 def test_a_denied_call_in_a_plan(dev: World, name: str) -> None:
     answer = dev.meeting(deny(name), "plan", "--env", "dev", "--detailed-exitcode")
     assert answer.code in ((9,) if name.startswith("sts") else (6, 7)), answer.err
@@ -124,7 +124,7 @@ def test_a_denied_call_in_a_plan(dev: World, name: str) -> None:
     assert "Traceback" not in answer.err
 
 
-@pytest.mark.parametrize("name", strided(DRIFT, 15, 2))
+@pytest.mark.parametrize("name", strided(DRIFT, 30, 2))
 def test_drift_that_cannot_be_seen_is_unknown(dev: World, name: str) -> None:
     answer = dev.meeting(deny(name), "drift", "--env", "dev")
     assert answer.code == (9 if name.startswith("sts") else 7), answer.out
@@ -153,7 +153,7 @@ def test_status_tells_what_aws_refuses_to_tell_and_all_else(dev: World) -> None:
     assert (answer.code, row["config"]) == (7, "current")
 
 
-@pytest.mark.parametrize("name", strided(DRIFT, 15, 3))
+@pytest.mark.parametrize("name", strided(DRIFT, 30, 3))
 def test_drift_that_is_there_is_found_beside_what_cannot_be_seen(dev: World, name: str) -> None:
     """Two things are touched, of two services: no single permission hides both."""
     logs, functions = dev.client("logs"), dev.client("lambda")

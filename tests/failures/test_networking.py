@@ -104,6 +104,7 @@ def elsewhere(world: World, size: str) -> list[str]:
     return subnets
 
 
+@pytest.mark.soak
 def test_subnets_without_room_for_every_instance(world: World) -> None:
     subnets = elsewhere(world, "/28")
     world.edit("dev.toml", "instance_count = 1", "instance_count = 16")
@@ -126,6 +127,7 @@ def test_what_is_deployed_stays_when_its_networking_breaks(world: World) -> None
     assert world.tapctl("destroy", "--env", "dev", "--yes").code == 0
 
 
+@pytest.mark.soak
 def test_what_is_deployed_stays_in_its_vpc(world: World) -> None:
     """Groups are held by what uses them, and a cluster moves to no other VPC: it is said before anything is begun."""
     world.deploy()

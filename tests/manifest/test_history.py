@@ -29,6 +29,13 @@ from tests.manifest.team import Team
 LOCAL, S3 = "local", "s3"
 
 
+def versioned(store: Store) -> str:
+    """The version of the record that is there."""
+    stored = store.read("dev")
+    assert stored is not None
+    return stored.version
+
+
 def write(store: Store, *manifests: Manifest) -> str | None:
     stored = store.read("dev")
     at = stored.version if stored else None
@@ -146,6 +153,15 @@ def test_a_run_written_by_hand_leads_nowhere_else(tmp_path: Path) -> None:
     write(store, manifest(serial=1, run="../../../run"), manifest(serial=2))
     assert [path.name for path in tmp_path.iterdir()] == ["manifests"]
     assert store.list_history("dev") == ["00000001-run.json"]
+
+
+def test_a_version_of_another_suffix_cannot_be_used(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    write(store, manifest(serial=1), manifest(serial=2))
+    (tmp_path / "history" / "dev" / "00000097-x.json").write_text(dump(manifest(serial=97, suffix="prod")))
+    with pytest.raises(ManifestError, match="is of suffix prod, not of dev"):
+        version(store, "dev", 97)
+    assert later_version(store, "dev", manifest(serial=2)) is None
 
 
 def test_of_two_versions_with_one_serial_the_later_one_is_read(any_store: Store) -> None:
@@ -301,5 +317,10 @@ def test_a_later_version_tells_that_an_old_one_was_put_back(any_store: Store) ->
     assert later.serial == 3, "the newest that was replaced"
     goes_on = old.model_copy(update={"written_at": "2021-05-06T08:00:00Z"})
     assert later_version(any_store, "dev", goes_on) is None, "written on since"
+    # What somebody has put there of another place, or with a time yet to come, is none, and hides none.
+    for changed in ({"account": "999999999999"}, {"region": "us-west-1"}, {"written_at": "2099-01-01T00:00:00Z"}):
+        goes_astray = newest.model_copy(update={"serial": 97, "run": "x", **changed})
+        any_store.write(newest, any_store.write(goes_astray, versioned(any_store)))
+        assert later_version(any_store, "dev", old) == newest, changed
     of_tomorrow = old.model_copy(update={"written_at": "2099-05-06T08:00:00Z"})
     assert later_version(any_store, "dev", of_tomorrow) is not None, "a time that is yet to come tells nothing"

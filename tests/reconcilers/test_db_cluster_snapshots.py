@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from tapctl.aws.client import Aws
+from tapctl.aws.tags import as_list
+from tapctl.engine.model import Owner
 from tapctl.errors import NotConverged
-from tapctl.reconcilers.db_cluster import DbClusterSpec, snapshots_of
+from tapctl.reconcilers.db_cluster import DbClusterSpec, snapshots_left, snapshots_of
 from tests.reconcilers.cases import db_cluster as case
 from tests.reconcilers.scripted import answer
 from tests.reconcilers.test_db_cluster_parameters import with_
@@ -82,3 +84,15 @@ def test_only_a_snapshot_of_the_very_cluster_that_was_removed_is_its_final_one(a
     assert told[0] == "the final snapshot: the database can be restored from it"
     assert [one.partition(":")[0] for one in told[1:]] == [f"{another} m", f"{another} unknown"]
     assert all(another in why.why for _, why in REC.retained_after_delete(aws, ID, DUE, {}))
+
+
+def test_what_an_earlier_removal_has_left_is_told_by_its_tags(aws: Aws) -> None:
+    owner = Owner.ours("dev", "dev")
+    mine = snapshot(f"{ID}-final-x", "available", NEW, NEW, TagList=as_list(owner.tags))
+    theirs = snapshot(f"{ID}-final-y", "available", NEW, NEW, MasterUsername="m")
+    answer(aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": [mine, theirs]}, times=1)
+    told = {place.rpartition("/")[2]: why.why for place, why in snapshots_left(aws, ID, owner)}
+    assert told == {
+        f"{ID}-final-x": "the final snapshot, by its name and tags: the database can be restored from it",
+        f"{ID}-final-y": "named like a final snapshot, without its tags; its master user is m: see whose it is",
+    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,10 +80,9 @@ def all_are_found_and_undone(world: World, cases: Sequence[Case]) -> str:
     return answer.out + answer.err + repaired.out + repaired.err
 
 
-def cases(cases: Sequence[Case], *, always: Collection[str]) -> list[ParameterSet]:
-    """Each case alone: these always, the others in the soak run (all of them together are tried always)."""
-    assert set(always) <= {one.name for one in cases}
-    return [pytest.param(one, id=one.name, marks=[] if one.name in always else pytest.mark.soak) for one in cases]
+def cases(cases: Sequence[Case]) -> list[ParameterSet]:
+    """Each case alone, for the soak run: all of them together are tried always."""
+    return [pytest.param(one, id=one.name, marks=pytest.mark.soak) for one in cases]
 
 
 def drift_of(address: str, *fields: str, state: str = "DRIFT") -> Told:

@@ -44,6 +44,7 @@ def test_reads_are_at_most_two_a_resource_and_a_few(dev: World) -> None:
         assert len(answer.asked) <= 2 * len(dev.stack()) + few, (verb, answer.asked)
 
 
+@pytest.mark.soak
 def test_a_plan_says_what_it_would_undo(dev: World) -> None:
     dev.client("lambda").update_function_configuration(FunctionName="payment-processor-dev", Timeout=99)
     planned = dev.tapctl("plan", "--env", "dev")

@@ -134,6 +134,7 @@ def test_tags_of_another_suffix_are_left_alone(world: World) -> None:
     assert left(world) == before | {"key:PendingDeletion"}
 
 
+@pytest.mark.soak
 def test_the_certificate_says_what_became_of_each(world: World) -> None:
     world.deploy()
     recorded = set(world.manifest()["entries"])
@@ -200,6 +201,7 @@ def test_a_foreign_cluster_keeps_its_log_group(world: World) -> None:
     assert [one["logGroupName"] for one in groups] == ["/aws/rds/cluster/db-cluster-dev/postgresql"]
 
 
+@pytest.mark.soak
 def test_a_foreign_topic_of_our_name_is_left_and_nothing_is_begun(world: World) -> None:
     world.client("sns").create_topic(Name="alarms-dev", Tags=[{"Key": "ManagedBy", "Value": "terraform"}])
     refused = world.tapctl("apply", "--env", "dev", "--yes")

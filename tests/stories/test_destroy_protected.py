@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.stories.leftovers import left
-from tests.support.door import Proceed, Served, Visit, without_length
+from tests.support.door import Proceed, Served, Visit, denied, without_length
 from tests.support.world import Answer, World
 
 REGION = "us-east-1"
@@ -118,6 +118,7 @@ def test_protection_lifted_does_not_give_up_the_final_snapshot_that_was_due_with
     assert left(applied, REGION) == untouched
 
 
+@pytest.mark.soak
 def test_a_final_snapshot_that_finds_no_room_stops_it_before_anything_is_begun(applied: World) -> None:
     def full(visit: Visit, proceed: Proceed) -> Served:
         status, headers, body = proceed()
@@ -152,9 +153,22 @@ def test_the_snapshot_is_taken_and_the_key_is_kept_for_it(applied: World, gone: 
     assert "2 kept" in gone.verdict
 
 
+@pytest.mark.soak
 def test_a_second_destroy_removes_nothing(applied: World, gone: Answer) -> None:
     again = applied.tapctl("destroy", "--env", "prod")
     assert (again.code, again.changes) == (0, ())
+    # The snapshot stands in its certificate, too, although an earlier destroy has taken it.
+    (snapshot,) = [line for line in again.out.splitlines() if line.startswith("kept") and "db-cluster-snapshot" in line]
+    assert "the final snapshot, by its name and tags: the database can be restored from it" in snapshot
+    last = again.asked.count("rds:DescribeDBClusterSnapshots")
+
+    def trouble(visit: Visit, proceed: Proceed) -> Served:
+        if visit.name == "rds:DescribeDBClusterSnapshots" and visit.nth == last:
+            raise denied(visit.name)
+        return proceed()
+
+    unseen = applied.meeting(trouble, "destroy", "--env", "prod")
+    assert (unseen.code, "could not be seen: AccessDenied" in unseen.err) == (0, True), unseen.err
     planned = applied.tapctl("plan", "--destroy", "--env", "prod", "--detailed-exitcode")
     assert (planned.code, planned.changes) == (0, ())
     assert planned.verdict == "PLAN prod: 0 to remove · 1 kept already"

@@ -38,6 +38,7 @@ def test_destroy_asks(dev: World) -> None:
     assert left(dev) == before
 
 
+@pytest.mark.soak
 def test_a_cluster_that_others_hang_on_stops_it_before_anything_is_begun(dev: World) -> None:
     rds = dev.client("rds")
     (cluster,) = rds.describe_db_clusters()["DBClusters"]
@@ -55,6 +56,7 @@ def test_a_cluster_that_others_hang_on_stops_it_before_anything_is_begun(dev: Wo
     assert "global cluster world, its replica arn:aws:rds:us-east-2:123456789012:cluster:replica" in refused.err
 
 
+@pytest.mark.soak
 def test_what_others_use_stops_it_before_anything_is_begun(dev: World) -> None:
     """A copy that was restored beside ours: AWS keeps the groups that it is in, and all else would be gone by then."""
     rds, ec2 = dev.client("rds"), dev.client("ec2")

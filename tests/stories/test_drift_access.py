@@ -152,7 +152,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("case", cases(CASES, always=()))
+@pytest.mark.parametrize("case", cases(CASES))
 def test_each_change_by_hand_is_found_and_undone(dev: World, case: Case) -> None:
     is_found_and_undone(dev, case)
 
@@ -176,6 +176,7 @@ def test_a_subscription_is_no_drift(dev: World) -> None:
     assert dev.tapctl("apply", "--env", "dev").changes == ()
 
 
+@pytest.mark.soak
 def test_the_report_for_people_names_the_change_and_the_undo(dev: World) -> None:
     let_in(dev)
     answer = dev.tapctl("drift", "--env", "dev")

@@ -61,6 +61,7 @@ def test_a_drift_takes_two_calls_a_resource_and_eight(world: World, env: str) ->
     assert last["api_calls"] <= 2 * last["counts"]["resources"] + 8
 
 
+@pytest.mark.soak
 def test_a_field_that_an_older_record_does_not_have_is_unknown_until_an_apply(dev: World) -> None:
     text = dev.path().read_text()
     older = re.sub(r'"grants": ?\[\],?\s*', "", text)
@@ -73,6 +74,7 @@ def test_a_field_that_an_older_record_does_not_have_is_unknown_until_an_apply(de
     assert dev.drift().code == 0
 
 
+@pytest.mark.soak
 def test_what_the_first_answer_tells_a_plan_shows_and_an_apply_leaves(dev: World) -> None:
     attribute = {"AttributeName": "LambdaSuccessFeedbackRoleArn", "AttributeValue": STRANGER}
     topic = "arn:aws:sns:us-east-2:123456789012:alarms-dev"

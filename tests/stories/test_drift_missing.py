@@ -75,6 +75,7 @@ def missing(answer: Answer) -> set[str]:
     return {one["address"] for one in findings if one["state"] == "MISSING"}
 
 
+@pytest.mark.soak
 def test_all_deleted_resources_are_missing_and_made_again(dev: World) -> None:
     for delete, _ in GONE:
         delete(dev)
@@ -123,6 +124,7 @@ def test_a_key_that_was_to_be_deleted_is_the_same_key_again(dev: World) -> None:
     assert dev.tapctl("outputs", "key_arn", "--env", "dev").out == before
 
 
+@pytest.mark.soak
 def test_a_role_made_again_by_somebody_else_is_another_role(dev: World) -> None:
     iam = dev.client("iam")
     was = iam.get_role(RoleName="lambda-role-dev")["Role"]

@@ -249,7 +249,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("case", cases(CASES, always={"a variable changed"}))
+@pytest.mark.parametrize("case", cases(CASES))
 def test_each_change_by_hand_is_found_and_undone(dev: World, case: Case) -> None:
     is_found_and_undone(dev, case)
 

@@ -250,6 +250,7 @@ def test_an_apply_that_failed_before_a_change_was_begun_is_not_told_as_done(dev:
     assert (dev.drift().code, dev.tapctl("status", "--env", "dev").code) == (0, 0)
 
 
+@pytest.mark.soak
 def test_what_an_apply_left_half_made_is_not_applied_to_a_live_parity(half: World) -> None:
     told = half.tapctl("parity", "--live", "--json")
     rows = [one for one in told.of_type("difference") if one["where"] == "aws"]
@@ -287,6 +288,7 @@ def test_what_a_cut_off_apply_was_making_and_the_files_want_no_longer_goes_by_a_
     assert alarms(left_alarm) == set()
 
 
+@pytest.mark.soak
 def test_a_chosen_name_of_a_stranger_is_refused_and_no_flag_that_does_nothing_there_is_named(left_alarm: World) -> None:
     cloudwatch = left_alarm.client("cloudwatch")
     (alarm,) = cloudwatch.describe_alarms(AlarmNames=[MADE])["MetricAlarms"]

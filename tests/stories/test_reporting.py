@@ -241,6 +241,7 @@ def test_status_of_one(two: World) -> None:
     assert two.tapctl("status", "--env", "nowhere").code == 3
 
 
+@pytest.mark.soak
 def test_status_says_what_is_not_well(two: World) -> None:
     two.client("cloudwatch", "us-east-2").delete_alarms(AlarmNames=["db-cpu-0-dev"])
     two.edit("dev.toml", "memory_mb = 1024", "memory_mb = 2048")
@@ -270,6 +271,7 @@ def kept_key(record: dict[str, Any]) -> dict[str, Any]:
     return {"kms-key/alias/db-key-dev": {**record["entries"]["kms-key/alias/db-key-dev"], "phase": "kept"}}
 
 
+@pytest.mark.soak
 def test_status_is_of_what_is_deployed(two: World) -> None:
     path = two.path("gone")
     record = two.manifest()

@@ -48,6 +48,7 @@ def test_a_slip_in_the_snapshots_name_restores_nothing(gone: World, snapshot: st
     assert f"snapshots of it: {snapshot}" in refused.err
 
 
+@pytest.mark.soak
 def test_what_the_snapshot_holds_is_asked_before_anything_is_made(gone: World, snapshot: str) -> None:
     gone.edit("common.toml", 'master_username = "', 'master_username = "x')
     refused = gone.tapctl("plan", "--env", "dev", "--restore", snapshot)

@@ -63,6 +63,7 @@ def test_prod_stays_in_its_region(shared: World, prod: Answer) -> None:
     assert clusters(shared, "us-east-2") == []
 
 
+@pytest.mark.soak
 def test_a_second_apply_changes_nothing(shared: World, prod: Answer) -> None:
     again = shared.tapctl("apply", "--env", "prod")
     assert (again.code, again.changes) == (0, ())

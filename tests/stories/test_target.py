@@ -121,6 +121,7 @@ class TestTwo:
         assert answer.code == 0
         assert answer.verdict.startswith("PLAN pr-42: 0 to create")
 
+    @pytest.mark.soak
     def test_drift_of_all_is_one_verdict_each_and_one_for_all(self, two: World) -> None:
         clean = two.tapctl("drift")
         verdicts = [line for line in clean.out.splitlines() if line.startswith("DRIFT ")]

@@ -57,6 +57,7 @@ def test_drift_without_the_file_names_no_command_that_needs_it(gone: World) -> N
     assert "waive it:" not in answer.out
 
 
+@pytest.mark.soak
 def test_drift_does_not_ask_if_the_files_are_right(dev: World) -> None:
     dev.edit("dev.toml", "memory_mb = 1024", 'memory_mb = "much"')
     answer = dev.tapctl("drift", "--env", "dev")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType
@@ -23,6 +24,8 @@ _SOURCE = Path(__file__).parents[2] / "tapctl"
 # The body of an abstract method; what is for type checkers alone is left out by SlipCover itself.
 _NO_CODE = r"^\s+\.\.\.$"
 _IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
+_HAS_WORKERS = not _IS_WORKER and "-n" in sys.argv
+"""True in the process that hands the tests out: it runs none of them, and to count in it takes seconds."""
 _RESULT = "coverage"
 _RUNS_BEFORE_A_SWEEP = 3000
 """How often a counted line runs on before all counters that have counted are taken out: each time takes a moment."""
@@ -41,7 +44,8 @@ SlipcoverLoader.get_code = _counted_code
 _COUNTING = slipcover.Slipcover(
     branch=True, source=[str(_SOURCE)], exclude_also=[_NO_CODE], d_miss_threshold=_RUNS_BEFORE_A_SWEEP
 )
-slipcover.ImportManager(_COUNTING, slipcover.FileMatcher(sources=[_SOURCE])).__enter__()
+if not _HAS_WORKERS:
+    slipcover.ImportManager(_COUNTING, slipcover.FileMatcher(sources=[_SOURCE])).__enter__()
 
 
 @pytest.hookimpl(trylast=True)
