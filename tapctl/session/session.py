@@ -54,6 +54,8 @@ class Session:
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     told_run: str = ""
     """The run of somebody else that was told; empty as long as none was."""
+    told_lock: bool = False
+    """True once it was told that the lock cannot be read."""
 
     @property
     def config(self) -> Config:
@@ -169,7 +171,10 @@ class Session:
         """Tell who is changing this environment right now, since when; empty where nobody is, or nobody can tell."""
         try:
             lock = self.store.lock_info(self.suffix)
-        except TapctlError:  # the record can be read; a lock that cannot stops no look
+        except TapctlError as error:  # the record can be read; a lock that cannot stops no look
+            if not self.told_lock:
+                self.told_lock = True
+                self.screen.warn(f"nobody can tell if a run is at work: the lock cannot be read: {error.cause}")
             return ""
         return str(lock or "")
 

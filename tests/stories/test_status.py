@@ -290,6 +290,7 @@ def test_a_lock_that_cannot_be_read_stops_no_look(dev: World) -> None:
     answer = dev.tapctl("drift", "--env", "dev")
     assert answer.code == 0
     assert "under way" not in answer.err
+    assert answer.err.count("nobody can tell if a run is at work: the lock cannot be read: ") == 1
 
 
 @pytest.mark.parametrize("verb", ["drift", "status", "status --env dev", "drift --env dev", "outputs --env dev"])
