@@ -188,9 +188,10 @@ def not_recorded_error(session: Session) -> NotRecorded:
 
 def _newest_version(session: Session) -> Manifest | None:
     """The newest version of the record that is kept; None where there is none that can be used."""
+    newest = None
     with suppress(TapctlError):
-        return last_version(session.store, session.suffix)
-    return None
+        newest = last_version(session.store, session.suffix)
+    return newest
 
 
 @dataclass(frozen=True)

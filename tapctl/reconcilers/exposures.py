@@ -28,7 +28,7 @@ def with_details(item: str, details: Mapping[str, Any]) -> str:
     if not given:
         return item
     text = json.dumps(given, sort_keys=True, ensure_ascii=False, default=_utc)
-    if len(text) > _LONGEST or is_secret("", text):
+    if len(text) > _LONGEST or is_secret(text):
         text = f"{', '.join(sorted(given))} of SHA-256 {hashlib.sha256(text.encode()).hexdigest()[:16]}"
     return f"{item}{DETAILS}{text}"
 

@@ -29,7 +29,14 @@ from tapctl.manifest.store import Store
 from tapctl.names import Names
 from tapctl.render.screen import Screen, Target
 from tapctl.session.invocation import NO_COUNTS, Invocation
-from tapctl.session.target import Files, check_manifest_target, connect, local_manifest, resolve_recorded
+from tapctl.session.target import (
+    Files,
+    accounts_of_files,
+    check_manifest_target,
+    connect,
+    local_manifest,
+    resolve_recorded,
+)
 
 
 @dataclass
@@ -202,7 +209,7 @@ def open_session(invocation: Invocation, screen: Screen, files: Files = Files.NE
     loaded, target = resolve_recorded(invocation, screen, files)
     config = None if isinstance(loaded, ConfigError) else loaded
     aws = connect(invocation, screen, config, region=target.region, account=target.account)
-    store = open_store(invocation.state, aws)
+    store = open_store(invocation.state, aws, others=partial(accounts_of_files, invocation))
     invocation.usage.manifest = store.location(target.suffix)
     screen.note(f"{invocation.verb} {target.suffix}: asking AWS who we are")
     if config is not None and aws.region != config.region:
