@@ -9,7 +9,7 @@ import click
 
 from tapctl.cli.completion import complete_address, complete_environment
 from tapctl.cli.options import (
-    Folder,
+    Place,
     approval_options,
     carry_global_flags,
     files_options,
@@ -250,7 +250,7 @@ def graph(invocation: Invocation, screen: Screen, *, kind: str) -> int:
 )
 @click.option(
     "--out",
-    type=Folder(),
+    type=Place(file_okay=False),
     metavar="DIR",
     help="Write it there, in files that IAM takes, with a page on the roles.",
 )

@@ -33,11 +33,11 @@ _GLOBAL = ("sandbox", "json", "no_color", "quiet", "verbose")
 _EMPTY = "is empty; is a variable not set?"
 
 
-class Folder(click.Path):
-    """A folder that is named: an empty word is not the current one."""
+class Place(click.Path):
+    """A file or folder that is named: an empty word is not the current folder."""
 
-    def __init__(self) -> None:
-        super().__init__(file_okay=False, path_type=Path)
+    def __init__(self, *, file_okay: bool = True, dir_okay: bool = True) -> None:
+        super().__init__(file_okay=file_okay, dir_okay=dir_okay, path_type=Path)
 
     def convert(
         self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
@@ -171,7 +171,7 @@ def plan_file_options(command: F) -> F:
         click.option("--expires", metavar="TIME", help="How long the file may be applied; default: 24h."),
         click.option(
             "--out",
-            type=click.Path(dir_okay=False, path_type=Path),
+            type=Place(dir_okay=False),
             metavar="FILE",
             help="Write the plan as a file to approve, for apply --plan.",
         ),
@@ -189,7 +189,7 @@ def approval_options(command: F) -> F:
         click.option(
             "--plan",
             "file",
-            type=click.Path(path_type=Path),
+            type=Place(),
             metavar="FILE",
             help="Make exactly what this file of plan --out says, or exit 8.",
         ),
@@ -306,10 +306,12 @@ def parse_plan_out(file: Path | None, expires: str | None) -> PlanOut | None:
     """The file that a plan is written to, and how long it lasts; None where none is asked for.
 
     Raises:
-        UsageError: the time is none, or more than 30 days, or of no file.
+        UsageError: the time is none, or more than 30 days, or of no file; or the file would lie in no folder.
     """
     from tapctl.commands.plan_file import PlanOut
 
+    if file is not None and not file.parent.is_dir():
+        raise UsageError(f"--out {file}: {file.parent} is no folder", hint="name a file in a folder that is there")
     if expires is None:
         return None if file is None else PlanOut(file)
     if file is None:

@@ -40,6 +40,7 @@ from tapctl.engine.drift import (
 from tapctl.engine.model import Observed
 from tapctl.engine.observe import Observation, Observations, ObserveRequest, Unreadable, observe_all
 from tapctl.engine.record import Entry, Phase
+from tapctl.engine.refs import KnownOutputs
 from tapctl.engine.waiver import Waiver
 from tapctl.errors import ConfigError, ExitCode, NotRecorded, Status, TapctlError
 from tapctl.manifest.history import last_version
@@ -58,7 +59,7 @@ from tapctl.stack.definition import planned_stack
 from tapctl.stack.forged import forged, forged_whatever_the_files
 from tapctl.stack.image import FIELD as IMAGE_FIELD
 from tapctl.stack.image import tags_of
-from tapctl.stack.never_wanted import CONSTANT, SET_AFTER_CREATION, holds, let_in, never_wanted
+from tapctl.stack.never_wanted import CONSTANT, NOTHING_KNOWN, SET_AFTER_CREATION, holds, let_in, never_wanted
 
 _NAMED: Final = 5
 """Resources that are named where more are meant."""
@@ -187,9 +188,10 @@ def not_recorded_error(session: Session) -> NotRecorded:
 
 def _newest_version(session: Session) -> Manifest | None:
     """The newest version of the record that is kept; None where there is none that can be used."""
+    newest = None
     with suppress(TapctlError):
-        return last_version(session.store, session.suffix)
-    return None
+        newest = last_version(session.store, session.suffix)
+    return newest
 
 
 @dataclass(frozen=True)
@@ -249,7 +251,9 @@ def compare_recorded(
     findings = [
         *phase_findings(misplaced),
         *with_destroy([*unrecorded, *never_made], destroyed, gone=gone, there=there),
-        *never_wanted_findings(session.names, report, {**observed, **judged}, entries),
+        *never_wanted_findings(
+            session.names, report, {**observed, **judged}, entries, outputs=_outputs_of_a_whole(manifest)
+        ),
     ]
     unseen = (*beside, *lacking)
     fields = sum(len(registry()[_type_of(address)].spec.model_fields) for address in unseen)
@@ -498,13 +502,25 @@ def _tells_of(one: Finding, address: str, part: Difference) -> bool:
     return not part.item or part.have is not None or one.live == part.want
 
 
+def _outputs_of_a_whole(manifest: Manifest) -> KnownOutputs:
+    """The recorded outputs, where a run got to its end: what it has made is made for one another."""
+    whole = _is_settled(manifest) and not manifest.unfinished
+    return {place: entry.outputs or {} for place, entry in manifest.entries.items()} if whole else NOTHING_KNOWN
+
+
 def never_wanted_findings(
-    names: Names, report: Report, observed: Observations, entries: Mapping[str, Entry]
+    names: Names,
+    report: Report,
+    observed: Observations,
+    entries: Mapping[str, Entry],
+    *,
+    outputs: KnownOutputs = NOTHING_KNOWN,
 ) -> Iterator[Finding]:
     """The findings on what the product can never want and the record does not tell as a difference.
 
     The rules that EC2 gives to every new group are none as long as an unfinished apply has not taken them away; nor is
     what a create cannot set, of a resource that was never finished, or what a removal of ours has unset.
+    ``outputs``: as in `let_in`.
     """
     own = observed.get(f"{SecurityGroup.type}/{names.lambda_security_group}")
     group = own.outputs.group_id if isinstance(own, Observed) and isinstance(own.outputs, SecurityGroupOutputs) else ""
@@ -520,7 +536,7 @@ def never_wanted_findings(
             passes = field in observation.unreadable or (type_, field) in unset
             if not passes and not _is_told(unwaived, field, item):
                 yield Finding(address, type_, field, Reason.NEVER_WANTED, live=reason)
-        for field, item in let_in(names, type_, id_, observation.spec, group):
+        for field, item in let_in(names, type_, id_, observation.spec, function_group=group, outputs=outputs):
             # A waiver may cover one, where it is told as a difference.
             if field not in observation.unreadable and not _is_told(told, field, item):
                 yield Finding(address, type_, field, Reason.NEVER_WANTED, live=item)

@@ -198,11 +198,11 @@ def _role_trust(account: str) -> dict[str, Any]:
 
 
 def _lister_policy(objects: str) -> dict[str, Any]:
-    """The right to read the records beside these objects."""
+    """The right to read the records beside these objects, and who is changing them."""
     folder = objects.rpartition("/")[0]
     return _policy(
         {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": folder.partition("/")[0]},
-        {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"{folder}/*.json"},
+        {"Effect": "Allow", "Action": "s3:GetObject", "Resource": [f"{folder}/*.json", f"{folder}/*.lock"]},
     )
 
 

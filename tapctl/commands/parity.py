@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from tapctl.config import Config, config_hash, load, load_all
 from tapctl.engine.record import Entry, Phase
-from tapctl.errors import ExitCode, ManifestError, Status, UsageError, add_default_hint, exit_code_of
+from tapctl.errors import ExitCode, ManifestError, Refused, Status, UsageError, add_default_hint, exit_code_of
 from tapctl.manifest.manifest import Manifest, check
 from tapctl.names import MAX_INSTANCES, Names
 from tapctl.reconcilers import kept_without_reason
@@ -291,7 +291,7 @@ def parity(invocation: Invocation, screen: Screen, environments: tuple[str, ...]
     screen.target(Target())
     chosen = choose(invocation, environments)
     beside = records_beside(invocation, screen, environments, chosen)
-    known = known_records(invocation, screen, chosen)
+    known, unread = known_records(invocation, screen, chosen)
     recorded, behind = _compare_recorded(known, chosen)
     unfinished = unfinished_rows(known, chosen)
     # That one environment has it and another not, is not known of what a run has left half way.
@@ -304,11 +304,11 @@ def parity(invocation: Invocation, screen: Screen, environments: tuple[str, ...]
     compared = f"compared {len(chosen)} environments, {len(recorded.environments)} of them by their manifests too"
     more = {"not applied": len(behind), "unknown": len(unfinished)}
     late = "".join(f" · {count} {word}" for word, count in more.items() if count)
-    summary = f"{allowed} allowed differences · {refused} not allowed{late} · {compared}{beside.remark}"
+    summary = f"{allowed} allowed differences · {refused} not allowed{late} · {compared}{unread.remark}{beside.remark}"
     counts = {"allowed": allowed, "disallowed": refused}
     counts |= {word.replace(" ", "_"): count for word, count in more.items() if count}
     own = ExitCode.DIFFERENT if refused or behind else ExitCode.INCOMPLETE if unfinished else ExitCode.OK
-    code = ExitCode.worst([own, beside.code])
+    code = ExitCode.worst([own, unread.code, beside.code])
     return invocation.finish(screen, status_of(code), code, counts, summary)
 
 
@@ -434,8 +434,8 @@ def compare_specs(manifests: Mapping[str, Manifest], chosen: Mapping[str, Config
 
 def known_records(
     invocation: Invocation, screen: Screen, chosen: Mapping[str, Config], *, emptied: bool = False
-) -> dict[str, Manifest]:
-    """Read the records of these environments, in whichever region each was deployed.
+) -> tuple[dict[str, Manifest], RecordsBeside]:
+    """Read the records of these environments, in whichever region each was deployed; those that may not be are told.
 
     ``emptied``: those too that tell of nothing that is deployed, which whoever may write them may have made so.
 
@@ -443,10 +443,18 @@ def known_records(
         ManifestError: a record cannot be read, or is of another environment.
         WrongTarget: a record is of another account.
     """
-    manifests = {}
+    manifests: dict[str, Manifest] = {}
+    refused: dict[str, Refused] = {}
     for env, config in chosen.items():
         store = open_store_unidentified(invocation, screen, config)
-        stored = store.read(env)
+        try:
+            stored = store.read(env)
+        except Refused as error:
+            # Of a bucket of another environment's account this is none that has no record there.
+            if env in open_store_unidentified(invocation, screen, config, of_any=True).suffixes():
+                screen.error(error)
+                refused[env] = error
+            continue
         if stored is None:
             continue
         manifest, account = stored.manifest, config.account_id
@@ -454,7 +462,8 @@ def known_records(
         check_names(manifest, store.location(env))
         if emptied or is_deployed(manifest):
             manifests[env] = manifest
-    return manifests
+    remark = f" · not read: {', '.join(refused)}" if refused else ""
+    return manifests, RecordsBeside(remark, ExitCode.worst(error.exit_code for error in refused.values()))
 
 
 def status_of(code: ExitCode) -> Status | None:
@@ -464,7 +473,7 @@ def status_of(code: ExitCode) -> Status | None:
 
 @dataclass(frozen=True)
 class RecordsBeside:
-    """The records of the state that no environment's file names: copies, and environments whose file is gone."""
+    """The records of the state that are not compared: of copies, of environments whose file is gone, or unreadable."""
 
     remark: str = ""
     """Which they are, for the verdict."""
@@ -478,7 +487,7 @@ def records_beside(
     """Look at the records that are not compared, and report those that cannot be used; none where some are named."""
     if environments:
         return RecordsBeside()
-    store = open_store_unidentified(invocation, screen, next(iter(chosen.values())))
+    store = open_store_unidentified(invocation, screen, next(iter(chosen.values())), of_any=True)
     others, code = [], ExitCode.OK
     for suffix in sorted(set(store.suffixes()) - set(chosen)):
         try:

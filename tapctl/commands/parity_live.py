@@ -107,7 +107,7 @@ def parity_live(invocation: Invocation, screen: Screen, environments: tuple[str,
     chosen = choose(invocation, environments)
     beside = records_beside(invocation, screen, environments, chosen)
     lost = _lost_records(invocation, screen, store, chosen, is_all=not environments)
-    known = known_records(invocation, screen, chosen, emptied=True)
+    known, unread_records = known_records(invocation, screen, chosen, emptied=True)
     read: dict[str, LiveEnvironment | None] = {}
 
     def look(part: Invocation, record: Manifest, own: Screen) -> int:
@@ -133,13 +133,14 @@ def parity_live(invocation: Invocation, screen: Screen, environments: tuple[str,
         "unknown": unknown,
         "waived": waived,
     }
-    compared = f"compared {len(chosen)} environments, {len(live)} of them in AWS{beside.remark}{lost.remark}"
+    remarks = f"{unread_records.remark}{beside.remark}{lost.remark}"
+    compared = f"compared {len(chosen)} environments, {len(live)} of them in AWS{remarks}"
     summary = (
         f"{allowed} allowed differences · {refused} not allowed · {outside} changed outside · {behind} not applied"
         f" · {unknown} unknown{f' · {waived} waived' if waived else ''} · {compared}"
     )
     own = ExitCode.DIFFERENT if refused + outside + behind else ExitCode.INCOMPLETE if unknown else ExitCode.OK
-    code = ExitCode.worst([own, beside.code, lost.code, *codes.values()])
+    code = ExitCode.worst([own, unread_records.code, beside.code, lost.code, *codes.values()])
     return invocation.finish(screen, status_of(code), code, counts, summary)
 
 

@@ -141,6 +141,8 @@ def _row(invocation: Invocation, screen: Screen, manifest: Manifest) -> tuple[di
     config = _config_state(session, manifest)
     under_way = session.run_under_way()
     try:
+        # Anybody's bucket will do for the first look at a state; a record has to lie in one of its own account.
+        session.store.read(session.suffix)
         # The version is for whoever writes.
         (manifest, _), compared, run = compare_between_readings(session, (manifest, ""), waivers_for(session))
         under_way = run or under_way
@@ -172,7 +174,9 @@ def _unknown(error: TapctlError) -> Problem:
 def _row_of(
     manifest: Manifest, config: str, problems: list[Problem], under_way: str = ""
 ) -> tuple[dict[str, Any], ExitCode]:
-    named = [problem.text for problem in problems if problem.code != ExitCode.OK]
+    # Those that decide the exit status first: the row shows only some.
+    worst_first = sorted(problems, key=lambda problem: [*ExitCode].index(problem.code))
+    named = [problem.text for problem in worst_first if problem.code != ExitCode.OK]
     resting = [problem.text for problem in problems if problem.code == ExitCode.OK]
     more = [f"and {len(named) - _SHOWN} more"] if len(named) > _SHOWN else []
     health = "; ".join([*(named[:_SHOWN] or [_HEALTHY]), *more, *resting])
@@ -192,6 +196,7 @@ def _row_of(
         "config": config,
         "health": f"{health}; a run is under way: {under_way}" if under_way else health,
         "problems": named,
+        "unseen": [problem.text for problem in problems if problem.code == ExitCode.INCOMPLETE],
         "under_way": under_way,
     }
     return row, ExitCode.worst(problem.code for problem in problems)
@@ -264,9 +269,10 @@ def _state(entry: Entry, observed: Observed[Any, Any]) -> str:
 def _members(compared: Compared) -> Iterator[Problem]:
     """The instances, where not one of them serves; nothing where one of them may not be looked at, which is told.
 
-    Those that a run is changing are left to it.
+    Those that a run is changing, is making for the first time or is removing, or was, are left to it.
     """
-    members = {entry.address for entry in compared.entries.values() if entry.type == DbInstance.type}
+    entries = (entry for entry in compared.entries.values() if entry.type == DbInstance.type)
+    members = {one.address for one in entries if one.phase is not Phase.LEAVING and one.confirmed_spec is not None}
     instances = [compared.observed[address] for address in members - compared.written]
     if any(isinstance(each, Unreadable) for each in instances):
         return

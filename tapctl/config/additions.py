@@ -224,11 +224,6 @@ _HANDS_OUT: Final = _any_case("iam:PassRole")
 _ACTION_RULE: Final = "an IAM action without a wildcard, such as sqs:SendMessage"
 
 
-def raises_rights(action: str) -> bool:
-    """True if the function could raise its own rights, or others', by this action: no statement may have it."""
-    return re.fullmatch(f"{_REFUSED}|{_HANDS_OUT}", action) is not None
-
-
 def _action(action: str) -> str:
     if re.search("[*?]", action):
         raise rule_error(f"is a wildcard: it allows what nobody has read; must be {_ACTION_RULE}")

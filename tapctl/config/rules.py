@@ -117,12 +117,15 @@ def _permissions(raw: Mapping[str, Any]) -> Iterator[Violation]:
 
 def _assumed_roles(place: str, table: Mapping[str, Any]) -> Iterator[Violation]:
     """A role that the function may become is named whole: with a pattern it could become any that trusts it."""
-    actions, resources = table.get("actions"), table.get("resources")
-    if not any(isinstance(each, str) and ASSUMES.fullmatch(each) for each in _listed(actions)):
-        return
-    for at, each in enumerate(_listed(resources)):
-        if isinstance(each, str) and re.search("[*?]", each):
+    actions = [each for each in _listed(table.get("actions")) if isinstance(each, str)]
+    for at, each in enumerate(_listed(table.get("resources"))):
+        if isinstance(each, str) and assumes_by_pattern(actions, [each]):
             yield f"{place}.resources.{at}", each, "is a pattern; name each role that the function may assume"
+
+
+def assumes_by_pattern(actions: Iterable[str], resources: Iterable[str]) -> bool:
+    """True if one of the actions makes the function somebody else, and one of the resources is a pattern of whom."""
+    return any(map(ASSUMES.fullmatch, actions)) and any(re.search("[*?]", each) for each in resources)
 
 
 def _listed(value: Any) -> list[Any]:

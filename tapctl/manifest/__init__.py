@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,13 +30,15 @@ _OPTIONS = {"sse": "AES256|aws:kms|aws:kms:dsse", "key": "[A-Za-z0-9:/_-]{1,512}
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
 
 
-def open_store(url: str, aws: Aws | None, accounts: Sequence[str] = ()) -> Store:
+def open_store(
+    url: str, aws: Aws | None, accounts: Sequence[str] = (), others: Callable[[], Sequence[str]] = tuple
+) -> Store:
     """Open the store that ``--state`` names: a folder, or ``s3://bucket/prefix`` through ``aws``.
 
     An address in S3 may have options: ``?sse=aws:kms&key=<id, ARN or alias>&owner=<account>``.
 
     ``accounts``: of which the bucket has to belong to one, where the address names no owner and ``aws`` is not
-    identified; none: whoever has it.
+    identified; none: whoever has it. ``others``: accounts that a refusal may name as its owner.
 
     A folder needs no AWS: boto3 is imported only for S3.
 
@@ -55,7 +57,15 @@ def open_store(url: str, aws: Aws | None, accounts: Sequence[str] = ()) -> Store
 
     encryption = Encryption(options.get("sse", ""), options.get("key", ""))
     return S3Store(
-        Bucket(aws, bucket, prefix, owner=options.get("owner", ""), accounts=accounts, encryption=encryption)
+        Bucket(
+            aws,
+            bucket,
+            prefix,
+            owner=options.get("owner", ""),
+            accounts=accounts,
+            others=others,
+            encryption=encryption,
+        )
     )
 
 

@@ -9,7 +9,8 @@ How S3 answers conditional requests: https://docs.aws.amazon.com/AmazonS3/latest
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -75,18 +76,21 @@ class Bucket:
         *,
         owner: str = "",
         accounts: Sequence[str] = (),
+        others: Callable[[], Sequence[str]] = tuple,
         encryption: Encryption = _DEFAULT_ENCRYPTION,
         retries: bool = True,
     ) -> None:
         """``retries=False``: the SDK sends each request once, and no call takes longer than its time-outs (25 s).
 
         ``owner``: the account that the bucket belongs to; empty: ours. ``accounts``: of which it has to be one's, as
-        long as nobody knows which account we are in; of several the first that S3 confirms.
+        long as nobody knows which account we are in; of several the first that S3 confirms. ``others``: accounts that
+        may have it, of which a refusal names the one that S3 confirms.
         """
         self._aws = aws
         self._retries = retries
         self._owner = owner or (accounts[0] if len(accounts) == 1 else "")
         self._accounts = accounts
+        self._others = others
         self.encryption = encryption
         self.name = name
         self.prefix = prefix
@@ -99,6 +103,7 @@ class Bucket:
             self.prefix,
             owner=self._owner,
             accounts=self._accounts,
+            others=self._others,
             encryption=self.encryption,
             retries=False,
         )
@@ -125,15 +130,32 @@ class Bucket:
         *others, last = self._accounts
         for account in others:
             try:
-                self._s3.list_objects_v2(
-                    Bucket=self.name, Prefix=self.prefix, Delimiter="/", MaxKeys=1, ExpectedBucketOwner=account
-                )
+                self._list_as_of(account)
             except AwsError as error:
                 if not (isinstance(error, AwsRefused) and error.is_denied):
                     raise self.to_tapctl_error(error) from error
             else:
+                self._accounts = (account,)
                 return account
         return last
+
+    def _list_as_of(self, account: str) -> None:
+        """Ask S3 if the bucket is this account's.
+
+        Raises:
+            AwsError: it is not, or we may not list it.
+        """
+        self._s3.list_objects_v2(
+            Bucket=self.name, Prefix=self.prefix, Delimiter="/", MaxKeys=1, ExpectedBucketOwner=account
+        )
+
+    def _known_owner(self) -> str:
+        """The one of the other accounts whose the bucket is, as S3 says; empty where it says so of none."""
+        for account in (each for each in self._others() if each != self.owner):
+            with suppress(AwsError):
+                self._list_as_of(account)
+                return account
+        return ""
 
     @property
     def _s3(self) -> S3Client:
@@ -263,7 +285,16 @@ class Bucket:
                 hint=f"make it (aws s3 mb s3://{self.name}), or correct --state or TAPCTL_STATE",
             )
         if isinstance(error, AwsRefused) and error.is_denied:
-            whose = f", which has to belong to account {self.owner}" if self.owner else ""
+            possible = self._accounts if self.owner in self._accounts else (self.owner,)
+            whose = f", which has to belong to account {' or '.join(possible)}" if self.owner else ""
+            actual = self._known_owner()
+            if actual:
+                return Refused(
+                    f"{self.url('')} belongs to account {actual}, not to {self.owner}",
+                    evidence=str(error),
+                    hint="whoever has that account may write its records; where that is meant, say so in the state's "
+                    f"address: ?owner={actual}",
+                )
             return Refused(
                 f"these credentials may not use {self.url('')}{whose}",
                 evidence=str(error),

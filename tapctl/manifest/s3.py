@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tapctl.clock import BoottimeClock, Clock
-from tapctl.errors import AwsError, AwsNoAnswer, TapctlError
+from tapctl.errors import AwsError, AwsNoAnswer, ManifestError, TapctlError
 from tapctl.manifest.bucket import ATTEMPTS, Bucket, is_conflict, outcome_unknown
 from tapctl.manifest.force_unlock import ForceUnlock
 from tapctl.manifest.history import HISTORY, history_folder, version_name
@@ -154,12 +154,18 @@ class S3Store:
                 notify(f"the lock could not be given back, it is free in {lock.lease_s:g} s: {error}")
 
     def lock_info(self, suffix: str) -> LockInfo | None:
-        """Read who holds the lock: its object, which is of nobody once its lease is over."""
+        """Read who holds the lock: its object, which is of nobody once its lease is over.
+
+        Raises:
+            ManifestError: the object is no lock that can be read; it is held as long as it is there.
+        """
         stored = self._bucket.get(_lock_key(suffix))
         if stored is None:
             return None
         now = self._clock.now()
         foreign = observe_lock(stored, now)
+        if foreign.lock is None:
+            raise ManifestError(f"nobody's name can be read in {self._bucket.url(_lock_key(suffix))}")
         return foreign.lock if foreign.remaining_s(now) > 0 else None
 
     def unlock(self, suffix: str, id: str, by: LockHolder, notify: Notify = silent) -> bool:

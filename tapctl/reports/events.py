@@ -264,6 +264,9 @@ class Status(Event):
     health: str
     suffix: str = ""
     problems: list[str] = Field([], description="What is not well, or could not be seen.")
+    unseen: list[str] = Field(
+        [], description="Those of the problems that could not be seen, or that a run left half way."
+    )
 
 
 class Difference(Event):

@@ -122,14 +122,16 @@ def _differences(run: Run) -> Iterator[_Case]:
         case = _Case(difference.where, difference.what)
         if difference.verdict not in ("allowed", "changed"):
             values = ", ".join(f"{name} = {value}" for name, value in difference.values.items())
-            kind = case.told if difference.verdict == "waived" else case.failures
-            kind.append(f"{verdict_of(difference)}: {values}")
+            kinds = {"waived": case.told, "UNKNOWN": case.skipped}
+            kinds.get(difference.verdict, case.failures).append(f"{verdict_of(difference)}: {values}")
         yield case
 
 
 def _states(run: Run) -> Iterator[_Case]:
     for state in run.states:
-        yield _Case("environment", state.suffix or state.environment, failures=list(state.problems))
+        case = _Case("environment", state.suffix or state.environment, skipped=list(state.unseen))
+        case.failures = [problem for problem in state.problems if problem not in state.unseen]
+        yield case
 
 
 def _quoted(text: str) -> str:

@@ -29,7 +29,14 @@ from tapctl.manifest.store import Store
 from tapctl.names import Names
 from tapctl.render.screen import Screen, Target
 from tapctl.session.invocation import NO_COUNTS, Invocation
-from tapctl.session.target import Files, check_manifest_target, connect, local_manifest, resolve_recorded
+from tapctl.session.target import (
+    Files,
+    accounts_of_files,
+    check_manifest_target,
+    connect,
+    local_manifest,
+    resolve_recorded,
+)
 
 
 @dataclass
@@ -47,6 +54,8 @@ class Session:
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     told_run: str = ""
     """The run of somebody else that was told; empty as long as none was."""
+    told_lock: bool = False
+    """True once it was told that the lock cannot be read."""
 
     @property
     def config(self) -> Config:
@@ -162,7 +171,10 @@ class Session:
         """Tell who is changing this environment right now, since when; empty where nobody is, or nobody can tell."""
         try:
             lock = self.store.lock_info(self.suffix)
-        except TapctlError:  # the record can be read; a lock that cannot stops no look
+        except TapctlError as error:  # the record can be read; a lock that cannot stops no look
+            if not self.told_lock:
+                self.told_lock = True
+                self.screen.warn(f"nobody can tell if a run is at work: the lock cannot be read: {error.cause}")
             return ""
         return str(lock or "")
 
@@ -197,7 +209,7 @@ def open_session(invocation: Invocation, screen: Screen, files: Files = Files.NE
     loaded, target = resolve_recorded(invocation, screen, files)
     config = None if isinstance(loaded, ConfigError) else loaded
     aws = connect(invocation, screen, config, region=target.region, account=target.account)
-    store = open_store(invocation.state, aws)
+    store = open_store(invocation.state, aws, others=partial(accounts_of_files, invocation))
     invocation.usage.manifest = store.location(target.suffix)
     screen.note(f"{invocation.verb} {target.suffix}: asking AWS who we are")
     if config is not None and aws.region != config.region:

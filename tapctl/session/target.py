@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -229,20 +230,27 @@ def announce_sandbox_start(screen: Screen) -> bool:
 
 
 def open_store_unidentified(
-    invocation: Invocation, screen: Screen, config: Config | None = None, account: str = ""
+    invocation: Invocation, screen: Screen, config: Config | None = None, account: str = "", *, of_any: bool = False
 ) -> Store:
     """The store, without asking who we are: a local one needs neither calls nor credentials.
 
     In S3 the bucket has to be that of the configuration's account, or of ``account``: anybody may have made one of a
-    name that was free. As long as no environment is known, it has to be that of an account which the files name.
+    name that was free. As long as no environment is known, or with ``of_any``, it has to be that of an account which
+    the files name: what lies in it is listed, and a record is read as one of its own environment's account.
     """
     if not invocation.state.startswith(_S3):
         return open_store(invocation.state, None)
     if not invocation.usage.clients:
         screen.note(f"{invocation.verb}: reading {invocation.state}")
-    known = config.account_id if config else account
-    accounts = [known] if known else sorted({one.account_id for one in _usable_configs(invocation)})
-    return open_store(invocation.state, connect(invocation, screen, config, account=account), accounts)
+    known = "" if of_any else config.account_id if config else account
+    accounts = [known] if known else accounts_of_files(invocation)
+    aws = connect(invocation, screen, config, account=account)
+    return open_store(invocation.state, aws, accounts, partial(accounts_of_files, invocation))
+
+
+def accounts_of_files(invocation: Invocation) -> list[str]:
+    """The accounts that the files name which can be used."""
+    return sorted({one.account_id for one in _usable_configs(invocation)})
 
 
 def _usable_configs(invocation: Invocation) -> Iterator[Config]:

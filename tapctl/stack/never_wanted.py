@@ -5,23 +5,32 @@ A record is evidence and no truth. Who may write it can make a hole look recorde
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from tapctl.aws.policy import UNREAD, PolicyDocument, Principal, Statement, policy
-from tapctl.config.additions import HTTPS, opens_world, raises_rights
-from tapctl.engine.model import Spec
-from tapctl.names import Names
+from tapctl.config.additions import HTTPS, opens_world
+from tapctl.config.rules import assumes_by_pattern
+from tapctl.config.schema import Permission
+from tapctl.engine.model import Spec, address
+from tapctl.engine.refs import KnownOutputs
+from tapctl.names import OUR_STATEMENTS, Names
 from tapctl.reconcilers import registry
+from tapctl.reconcilers.db_cluster import DbCluster
 from tapctl.reconcilers.iam_role import IamRoleSpec
-from tapctl.reconcilers.kms_key import KmsKeySpec
+from tapctl.reconcilers.kms_key import KmsKey, KmsKeySpec
 from tapctl.reconcilers.security_group_rules import Rule, SecurityGroupRulesSpec
 from tapctl.reconcilers.sns_topic import SnsTopicSpec
-from tapctl.stack.policies import key_policy, lambda_trust, topic_policy
+from tapctl.stack.policies import function_policy, key_policy, lambda_trust, topic_policy
 
 EVERYBODY: Final = "*"
+NOTHING_KNOWN: Final[KnownOutputs] = MappingProxyType({})
+_ANY_USER: Final = "ANYUSER"
+"""Stands for the database's user, whom the files name."""
 _EVERYBODIES: Final = frozenset({Principal(kind="AWS", name=EVERYBODY)})
 _HTTPS: Final = ("tcp", HTTPS, HTTPS)
 CONSTANT: Final[Mapping[tuple[str, str], Any]] = {
@@ -60,12 +69,21 @@ def never_wanted(
             yield name, item, reason
 
 
-def let_in(names: Names, type_: str, id: str, live: Spec, function_group: str = "") -> Iterator[tuple[str, Any]]:
+def let_in(
+    names: Names,
+    type_: str,
+    id: str,
+    live: Spec,
+    *,
+    function_group: str = "",
+    outputs: KnownOutputs = NOTHING_KNOWN,
+) -> Iterator[tuple[str, Any]]:
     """List by what of a live resource others are let in, field and item: no key of the files may want any of it.
 
     Where the record tells of one, somebody has written there: an apply leaves exposures alone and records none, and
     makes neither the rules nor the statements. A waiver that names it may cover one. ``function_group``: the id of the
     function's security group, as EC2 tells it; empty where that is not known, and any group may be the function's.
+    ``outputs``: those of the key and the cluster that the role's policy is for; without them it may be for any.
     """
     yield from _exposed(type_, live)
     for name, (document, wanted) in _policies(names, live).items():
@@ -76,7 +94,7 @@ def let_in(names: Names, type_: str, id: str, live: Spec, function_group: str = 
         yield from (
             ("inline", one)
             for one in _allowing(live.inline.get(names.role_policy, policy()))
-            if any(EVERYBODY in action or "?" in action or raises_rights(action) for action in one.actions)
+            if not (_is_ours(names, one, outputs) if one.sid in OUR_STATEMENTS else _may_be_added(one))
         )
     if isinstance(live, SecurityGroupRulesSpec):
         rules = sorted(live.rules, key=lambda rule: rule.key)
@@ -94,6 +112,33 @@ def _policies(names: Names, live: Spec) -> Mapping[str, tuple[PolicyDocument, Po
 
 def _allowing(document: PolicyDocument) -> list[Statement]:
     return sorted((one for one in document.statements if one.effect == "Allow"), key=lambda statement: statement.sid)
+
+
+def _is_ours(names: Names, one: Statement, outputs: KnownOutputs) -> bool:
+    """True if the statement, which bears the id of one of ours, allows no more than that one."""
+    key = outputs.get(address(KmsKey.type, names.key_alias), {}).get("arn", "")
+    cluster = outputs.get(address(DbCluster.type, names.cluster), {})
+    secret, resource = cluster.get("secret_arn", ""), cluster.get("resource_id", "")
+    wanted = function_policy(
+        names, key_arn=key, secret_arn=secret, cluster_resource_id=resource, database_user=_ANY_USER
+    )
+    (ours,) = (each for each in wanted.statements if each.sid == one.sid)
+    patterns = [re.escape(each).replace(_ANY_USER, r"\w+_app") for each in ours.resources]
+    in_bounds = not (key and secret and resource) or all(
+        any(re.fullmatch(pattern, each, re.ASCII) for pattern in patterns) for each in one.resources
+    )
+    return in_bounds and not one.other and one.actions <= ours.actions and one.conditions >= ours.conditions
+
+
+def _may_be_added(one: Statement) -> bool:
+    """True if the statement may be one that a team has added in its files."""
+    if one.conditions or one.other or one.principals or assumes_by_pattern(one.actions, one.resources):
+        return False
+    try:
+        Permission.model_validate({"sid": one.sid, "actions": [*one.actions], "resources": [*one.resources]})
+    except ValidationError:
+        return False
+    return True
 
 
 def _may_be_wanted(names: Names, id: str, rule: Rule, function_group: str) -> bool:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tapctl.aws.refusals import Transient, UnreadableFields, classify
+from tapctl.aws.refusals import Transient, UnreadableFields, classify, where_known
 from tapctl.errors import AwsRefused, NotYet, Patience
 
 DENIED = AwsRefused("sns", "ListTagsForResource", "AccessDenied", "no")
@@ -18,6 +18,12 @@ def test_a_denied_read_leaves_the_stand_in_and_the_action() -> None:
     assert fields.read("policy", lambda: "live", "expected") == "live"
     assert fields.read("tags", lambda: refuse(DENIED), "expected") == "expected"
     assert fields.actions == {"tags": "sns:ListTagsForResource"}
+
+
+def test_an_operation_that_a_region_does_not_have_is_answered_otherwise() -> None:
+    assert where_known(lambda: refuse(AwsRefused("ec2", "X", "InvalidAction", "no")), "nothing") == "nothing"
+    with pytest.raises(AwsRefused):
+        where_known(lambda: refuse(BUSY), "nothing")
 
 
 def test_any_other_refusal_of_a_read_passes() -> None:

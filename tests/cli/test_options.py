@@ -44,6 +44,11 @@ def test_a_plan_is_written_where_a_file_is_named(file: Path | None, expires: str
     assert parse_plan_out(file, expires) == out
 
 
+def test_a_plan_that_would_lie_in_no_folder_is_a_wrong_call(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is no folder"):
+        parse_plan_out(tmp_path / "none" / "dev.plan", None)
+
+
 @pytest.mark.parametrize(("file", "expires"), [(None, "1h"), (FILE, "0s"), (FILE, "721h"), (FILE, "tomorrow")])
 def test_a_time_that_no_plan_lasts_is_a_wrong_call(file: Path | None, expires: str) -> None:
     with pytest.raises(UsageError, match="--expires"):
@@ -51,7 +56,13 @@ def test_a_time_that_no_plan_lasts_is_a_wrong_call(file: Path | None, expires: s
 
 
 @pytest.mark.parametrize(
-    "words", [("plan", "--env", "dev", "--restore", ""), ("iam-policy", "--for", "plan", "--env", "dev", "--out", "")]
+    "words",
+    [
+        ("plan", "--env", "dev", "--restore", ""),
+        ("plan", "--env", "dev", "--out", ""),
+        ("apply", "--env", "dev", "--plan", ""),
+        ("iam-policy", "--for", "plan", "--env", "dev", "--out", ""),
+    ],
 )
 def test_an_empty_word_is_no_name_and_no_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]

@@ -79,12 +79,15 @@ def test_a_link_in_the_folder_is_replaced_and_not_followed(tmp_path: Path) -> No
     assert not (tmp_path / "permissions.md").is_symlink()
 
 
-def test_whoever_lists_the_environments_reads_the_records_and_nothing_else(tmp_path: Path) -> None:
+def test_whoever_lists_the_environments_reads_records_and_locks_and_nothing_else(tmp_path: Path) -> None:
     assert iam_policy("--for", "plan", "--env", "dev", "--out", str(tmp_path), state="s3://records/team") == 0
     told = (tmp_path / PAGE).read_text()
     assert '"arn:aws:iam::123456789012:role/tapctl-status"' in told
     assert '"Resource": "arn:aws:s3:::records"' in told
-    assert '"Resource": "arn:aws:s3:::records/team/*.json"' in told
+    assert [line.strip(' ",') for line in told.splitlines() if "team/*." in line] == [
+        "arn:aws:s3:::records/team/*.json",
+        "arn:aws:s3:::records/team/*.lock",
+    ]
 
 
 def test_somebodys_own_page_is_never_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -90,15 +90,39 @@ def test_a_plan_file_and_how_long_it_took_are_of_the_bucket_too(teams: World) ->
     assert (again.code, "was applied already" in again.err) == (8, True)
 
 
-@pytest.fixture
-def theirs(world: World) -> World:
-    """A bucket of the name, made by somebody else since, with a record that looks like ours."""
-    key, secret = credentials_of("999999999999")
+def make_bucket(account: str) -> None:
+    """Make a bucket in this account, with a record of dev that looks like ours."""
+    key, secret = credentials_of(account)
     make: Any = boto3.client  # untyped: the stubs take literals only
     s3 = make("s3", region_name="us-east-2", aws_access_key_id=key, aws_secret_access_key=secret)
     s3.create_bucket(Bucket="records", CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
     s3.put_object(Bucket="records", Key=KEY, Body=dump(manifest(entry())).encode())
+
+
+@pytest.fixture
+def theirs(world: World) -> World:
+    """A bucket of the name, made by somebody else since."""
+    make_bucket("999999999999")
     return world
+
+
+def test_a_record_in_the_bucket_of_another_environments_account_is_refused_by_every_command(world: World) -> None:
+    """Whoever has that account could write it; what else lies there is told all the same."""
+    make_bucket("210987654321")
+    world.edit("staging.toml", "123456789012", "210987654321")
+    for verb, more in (
+        ("drift", ""),
+        ("status", ""),
+        ("status", "--env dev"),
+        ("parity", ""),
+        ("parity", "dev staging"),
+        ("parity", "--live"),
+    ):
+        told = world.tapctl(verb, *more.split(), *STATE)
+        said = "".join((told.out + told.err).split())
+        assert told.code == 6, (verb, told.out + told.err)
+        assert "s3://records/payments/belongstoaccount210987654321,notto123456789012" in said, told.out + told.err
+        assert verb != "parity" or " · not read: dev" in told.verdict
 
 
 @pytest.mark.parametrize(

@@ -67,10 +67,22 @@ def test_before_we_know_who_we_are_the_bucket_has_to_be_that_of_an_account_which
 
 def test_a_bucket_of_none_of_the_accounts_that_are_given_is_not_read(aws: Aws, script: S3Script) -> None:
     aws.identity = None
-    with pytest.raises(Refused, match="which has to belong to account 210987654321"):
+    with pytest.raises(Refused, match="which has to belong to account 000000000001 or 210987654321"):
         open_store("s3://records/team", aws, ["000000000001", "210987654321"]).read("dev")
     with pytest.raises(ManifestError, match="does not exist"):
         open_store("s3://nowhere/team", aws, ["000000000001", "210987654321"]).read("dev")
+
+
+def test_a_refusal_names_the_account_that_has_the_bucket(aws: Aws, script: S3Script) -> None:
+    aws.identity = None
+    told = f"s3://records/team/ belongs to account {ACCOUNT}, not to 210987654321"
+    with pytest.raises(Refused, match=told) as refused:
+        open_store("s3://records/team", aws, ["210987654321"], lambda: ["210987654321", "000000000001", ACCOUNT]).read(
+            "dev"
+        )
+    assert str(refused.value.hint).endswith(f"?owner={ACCOUNT}")
+    asked = [headers["x-amz-expected-bucket-owner"] for headers in script.headers]
+    assert asked == ["210987654321", "000000000001", ACCOUNT]
 
 
 def test_a_bucket_of_another_account_is_named_in_the_state_s_address(aws: Aws, script: S3Script) -> None:

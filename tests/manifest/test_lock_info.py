@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tapctl.errors import ManifestError
 from tapctl.manifest.local import LocalStore
 from tapctl.manifest.lock import LockHolder, LockInfo, this_machine
 from tests.manifest.examples import DANA, SAM
@@ -80,7 +81,8 @@ def test_a_bucket_tells_who_holds_the_lock_until_its_lease_is_over(team: Team, s
     script.then("GetObject", with_headers(**s3_times(70)))
     assert team.run(team.aws).lock_info("dev") is None
     team.aws.s3.put_object(Bucket="records", Key=KEY, Body=b"junk")
-    assert team.run().lock_info("dev") is None
+    with pytest.raises(ManifestError, match=r"nobody's name can be read in s3://records/.*dev\.lock"):
+        team.run().lock_info("dev")
     assert team.locks() == 1
 
 

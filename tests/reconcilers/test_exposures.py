@@ -626,8 +626,8 @@ def test_a_mute_rule_is_told_with_its_times(aws: Aws, sandbox_app: Sandbox) -> N
         assert dict(exposed(bench).unreadable) == {"muted_by": "cloudwatch:GetAlarmMuteRule"}
     with refuse(aws.cloudwatch, "GetAlarmMuteRule", "ResourceNotFoundException"):
         assert exposed(bench).spec.muted_by == {"muted by by night"}
-    with refuse(aws.cloudwatch, "GetAlarmMuteRule", "InternalFailure"):
-        assert exposed(bench).refusals == {"muted_by": "InternalFailure: no"}
+    with refuse(aws.cloudwatch, "GetAlarmMuteRule", "InvalidParameterValue"):
+        assert dict(exposed(bench).refusals) == {"muted_by": "InvalidParameterValue: no"}
 
 
 def test_a_mute_rule_that_has_expired_mutes_nothing(aws: Aws, sandbox_app: Sandbox) -> None:

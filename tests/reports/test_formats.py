@@ -252,6 +252,19 @@ def test_a_red_status_is_red_in_every_report() -> None:
     assert (well.get("tests"), well.get("failures"), well.get("skipped")) == ("2", "0", "0")
 
 
+def test_what_could_not_be_seen_is_skipped_by_whichever_command_it_is_told() -> None:
+    half = "db-instance/x was left half made: tapctl apply goes on"
+    unseen = state(half) | {"unseen": [half]}
+    told = junit(version("status"), unseen, verdict("status", 7))
+    assert (told.get("failures"), told.get("skipped")) == ("0", "1")
+    rings = state("an alarm rings", half) | {"unseen": [half]}
+    told = junit(version("status"), rings, verdict("status", 2))
+    assert [(each.tag, each.get("message")) for each in told[1]] == [("failure", "an alarm rings")]
+    place = {"type": "difference", "where": "aws", "what": "dev could not be read", "values": {}}
+    told = junit(version("parity"), place | {"verdict": "UNKNOWN"}, verdict("parity", 7))
+    assert (told.get("failures"), told.get("skipped")) == ("0", "1")
+
+
 def test_no_junit_of_a_run_that_ended_with_another_status_than_0_is_all_green() -> None:
     pending = finding(state="PENDING", cause="unfinished")
     assert junit(version(), pending, verdict(exit_=7)).get("skipped") == "1"

@@ -10,8 +10,10 @@ import pytest
 from tapctl.config import Config
 from tapctl.engine.record import Entry, Phase
 from tapctl.names import Names
+from tapctl.reconcilers.iam_role import IamRole, IamRoleSpec
 from tapctl.stack.forged import forged, forged_whatever_the_files
 from tapctl.stack.network import NetworkContract
+from tapctl.stack.never_wanted import let_in
 from tests.support.additions import add_all
 from tests.support.config_folder import Folder
 from tests.support.recorded import DIGEST, NETWORK, recorded
@@ -51,8 +53,12 @@ def test_what_an_apply_has_left_is_not_forged(folder: Folder, added: bool, packa
         folder.put("common", "processor.runtime", "nodejs22.x")
     for env, config in folder.load().items():
         names = Names(suffix or env, config.account_id, config.region)
+        entries = recorded(config, names)
         for network in (None, NETWORK):
-            assert told(config, names, recorded(config, names), network) == []
+            assert told(config, names, entries, network) == []
+        role = IamRoleSpec.model_validate(entries[f"iam-role/{names.role}"].spec)
+        outputs = {address: entry.outputs or {} for address, entry in entries.items()}
+        assert list(let_in(names, IamRole.type, names.role, role, outputs=outputs)) == []
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from tapctl.reconcilers.security_group_rules import Rule, SecurityGroupRulesSpec
 from tapctl.reconcilers.sns_topic import SnsTopicSpec
 from tapctl.stack.definition import planned_stack
 from tapctl.stack.never_wanted import let_in, never_wanted
+from tapctl.stack.policies import function_policy
 from tests.support.additions import add_all
 from tests.support.config_folder import Folder
 
@@ -61,7 +63,7 @@ def test_a_rule_that_no_files_can_want_lets_somebody_in(group: str, rule: tuple[
 def test_no_group_but_the_function_s_is_wanted_at_the_database(function_group: str, is_strange: bool) -> None:
     rule = Rule(direction="ingress", peer="sg-1", protocol="tcp", from_port=5432, to_port=5432)
     spec = SecurityGroupRulesSpec(vpc_id="vpc-1", rules=frozenset({rule}))
-    told = list(let_in(NAMES, "security-group-rules", "db-sg-dev", spec, function_group))
+    told = list(let_in(NAMES, "security-group-rules", "db-sg-dev", spec, function_group=function_group))
     assert told == ([("rules", rule)] if is_strange else [])
 
 
@@ -80,6 +82,41 @@ def test_a_principal_that_no_files_can_want_was_let_in(statement: Statement, is_
     topic = SnsTopicSpec(display_name="", kms_key_arn="", policy=policy(statement), signature_version="1", tags={})
     told = list(let_in(NAMES, "sns-topic", "alarms-dev", topic))
     assert told == ([("policy", statement)] if is_strange else [])
+
+
+KEY, SECRET = "arn:aws:kms:us-east-2:123456789012:key/k", "arn:aws:secretsmanager:us-east-2:123456789012:secret:s"
+USERS = "arn:aws:rds-db:us-east-2:123456789012:dbuser:cluster-R"
+
+
+@pytest.mark.parametrize(
+    ("sid", "change", "is_strange"),
+    [
+        ("ReadDatabaseSecret", {}, False),
+        ("ReadDatabaseSecret", {"resources": frozenset({SECRET, f"{SECRET}2"})}, True),
+        ("ReadDatabaseSecret", {"actions": frozenset({"secretsmanager:PutSecretValue"})}, True),
+        ("DecryptDatabaseSecret", {"conditions": frozenset()}, True),
+        ("ConnectToDatabase", {"resources": frozenset({f"{USERS}/other_app"})}, False),
+        ("ConnectToDatabase", {"resources": frozenset({f"{USERS}/postgres"})}, True),
+        ("Trace", {"sid": "Mine"}, False),
+        ("Trace", {"sid": "Mine", "resources": frozenset({"everything"})}, True),
+        ("Trace", {"sid": "Mine", "actions": frozenset({"sts:AssumeRole"})}, True),
+        ("DecryptEnvironment", {"sid": "Mine"}, True),
+    ],
+)
+def test_a_statement_under_our_id_or_a_teams_allows_no_more_than_such_a_one(
+    sid: str, change: dict[str, Any], is_strange: bool
+) -> None:
+    ours = function_policy(
+        NAMES, key_arn=KEY, secret_arn=SECRET, cluster_resource_id="cluster-R", database_user="payments_app"
+    )
+    (statement,) = (one.model_copy(update=change) for one in ours.statements if one.sid == sid)
+    role = IamRoleSpec(trust=policy(), inline={NAMES.role_policy: policy(statement)}, description="", tags={})
+    outputs = {
+        "kms-key/alias/db-key-dev": {"arn": KEY},
+        "db-cluster/db-cluster-dev": {"secret_arn": SECRET, "resource_id": "cluster-R"},
+    }
+    told = list(let_in(NAMES, "iam-role", "lambda-role-dev", role, outputs=outputs))
+    assert told == ([("inline", statement)] if is_strange else [])
 
 
 @pytest.mark.parametrize(

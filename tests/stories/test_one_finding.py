@@ -195,8 +195,8 @@ def test_a_waiver_ahead_of_its_difference_is_a_warning_and_all_of_nothing_is_ref
     ahead = drifted.tapctl("waive", "--env", "dev", "lambda-function/*.tags.map-migrated", *until)
     assert (ahead.code, "matches nothing now" in ahead.err) == (0, True)
     assert "matches nothing here" in drifted.tapctl("drift", "--env", "dev").err
-    everywhere = drifted.tapctl("waive", "--env", "dev", "*.retention_*", *until)
-    assert (everywhere.code, "matches nothing now" in everywhere.err) == (0, False)
+    everywhere = drifted.tapctl("waive", "--env", "dev", "*.retention_d*", *until)
+    assert (everywhere.code, "matches nothing now" in everywhere.err) == (0, False), everywhere.err
     assert drifted.tapctl("waive", "--env", "dev", *until).code == 64
     assert drifted.tapctl("waive", "--env", "dev", "0123456789", *until).code == 64
     everything = drifted.tapctl("waive", "--env", "dev", "all", *until, "--json")
@@ -212,7 +212,7 @@ def test_a_waiver_ahead_of_its_difference_is_a_warning_and_all_of_nothing_is_ref
     refused = drifted.tapctl("revert", "--env", "dev", f"{FUNCTION}.memory_mb")
     assert (refused.code, "it is waived by user/moto" in refused.err) == (64, True)
     assert "take the waiver out of environments/waivers.toml, then run this again" in refused.err
-    wordless = drifted.tapctl("waive", "--env", "dev", "*.retention_*", "--reason", "-", "--until", "9d")
+    wordless = drifted.tapctl("waive", "--env", "dev", "*.retention_d*", "--reason", "-", "--until", "9d")
     assert (wordless.code, "the file is as it was" in wordless.err) == (3, True)
 
 

@@ -166,6 +166,32 @@ def test_instances_of_which_none_serves_are_counted(dev: World) -> None:
     assert "0 of 1 instances serve" in found["problems"]
 
 
+@pytest.mark.parametrize("phase", ["leaving", "making"])
+def test_an_instance_that_a_run_of_ours_was_making_or_removing_is_none_that_should_serve(
+    dev: World, phase: str
+) -> None:
+    dev.client("rds").delete_db_instance(DBInstanceIdentifier="db-cluster-dev-0")
+    half = dev.manifest()
+    here = "db-instance/db-cluster-dev-0"
+    half["entries"][here]["phase"] = phase
+    dev.path().write_text(json.dumps(half))
+    answer = dev.tapctl("status", "--json")
+    found = row(answer)
+    assert answer.code == 7, found
+    assert found["problems"] == found["unseen"]
+    assert found["problems"][0].startswith(f"{here} was left half ")
+
+
+def test_what_decides_the_exit_status_is_shown_first(dev: World) -> None:
+    half = dev.manifest()
+    for address in sorted(half["entries"])[:5]:
+        half["entries"][address]["phase"] = "making"
+    dev.path().write_text(json.dumps(half))
+    ring(dev)
+    answer = dev.tapctl("status", "--json")
+    assert (answer.code, row(answer)["health"].startswith("cloudwatch-alarm/db-cpu-0-dev rings; ")) == (2, True)
+
+
 def test_alarms_that_cannot_be_read_leave_the_status_incomplete(dev: World) -> None:
     def trouble(visit: Visit, proceed: Proceed) -> Served:
         # The first read is the comparison's, the second asks which ring.
@@ -264,6 +290,7 @@ def test_a_lock_that_cannot_be_read_stops_no_look(dev: World) -> None:
     answer = dev.tapctl("drift", "--env", "dev")
     assert answer.code == 0
     assert "under way" not in answer.err
+    assert answer.err.count("nobody can tell if a run is at work: the lock cannot be read: ") == 1
 
 
 @pytest.mark.parametrize("verb", ["drift", "status", "status --env dev", "drift --env dev", "outputs --env dev"])
