@@ -63,7 +63,7 @@ def forged_whatever_the_files(
     for entry, part in _unlike(config, names, made, network, known):
         if part is None or part.item or part.path.partition(".")[0] in _DECIDED_BY_MORE.get(entry.type, ()):
             continue
-        if not provenance.keys(entry.address, part.path):
+        if provenance.is_constant(entry.address, part.path):
             yield entry, part
 
 

@@ -99,6 +99,25 @@ class Provenance:
             )
         return self._decided[known]
 
+    def is_constant(self, address: str, field: str) -> bool:
+        """True if no files want another value of this field: neither another value of one key, nor of all, changes it.
+
+        Of two keys either of which is enough, neither alone decides.
+        """
+        return not self.keys(address, field) and (address, field) not in self._decided_by_all
+
+    @cached_property
+    def _decided_by_all(self) -> frozenset[tuple[str, str]]:
+        """Address and name of each field that other values of all keys at once change."""
+        found: set[tuple[str, str]] = set()
+        others = {path: [*_other_values(self._config, path, "")] for path in COMMON_KEYS | ENVIRONMENT_KEYS}
+        for at in (0, -1):
+            config = self._config
+            for path, values in others.items():
+                config = with_value(config, path, values[at]) if values else config
+            found.update(self._differing(config))
+        return frozenset(found)
+
     def replaces(self, path: str) -> bool:
         """True if another value of this key replaces a resource."""
         return any(
@@ -107,7 +126,10 @@ class Provenance:
         )
 
     def _changed(self, path: str, value: Any) -> Iterator[tuple[str, str]]:
-        for resource in planned_stack(with_value(self._config, path, value), self._suffix):
+        return self._differing(with_value(self._config, path, value))
+
+    def _differing(self, config: Config) -> Iterator[tuple[str, str]]:
+        for resource in planned_stack(config, self._suffix):
             if resource.address in self.stack:
                 before, after = self.stack[resource.address].spec, resource.spec
                 for name in compare(after, before):

@@ -86,8 +86,16 @@ def other_files(tmp_path: Path) -> dict[str, Config]:
     zipped = Folder(tmp_path / "zipped").put("common", "processor.package", "zip").drop("common", "processor.image")
     by_zip = zipped.put("common", "processor.runtime", "nodejs22.x").load()["dev"]
     bigger = Folder(tmp_path / "bigger").put("dev", "processor.memory_mb", 2048).put("common", "database.port", 5433)
+    # A final snapshot follows from protection, and either of the two has the key wait longer for its deletion.
+    hardened = (
+        Folder(tmp_path / "hardened")
+        .put("dev", "protected", True)
+        .put("dev", "database.instance_count", 2)
+        .load()["dev"]
+    )
     return {"as they are": Folder(tmp_path / "plain").load()["dev"], "added": added, "zip": by_zip} | {
-        "bigger": bigger.load()["dev"]
+        "bigger": bigger.load()["dev"],
+        "hardened": hardened,
     }
 
 
