@@ -20,7 +20,7 @@ from tapctl.engine.observe import Observations
 from tapctl.engine.owner_tags import ENVIRONMENT_TAG, OWNER_TAG, SUFFIX_TAG
 from tapctl.engine.ownership import Verdict, command_back
 from tapctl.engine.record import Entry
-from tapctl.engine.waiver import DETAILS, live_text
+from tapctl.engine.waiver import DETAILS, NEVER_WAIVED, live_text
 from tapctl.errors import ConfigError
 from tapctl.reconcilers import registry
 from tapctl.reconcilers.db_cluster import DbCluster
@@ -146,6 +146,7 @@ def _acting(advice: Advice, finding: Finding, session: Session, left: Collection
     target = _target(finding, session)
     live = live_text(finding.live)
     unnamed = (finding.type, _root(finding.field)) in CONSTANT or opens(live) or live == HIDDEN
+    unnamed = unnamed or finding.field in NEVER_WAIVED
     if not unnamed and not isinstance(session.loaded, ConfigError):
         advice = replace(advice, waive=f"{session.command('waive')} {target} --reason '…' --until 30d")
     if advice.undo == session.command("apply") and not advice.undo_note and place(finding) not in left:

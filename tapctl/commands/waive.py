@@ -17,7 +17,7 @@ from tapctl.config import known_environments
 from tapctl.config.problems import read
 from tapctl.config.waivers import GRACE, MAX_DAYS, check, path_of
 from tapctl.engine.drift import Finding, Reason
-from tapctl.engine.waiver import REMOVED, live_text, matches
+from tapctl.engine.waiver import NEVER_WAIVED, REMOVED, live_text, matches
 from tapctl.errors import ConfigError, ManifestError, Problem, Refused, Status, UsageError
 from tapctl.manifest.lock import Notify, silent
 from tapctl.reconcilers import registry
@@ -33,6 +33,7 @@ _HEADER: Final = (
 _HINT: Final = (
     "the file is as it was, since this would stand there: give what it may hold (--reason, --until, the target)"
 )
+_NEVER: Final = "tells whose the resource is, and is never waived"
 _DAYS: Final = re.compile("([0-9]{1,3})d")
 _IDENTITY: Final = ("environment", "address", "field", "live")
 """The keys that say what is waived; the others say by whom, why and until when."""
@@ -58,6 +59,9 @@ def waive(session: Session, targets: Sequence[str], *, reason: str, until: str) 
     named = [one for one in drifted if any(target == ALL or is_named(session, target, one) for target in targets)]
     if len(meant) < len(targets):
         named = named or choose(session, [one for one in targets if one not in meant], drifted)
+    for one in named:
+        if one.field in NEVER_WAIVED:
+            session.screen.warn(f"{place(one)} {_NEVER}")
     early = {target: ahead(target, found.entries) for target in meant}
     tables = [*tables_of(named), *early.values()]
     if not tables:
@@ -109,7 +113,7 @@ def tables_of(findings: Sequence[Finding]) -> Iterator[dict[str, Any]]:
     """
     seen: list[dict[str, Any]] = []
     for one in findings:
-        if one.reason not in (Reason.CHANGED, Reason.NOT_OURS):
+        if one.reason not in (Reason.CHANGED, Reason.NOT_OURS) or one.field in NEVER_WAIVED:
             continue
         table = {"address": one.address, "field": one.field}
         if names_one_value(one.type, one.field.partition(".")[0]):
@@ -133,6 +137,8 @@ def ahead(target: str, addresses: Any) -> dict[str, Any]:
         raise UsageError(
             f"{target} names no field, and nothing there has drifted", hint=f"name one: {target}.tags.Owner"
         )
+    if field in NEVER_WAIVED:
+        raise Refused(f"{target} {_NEVER}")
     if address.partition("/")[0] in registry() or "*" in address.partition("/")[0]:
         return {"address": address, "field": field}
     raise UsageError(f"{target} is no address: type/id.field, as drift shows them")

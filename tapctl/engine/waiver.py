@@ -19,7 +19,8 @@ DETAILS: Final = ": "
 """Stands in an item of an exposure before what decides how much it opens."""
 Spares = Callable[[str, str, Any], bool]
 """True if the live value at (address, path of the field) is left as it is."""
-_OWNERS = frozenset(f"tags.{tag}" for tag in (OWNER_TAG, SUFFIX_TAG, ENVIRONMENT_TAG))
+NEVER_WAIVED: Final = frozenset(f"tags.{tag}" for tag in (OWNER_TAG, SUFFIX_TAG, ENVIRONMENT_TAG))
+"""The tags that tell whose a resource is."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Waiver:
     def covers(self, address: str, path: str, live: Any) -> bool:
         """True if this live value is waived. Never a tag that tells whose a resource is."""
         return (
-            path not in _OWNERS
+            path not in NEVER_WAIVED
             and matches(self.address, address)
             and matches(self.field, path)
             and self.live in (None, live_text(live))

@@ -418,3 +418,9 @@ def test_no_revert_is_offered_that_would_be_refused(run: Session) -> None:
     older = entries[LOGS].model_copy(update={"spec": {"retention_days": 30}})
     assert undo(run, {**entries, LOGS: older}, found(LOGS, "retention_days", 60)) == APPLY
     assert undo(run, entries, found(LOGS, "retention_days", 60)) == f"tapctl revert --env dev {LOGS}.retention_days"
+
+
+def test_no_waiver_is_offered_of_a_tag_that_tells_whose_a_resource_is(run: Session) -> None:
+    for tag, offered in (("ManagedBy", False), ("Environment", False), ("Name", True)):
+        (told,) = advice(run, found(TOPIC, f"tags.{tag}", None))
+        assert bool(told.waive) is offered, tag

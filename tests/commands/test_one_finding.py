@@ -265,6 +265,10 @@ def test_a_waiver_may_be_written_ahead_of_the_difference(session: Session) -> No
     known = ["sns-subscription/t/email:on.call@example.com"]
     assert ahead(f"{known[0]}.tags.x", known) == {"address": known[0], "field": "tags.x"}
     assert ahead("*/x.tags.y", ())["address"] == "*/x"
+    with pytest.raises(Refused, match="tells whose the resource is, and is never waived"):
+        ahead("*/x.tags.ManagedBy", ())
+    owners = [found(FUNCTION, f"tags.{tag}", None) for tag in ("ManagedBy", "EnvironmentSuffix", "Environment")]
+    assert list(tables_of(owners)) == []
     for target, why in (("lambda-function/f", "names no field"), ("lambda/f.timeout_s", "is no address")):
         with pytest.raises(UsageError, match=why):
             ahead(target, ())

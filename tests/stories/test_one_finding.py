@@ -239,6 +239,10 @@ def test_what_somebody_else_has_claimed_is_not_put_back(drifted: World) -> None:
     topics.tag_resource(ResourceArn=topic, Tags=[{"Key": key, "Value": value} for key, value in tags.items()])
     refused = drifted.tapctl("revert", "--env", "dev", "sns-topic/alarms-dev.tags.Purpose", "--yes")
     assert (refused.code, "BLOCKED" in refused.verdict, refused.changes) == (6, True, ()), refused.err
+    waived = drifted.tapctl(
+        "waive", "--env", "dev", "sns-topic/alarms-dev.tags.ManagedBy", "--reason", "a tool", "--until", "9d"
+    )
+    assert (waived.code, "ManagedBy tells whose the resource is, and is never waived" in waived.err) == (6, True)
     topics.untag_resource(ResourceArn=topic, TagKeys=["Purpose"])
     topics.tag_resource(ResourceArn=topic, Tags=[{"Key": "ManagedBy", "Value": "tapctl"}])
 
