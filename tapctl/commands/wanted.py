@@ -138,8 +138,19 @@ def is_there(field: FieldChange, live: Observation | None) -> bool:
     """True if AWS has the wanted value, or of a set the wanted member."""
     if not isinstance(live, Observed):
         return False
-    root, _, key = field.path.partition(".")
-    value = getattr(live.spec, root, None)
+    value = _at(live.spec, field.path)
     if isinstance(value, frozenset):
         return field.want in value or (field.want is None and field.have not in value)
-    return bool((value.get(key) if isinstance(value, Mapping) else value) == field.want)
+    return bool(value == field.want)
+
+
+def _at(value: Any, path: str) -> Any:
+    """The value at this path, as `tapctl.engine.diff.details` names it; None where nothing is. A key may have dots."""
+    if not path:
+        return value
+    if not isinstance(value, Mapping):
+        name, _, rest = path.partition(".")
+        return _at(getattr(value, name, None), rest)
+    if path in value:
+        return value[path]
+    return next((_at(value[key], path[len(key) + 1 :]) for key in value if path.startswith(f"{key}.")), None)

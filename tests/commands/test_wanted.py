@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tapctl.aws.client import Aws, Connection, Identity
+from tapctl.aws.policy import allow, policy
 from tapctl.commands.plan import snapshot_stays_due
 from tapctl.commands.wanted import is_there, wanted_beside
 from tapctl.engine import refs
@@ -21,6 +22,7 @@ from tapctl.engine.record import Entry, Phase
 from tapctl.manifest import open_store
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers import registry
+from tapctl.reconcilers.iam_role import IamRoleSpec
 from tapctl.render import choose_screen
 from tapctl.render.screen import Target
 from tapctl.session.invocation import Invocation
@@ -31,6 +33,7 @@ from tests.manifest.examples import manifest
 from tests.support.config_folder import Folder
 
 URI = "123456789012.dkr.ecr.us-east-2.amazonaws.com/payment-processor@sha256:" + "a" * 64
+STATEMENT, OTHER = allow("S", ["s3:GetObject"], ["*"]), allow("T", ["s3:GetObject"], ["*"])
 NETWORK = NetworkContract(reference="cloudformation:networking-dev", vpc_id="vpc-1", subnet_ids=("s-1",), zones=("a",))
 
 
@@ -175,3 +178,19 @@ def test_what_is_there_already_is_no_change_that_an_apply_makes(field: FieldChan
     spec = Closed(days=60, tags={"Team": "blue"}, rules=frozenset({"a"}))
     assert is_there(field, Observed(spec, None)) is there
     assert not is_there(field, Absent())
+
+
+@pytest.mark.parametrize(
+    ("field", "there"),
+    [
+        (FieldChange("inline.p.statements", STATEMENT, None), False),
+        (FieldChange("inline.p.statements", None, STATEMENT), True),
+        (FieldChange("inline.p.statements", OTHER, None), True),
+        (FieldChange("inline.p.statements", None, OTHER), False),
+        (FieldChange("inline.q.statements", None, OTHER), False),
+        (FieldChange("inline.q.statements", OTHER, None), True),
+    ],
+)
+def test_a_statement_that_is_to_go_is_there_until_it_has_gone(field: FieldChange, there: bool) -> None:
+    role = IamRoleSpec(trust=policy(), inline={"p": policy(STATEMENT)}, description="", tags={})
+    assert is_there(field, Observed(role, None)) is there
