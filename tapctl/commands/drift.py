@@ -14,7 +14,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from tapctl.commands.advice import advise
-from tapctl.commands.bracket import Stored, look_between_readings, with_run
+from tapctl.commands.concurrent_run import Stored, look_between_readings, with_run
 from tapctl.commands.fleet import end_of_destroyed, environments_to_look_at, for_each_environment
 from tapctl.commands.known import Known, known_findings, only_new
 from tapctl.commands.older import warn_of_old_record

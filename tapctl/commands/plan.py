@@ -8,7 +8,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Final, TypeVar
 
-from tapctl.commands.bracket import Stored, look_between_readings
+from tapctl.commands.concurrent_run import Stored, look_between_readings
 from tapctl.commands.older import warn_of_old_record, without_blame
 from tapctl.commands.permits import NO_PERMITS, Permits
 from tapctl.commands.plan_file import PlanFile, PlanOut, publish, seal

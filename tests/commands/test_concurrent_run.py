@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tapctl.aws.client import Aws, Connection, Identity
-from tapctl.commands.bracket import NOTHING, Meanwhile, Stored, look_between_readings, with_run
+from tapctl.commands.concurrent_run import NOTHING, Meanwhile, Stored, look_between_readings, with_run
 from tapctl.config import load
 from tapctl.engine.drift import Finding, FindingState, Reason
 from tapctl.manifest import open_store
@@ -40,7 +40,7 @@ def session(tmp_path: Path) -> Session:
 
 
 def looked(session: Session, differs: Callable[[int], bool], *, writes: int) -> tuple[list[int], Stored, Meanwhile]:
-    """The serials that were looked at while the record is written, and what the bracket tells."""
+    """The serials that were looked at while the record is written, and what is told of the run."""
     seen: list[int] = []
 
     def look(stored: Stored) -> int:
