@@ -51,7 +51,7 @@ class SnsSubscriptionSpec(Spec):
     protocol: str
     """``email``, ``https``, ``sqs`` or ``lambda``."""
     endpoint: str
-    """Of an address on the web the host, and a digest of the rest (`hide_path`)."""
+    """The receiver; of one on the web the host, and a digest of the rest (`hide_path`)."""
     filter_policy: str = ""
     """JSON of what is let through. Wanted: empty, which is everything."""
     raw_delivery: str = ""
