@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tapctl.commands.apply import confirm, finish_failed
@@ -17,6 +17,7 @@ from tapctl.engine.converge import Job
 from tapctl.engine.events import Result
 from tapctl.engine.plan import Change, Plan
 from tapctl.engine.planner import make_plan
+from tapctl.engine.record import Entry
 from tapctl.engine.resources import Node
 from tapctl.engine.waiver import spares_of
 from tapctl.errors import ConsentMissing, ExitCode, Refused, Status, TapctlError
@@ -63,6 +64,7 @@ def revert(session: Session, targets: Sequence[str]) -> int:
         entries = found.manifest.entries
         jobs = {one.address: Job(stack[one.address], one, entries[one.address]) for one in plan.work}
         runner.converge([Node(address) for address in jobs], jobs)  # all there already: nothing waits
+        _tell_of_moved_outputs(session, runner, entries)
         return _finish(session, runner, len(left) + len(ignored))
 
 
@@ -116,6 +118,20 @@ def _question(session: Session, plan: Plan) -> str:
     count = sum(len(change.fields) for change in plan.work)
     what = "1 value" if count == 1 else f"{count} values"
     return f"Put {what} of {session.suffix} back to what is recorded?{f' Of its resources {costs}.' if costs else ''}"
+
+
+def _tell_of_moved_outputs(session: Session, runner: EngineRunner, before: Mapping[str, Entry]) -> None:
+    """Record as unfinished what AWS has given another identity by this: its users have the earlier one until an apply.
+
+    A cluster whose managed secret is put back gets another secret than the function was given.
+    """
+    now = runner.journal.manifest.entries
+    moved = {address for address in runner.outcome.finished if now[address].outputs != before[address].outputs}
+    users = sorted(address for address, entry in now.items() if moved.intersection(entry.needs))
+    if users:
+        runner.journal.update(unfinished=True)
+        apply = session.command("apply")
+        session.screen.warn(f"{', '.join(sorted(moved))} is known by something else now: {apply} gives it to its users")
 
 
 def _finish(session: Session, runner: EngineRunner, left: int) -> int:

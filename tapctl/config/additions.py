@@ -16,7 +16,7 @@ from pydantic import AfterValidator, Field
 
 from tapctl.config.types import did_you_mean, rule_error
 from tapctl.names import EXTRA_ALARM, MAX_ALARM_NAME, OUR_STATEMENTS, OUR_VARIABLES, TOKENS
-from tapctl.safety.redaction import is_secret
+from tapctl.safety.redaction import hide_path, is_secret
 
 _TOKENS_RULE: Final = ", ".join(f"{{{token}}}" for token in TOKENS)
 _TOKEN: Final = re.compile(r"(\$?)\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -53,7 +53,7 @@ def _different(items: tuple[str, ...]) -> tuple[str, ...]:
     """Sort texts whose order means nothing; one that is there twice was meant to be another."""
     twice = sorted({item for item in items if items.count(item) > 1})
     if twice:
-        raise rule_error(f"has {twice[0]} more than once")
+        raise rule_error(f"has {hide_path(twice[0])} more than once")
     return tuple(sorted(items))
 
 

@@ -46,7 +46,7 @@ _SIGNED = re.compile(
 _PORT = re.compile("[0-9]{1,5}")
 
 _SECRET_VALUE = re.compile(
-    r"-----BEGIN|\b(?:AKIA|ASIA)[A-Z0-9]{12}|\b(?:password|passwd|pwd|secret|token|api_?key)[=:]\s*\S"
+    r"-----BEGIN|(?-i:\b(?:AKIA|ASIA)[A-Z0-9]{16}\b)|\b(?:password|passwd|pwd|secret|token|api_?key)[=:]\s*\S"
     r"|\bgh[pousr]_[A-Za-z0-9]{30}|\bglpat-[\w-]{20}|\bxox[abprs]-[\w-]{10}|\b[rs]k_(?:live|test)_[A-Za-z0-9]{10}"
     r"|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.|://[^/\s@:]*:[^/\s@]+@",
     re.IGNORECASE,

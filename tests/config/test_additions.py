@@ -255,6 +255,19 @@ def test_a_subscriber_that_is_none_is_refused(folder: Folder, value: str, rule: 
 
 
 @pytest.mark.parametrize(
+    "values",
+    [
+        ["https://events.example.com/integration/k3yk3yk3y/enqueue?x=1"],
+        ["http://events.example.com/k3yk3yk3y"],
+        ["https://events.example.com/k3yk3yk3y"] * 2,
+    ],
+)
+def test_the_path_of_a_receiver_on_the_web_is_not_shown_where_it_breaks_a_rule(folder: Folder, values: Any) -> None:
+    told = " ".join(map(str, folder.put("dev", SUBSCRIBERS, values).problem()))
+    assert ("events.example.com/#" in told, "k3yk3y" in told) == (True, False)
+
+
+@pytest.mark.parametrize(
     ("value", "rule"),
     [
         ("email:oncall@example.com", "this is a string"),

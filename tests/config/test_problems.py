@@ -420,6 +420,13 @@ def test_the_arn_of_a_secret_is_shown_and_no_secret(folder: Folder) -> None:
     assert (problem.key, problem.value) == ("partner_secret", f'"{arn}"')
 
 
+@pytest.mark.parametrize(
+    "value", ["AsiaPacificSouth", "asiapacificregion", "ASIA2024ROLLOUTPLAN", "ASIAPACIFICSOUTHEASTREGION"]
+)
+def test_a_place_in_asia_is_no_access_key(folder: Folder, value: str) -> None:
+    assert folder.put("common", "tags.Market", value).problems() == []
+
+
 def test_a_tag_holds_no_secret(folder: Folder) -> None:
     folder.put("common", "tags.CostCenter", "password=hunter22hunter22").put("common", "tags.PasswordOwner", "platform")
     folder.put("common", "tags.ApiToken", "hunter22").put("common", "tags.TokenTeam", "payments")

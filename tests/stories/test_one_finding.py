@@ -243,6 +243,20 @@ def test_what_somebody_else_has_claimed_is_not_put_back(drifted: World) -> None:
     topics.tag_resource(ResourceArn=topic, Tags=[{"Key": "ManagedBy", "Value": "tapctl"}])
 
 
+def test_a_secret_that_is_put_back_is_another_one_until_an_apply_gives_it_to_its_users(dev: World) -> None:
+    ended = {"ManageMasterUserPassword": False, "MasterUserPassword": "x" * 20}
+    dev.client("rds").modify_db_cluster(DBClusterIdentifier="db-cluster-dev", ApplyImmediately=True, **ended)
+    back = dev.tapctl("revert", "--env", "dev", "db-cluster/db-cluster-dev.managed_secret", "--yes")
+    told = "db-cluster/db-cluster-dev is known by something else now: tapctl apply --env dev gives it to its users"
+    assert (back.code, told in back.err) == (0, True), back.err
+    secret = dev.manifest()["entries"]["db-cluster/db-cluster-dev"]["outputs"]["secret_arn"]
+    assert dev.tapctl("outputs", "--env", "dev", "secret_arn").out == f"{secret}\n"
+    notes = {one["note"] for one in dev.drift().of_type("finding")}
+    assert not any("somebody" in note for note in notes), notes
+    dev.applied("dev")
+    assert dev.drift().code == 0
+
+
 def test_a_stack_that_is_gone_has_nothing_to_waive(drifted: World) -> None:
     drifted.tapctl("destroy", "--env", "dev", "--yes")
     answer = drifted.tapctl("waive", "--env", "dev", "all", "--reason", "whatever", "--until", "1d")

@@ -99,7 +99,7 @@ class World:
     def deploy(self, env: str = "dev") -> Answer:
         """Put this environment into a world that nobody has used: by an apply the first time, then from memory.
 
-        The answer is that first apply's, as JSON Lines.
+        The answer is that first apply's, as JSON Lines. The state holds the record alone, without a history.
         """
         assert not (self.folder / "manifests").exists(), "there is a record already: apply"
         original = {path.name: path.read_text() for path in ENVIRONMENTS.iterdir()}
@@ -110,7 +110,7 @@ class World:
             answer = self.applied(env, "--json")
             sandbox.simulation = before
             _DEPLOYED[env] = (answer, Saved.now(), self.path(env).read_bytes())
-            return answer
+            shutil.rmtree(self.path(env).parent)
         answer, saved, record = _DEPLOYED[env]
         saved.back()
         self.path(env).parent.mkdir()
