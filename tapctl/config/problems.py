@@ -133,7 +133,7 @@ def problem(path: Path, key: str, value: Any, rule: str) -> Problem:
 
 
 def _without_paths(value: Any) -> Any:
-    """The receivers of alarms, those on the web without their paths: who hands such an address out puts the key there."""
+    """The receivers of alarms, those on the web without their paths: that is where such an address has its key."""
     if isinstance(value, list):
         return [_without_paths(each) for each in value]
     return hide_path(value) if isinstance(value, str) else value
