@@ -94,7 +94,8 @@ class Examined:
     beside: Observations
     report: Report
     by_destroy: bool
-    """As in `Compared`."""
+    """As in `Compared`, like the next one."""
+    is_at_work: bool
 
     @property
     def remark(self) -> str:
@@ -130,7 +131,14 @@ def examine(session: Session, *, locked: bool = False, since: Manifest | None = 
         never += ("what the record leaves out: the environment's files, which cannot be used, would tell",)
     report = replace(report, never_compared=never, names=tags_of(session.aws, images))
     return Examined(
-        manifest, version, compared.entries, compared.observed, compared.beside, report, compared.by_destroy
+        manifest,
+        version,
+        compared.entries,
+        compared.observed,
+        compared.beside,
+        report,
+        compared.by_destroy,
+        compared.is_at_work,
     )
 
 
@@ -153,6 +161,8 @@ def compare_between_readings(
         findings = tuple(with_run(compared.report.findings, meanwhile.written))
         report = replace(compared.report, findings=findings)
         compared = replace(compared, report=report, written=meanwhile.written)
+    if compared is not None and meanwhile.run:
+        compared = replace(compared, is_at_work=True, by_destroy=False)
     return stored, compared, meanwhile.run
 
 
@@ -208,6 +218,8 @@ class Compared:
     """The command that goes on with an apply which did not finish."""
     by_destroy: bool = False
     """True if what was cut off is a destroy."""
+    is_at_work: bool = False
+    """True if a run was under way after the look: it goes on with what it has begun, and nothing was cut off."""
     written: frozenset[str] = frozenset()
     """The addresses whose entries a run has written during the look."""
 
@@ -412,6 +424,8 @@ def _drift_one(
 
 def _warn_of_unfinished(session: Session, found: Examined, goes_on: str) -> None:
     """Name the command that goes on with what was cut off; ``goes_on``: with an apply."""
+    if found.is_at_work:
+        return
     if found.by_destroy:
         session.screen.warn(f"a destroy was cut off: {session.command('destroy')} goes on")
     if found.report.unfinished:

@@ -219,14 +219,19 @@ def _problems(session: Session, compared: Compared) -> Iterator[Problem]:
             named[address] = problem.code
             yield problem
     if compared.report.unfinished and not compared.report.has_unfinished:
+        at_work = "an apply is at work"
         goes_on = f"an apply did not finish: {compared.goes_on} goes on"
-        yield Problem(goes_on, ExitCode.INCOMPLETE)
+        yield Problem(at_work if compared.is_at_work else goes_on, ExitCode.INCOMPLETE)
     yield from _members(compared)
     yield from _ringing(session, compared.entries.values())
     yield from _findings(session, compared, named)
 
 
 def _interrupted(session: Session, entry: Entry, compared: Compared) -> Problem | None:
+    if compared.is_at_work and entry.phase in (Phase.MAKING, Phase.LEAVING):
+        return Problem(
+            f"a run is {'making' if entry.phase is Phase.MAKING else 'removing'} {entry.address}", ExitCode.INCOMPLETE
+        )
     if entry.phase is Phase.MAKING:
         goes_on = f"{entry.address} was left half made: {compared.goes_on} goes on"
         return Problem(goes_on, ExitCode.INCOMPLETE)

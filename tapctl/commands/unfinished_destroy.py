@@ -39,18 +39,19 @@ def unfinished_destroy(session: Session, manifest: Manifest) -> EarlierCertifica
 def is_cut_off(
     loaded: Config | ConfigError, manifest: Manifest, observed: Observations, lacking: Collection[str]
 ) -> bool:
-    """True if a destroy was cut off: something that is wanted is gone, or going, and no apply was removing it.
+    """True if a destroy was cut off: what is wanted was being removed, by no apply, and something of it is gone.
 
-    ``lacking``: the addresses of what the files that were applied last want, and neither record nor AWS has. By the
-    record's word alone, with nothing gone, no destroy was begun; without usable files nothing else goes on.
+    ``lacking``: the addresses of what the files that were applied last want, and neither record nor AWS has: of these
+    alone nobody knows who has removed them, or if another tapctl has never made them. By the record's word alone, with
+    nothing gone, no destroy was begun; without usable files nothing else goes on.
     """
     leaving = {address for address, entry in manifest.entries.items() if entry.phase is Phase.LEAVING}
-    if manifest.unfinished or not (leaving or lacking):
+    if manifest.unfinished or not leaving:
         return False
     if isinstance(loaded, ConfigError):
         return True
-    wanted = planned_addresses(loaded, manifest.suffix)
-    return bool(lacking) or any(is_gone_from_aws(observed[address]) for address in leaving & wanted)
+    going = leaving & planned_addresses(loaded, manifest.suffix)
+    return any(lacking or is_gone_from_aws(observed[address]) for address in going)
 
 
 def is_gone_from_aws(seen: Observation) -> bool:

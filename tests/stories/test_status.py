@@ -235,6 +235,26 @@ def test_a_run_under_way_is_told_and_nothing_is_locked(held: World, verb: str) -
     assert f"{SAM}" in answer.out + answer.err
 
 
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"phase": "making", "confirmed": None}, [f"a run is making {FUNCTION}"]),
+        ({"phase": "leaving"}, [f"a run is removing {FUNCTION}"]),
+        ({}, ["an apply is at work"]),
+    ],
+)
+def test_what_a_run_under_way_has_begun_was_not_cut_off(held: World, changed: dict[str, Any], told: list[str]) -> None:
+    record = held.manifest()
+    record["entries"][FUNCTION] |= changed
+    held.path().write_text(json.dumps(record if changed else record | {"unfinished": True}))
+    answer = held.tapctl("status", "--env", "dev", "--json")
+    assert (answer.code, row(answer)["problems"]) == (7, told)
+    drift = held.tapctl("drift", "--env", "dev")
+    assert (drift.code, "a run is under way" in drift.err) == (7, True)
+    assert "cut off" not in drift.err
+    assert "did not finish, and may" not in drift.err
+
+
 def changing(world: World, looks: int) -> Trouble:
     """Sam's apply: it gives the function another memory, and records that, right before each of so many looks at it."""
     client, sizes = world.client("lambda"), iter(range(1025, 1025 + looks))
