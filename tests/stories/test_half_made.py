@@ -298,3 +298,14 @@ def test_a_chosen_name_of_a_stranger_is_refused_and_no_flag_that_does_nothing_th
         assert (refused.code, refused.changes) == (6, ())
         assert "if it is ours, set its tags" in refused.err
         assert "--adopt" not in refused.err
+
+
+def test_a_destroy_that_was_cut_off_is_named_where_what_it_was_removing_is_gone(dev: World) -> None:
+    half = dev.manifest()
+    half["entries"]["sns-topic/alarms-dev"]["phase"] = "leaving"
+    dev.path().write_text(json.dumps(half))
+    dev.client("sns").delete_topic(TopicArn="arn:aws:sns:us-east-2:123456789012:alarms-dev")
+    answer = dev.tapctl("drift", "--env", "dev")
+    assert (answer.code, "a destroy was cut off: tapctl destroy --env dev goes on" in answer.err) == (7, True), (
+        answer.out
+    )
