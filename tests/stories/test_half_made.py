@@ -302,9 +302,9 @@ def test_a_chosen_name_of_a_stranger_is_refused_and_no_flag_that_does_nothing_th
 
 def test_a_destroy_that_was_cut_off_is_named_where_what_it_was_removing_is_gone(dev: World) -> None:
     half = dev.manifest()
-    half["entries"]["sns-topic/alarms-dev"]["phase"] = "leaving"
+    half["entries"]["cloudwatch-alarm/db-cpu-0-dev"]["phase"] = "leaving"
     dev.path().write_text(json.dumps(half))
-    dev.client("sns").delete_topic(TopicArn="arn:aws:sns:us-east-2:123456789012:alarms-dev")
+    dev.client("cloudwatch").delete_alarms(AlarmNames=["db-cpu-0-dev"])
     answer = dev.tapctl("drift", "--env", "dev")
     assert (answer.code, "a destroy was cut off: tapctl destroy --env dev goes on" in answer.err) == (7, True), (
         answer.out
