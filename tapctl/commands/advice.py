@@ -41,7 +41,7 @@ _AGAIN: Final = "makes it again, where it is still wanted"
 _AGAIN_WITH_DATA: Final = "makes it again; with --restore SNAPSHOT or --empty, where the cluster has left a snapshot:"
 _THAT_ONE: Final = "where the one that is there is meant (nothing brings the other data back but a snapshot):"
 _BACK: Final = "nothing but the recorded one reads what it has encrypted:"
-_OTHERS_TAGS: Final = "it bears others' tags and none of ours; where it is ours all the same:"
+_OTHERS_TAGS: Final = "it bears others' tags and not ours; where it is ours all the same:"
 _ALL_BACK: Final = "where automation has overwritten our tags, this takes all such resources back:"
 _GOES_ON: Final = {
     Reason.UNCONFIRMED: "apply",
@@ -213,7 +213,7 @@ def _taking_back(one: Finding, session: Session, entries: Mapping[str, Entry], o
 def _taken_by_others(
     session: Session, entries: Mapping[str, Entry], observed: Observations
 ) -> Iterator[tuple[str, Advice]]:
-    """The advice on each recorded resource that bears others' tags and none of ours."""
+    """The advice on each recorded resource that bears others' tags and not ours."""
     for address, seen in observed.items():
         type_, _, id_ = address.partition("/")
         if address not in entries or not isinstance(seen, Observed) or not registry()[type_].name_is_identity:

@@ -8,8 +8,8 @@ agreements, since a record, a tag or a name alone can be written by somebody who
 - **a claim**: the tags name us; or the record holds this very resource (the same outputs), so that a removed tag is
   drift and no stranger; or AWS makes it by itself under our name, and nobody has tagged it. Where people choose the
   name and the configuration does not have it, the name tells nothing: tags and record have to agree. Where the outputs
-  are made of the name (a topic, a function), whatever bears it is what the record holds: with others' tags on it, and
-  none of ours, it is theirs.
+  are made of the name (a topic, a function), whatever bears it is what the record holds: with tags on it, and neither
+  the owner's nor all the others that ours have, it is theirs.
 """
 
 from __future__ import annotations
@@ -230,11 +230,15 @@ class Claimant:
         return Verdict.UNREADABLE if owner_is_unreadable(seen) else Verdict.NO_CLAIM
 
     def _is_tagged_by_others(self, seen: Observed[Any, Any]) -> bool:
-        """True if the resource bears tags, and none of ours: its ``Name`` and environment may be anybody's."""
+        """True if the resource bears tags, and not all of those that ours have beside the owner's and the name's.
+
+        Each of them alone may be anybody's: an organisation sets its cost centre on the things of many teams.
+        """
         live: Mapping[str, str] = getattr(seen.spec, "tags", {})
         unnamed = seen.owner is None or not (seen.owner.managed_by or seen.owner.suffix)
         others = live.keys() - {*self.owner.tags, "Name"}
-        return unnamed and "tags" not in seen.unreadable and bool(others) and not self.tags.items() & live.items()
+        bears_ours = bool(self.tags) and self.tags.items() <= live.items()
+        return unnamed and "tags" not in seen.unreadable and bool(others) and not bears_ours
 
     def check_entries(self, entries: Iterable[Entry], where: str) -> None:
         """Make sure that each recorded resource bears a name that this suffix can have; ``where``: the record's place.

@@ -114,17 +114,20 @@ class Named(Plain):
         (Owner("", "", "dev"), {"Environment": "dev", "Owner": "platform"}, False),
         (Owner("tapctl", ""), {"ManagedBy": "tapctl", "Owner": "platform"}, True),
         (Owner("", "dev"), {"EnvironmentSuffix": "dev", "Owner": "platform"}, True),
-        (None, {"CostCenter": "payments", "Owner": "platform"}, True),
+        (None, {"CostCenter": "payments", "Service": "cards", "Owner": "platform"}, True),
+        (None, {"CostCenter": "payments", "Owner": "platform"}, False),
         (None, {"CostCenter": "platform", "Owner": "platform"}, False),
     ],
 )
 def test_of_what_only_its_name_identifies_the_record_is_no_claim_against_the_tags_of_others(
     owner: Owner | None, tags: dict[str, str], ours: bool
 ) -> None:
-    claimant = Claimant(OURS, lambda _, __: True, tags={"CostCenter": "payments"})
+    claimant = Claimant(OURS, lambda _, __: True, tags={"CostCenter": "payments", "Service": "cards"})
     seen = thing(owner, **tags)
     assert claimant.judge(Named(), "a", seen, recorded=RECORDED).verdict is (Verdict.OURS if ours else Verdict.NO_CLAIM)
     assert claimant.judge(Plain(), "a", seen, recorded=RECORDED).ours
+    without_files = Claimant(OURS, lambda _, __: True)
+    assert without_files.judge(Named(), "a", seen, recorded=RECORDED).ours is (ours and "Service" not in tags)
     unread = replace(seen, owner=None, unreadable={"tags": "fake:ListTags"})
     assert claimant.judge(Named(), "a", unread, recorded=RECORDED).ours
 
