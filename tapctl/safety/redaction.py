@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -102,6 +101,8 @@ def hide_path(text: str) -> str:
     found = _WEB.search(text)
     if found is None or _HIDDEN_PATH.fullmatch(found["path"]):
         return text
+    import hashlib  # needed here alone, and its start costs as much as all of click's
+
     digest = hashlib.sha256(found[0].encode()).hexdigest()[:16]
     return f"{text[: found.start()]}{found['scheme']}{found['host'].rpartition('@')[2]}/#{digest}"
 
