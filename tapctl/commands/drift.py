@@ -187,12 +187,13 @@ def not_recorded_error(session: Session) -> NotRecorded:
         evidence.append(f"AWS has, or does not show, what bears its names: {', '.join(there[:_NAMED])}{more}")
     elif seen:
         evidence.append("AWS has nothing under its names")
+    left_by_destroy = seen and all(registry()[_type_of(address)].retainable for address in there)
+    back = end_of_destroyed(session.invocation, session.store, _newest_version(session)) if left_by_destroy else ""
     return NotRecorded(
         f"there is no record of {session.suffix}",
         counts={"there": len(there)} if seen else {},
         evidence="\n".join(evidence),
-        hint=end_of_destroyed(session.invocation, session.store, _newest_version(session))
-        or f"{session.command('apply')} writes it anew from AWS, with what it finds",
+        hint=back or f"{session.command('apply')} writes it anew from AWS, with what it finds",
     )
 
 

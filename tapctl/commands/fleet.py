@@ -84,7 +84,9 @@ def environments_to_look_at(invocation: Invocation, screen: Screen) -> Fleet:
         for suffix, one in records.items()
         if isinstance(one, Manifest) and suffix not in names and not is_deployed(one) and _is_certified(store, one)
     }
-    passed = _pass_over(invocation, screen, certified, "not looked at, destroyed by its certificate and gone from AWS")
+    passed, _ = _pass_over(
+        invocation, screen, certified, "not looked at, destroyed by its certificate and gone from AWS"
+    )
     # Environments that have a file, and of which nothing is kept, are named in the verdict (`_never_recorded`).
     lost = lost_records(invocation, screen, store, records)
     members = {suffix: one for suffix, one in {**records, **lost.errors}.items() if suffix not in passed}
@@ -134,11 +136,16 @@ def errors_of_lost(
                 evidence=error.cause,
                 hint=f"put the record back at {store.location(suffix)}, or see who has written that history",
             )
-    gone = _pass_over(invocation, screen, newest, "not looked at, without a record, and AWS has nothing of it")
+    gone, keys_alone = _pass_over(
+        invocation, screen, newest, "not looked at, without a record, and AWS has nothing of it"
+    )
+    names = known_environments(invocation.config)
     for suffix in sorted(newest.keys() - gone):
         one = newest[suffix]
-        look = invocation.command_line_for("drift", Target(one.environment if one else "ENV", suffix))
-        back = end_of_destroyed(invocation, store, one) or "put its newest version back, or apply, which writes it anew"
+        environment = suffix if suffix in names else one.environment if one else "ENV"
+        look = invocation.command_line_for("drift", Target(environment, suffix))
+        back = end_of_destroyed(invocation, store, one) if suffix in keys_alone else ""
+        back = back or "put its newest version back, or apply, which writes it anew"
         lost[suffix] = ManifestError(
             f"the record of {suffix} is gone, and AWS has, or does not show, what bears its tag",
             evidence=f"its history has {one.stamp}" if one else "files of it are kept beside where it was",
@@ -151,7 +158,8 @@ def end_of_destroyed(invocation: Invocation, store: Store, newest: Manifest | No
     """The hint for a record that is gone, and of a copy that was destroyed: an apply would make all of it anew.
 
     ``newest``: the newest version that is kept. Empty where neither that, nor the certificate of the destroy that wrote
-    it, says that it was destroyed.
+    it, says that it was destroyed. Either can be written by who took the record away: ask only where AWS has nothing
+    but what a destroy leaves.
     """
     if newest is None or (is_deployed(newest) and not _is_certified(store, newest, by_its_run=True)):
         return ""
@@ -164,18 +172,18 @@ def end_of_destroyed(invocation: Invocation, store: Store, newest: Manifest | No
 
 def _pass_over(
     invocation: Invocation, screen: Screen, copies: Mapping[str, Manifest | None], why: str
-) -> Collection[str]:
-    """The suffixes of which AWS has nothing but what a destroy leaves, named after ``why``.
+) -> tuple[Collection[str], Collection[str]]:
+    """The suffixes of which AWS has nothing but what a destroy leaves, named after ``why``; and those with a key alone.
 
     A key that is kept alive is named, too: copies of the data need it, and anybody may tag a copy of some data.
     """
     found = _may_be_there(invocation, screen, copies)
-    passed = copies.keys() - found.there
+    passed = copies.keys() - found.there - found.keys_alone
     if passed:
         screen.note(f"{why}: {listed(passed)}")
     if kept := passed & found.kept:
         screen.note(f"their keys are kept alive in AWS, beside copies of the data that bear their tags: {listed(kept)}")
-    return passed
+    return passed, found.keys_alone - found.there
 
 
 def listed(suffixes: Collection[str]) -> str:
@@ -212,12 +220,15 @@ class Bearing:
 
     there: set[str] = field(default_factory=set)
     """Those whose tag something bears that a destroy does not leave, or of which that could not be asked."""
+    keys_alone: set[str] = field(default_factory=set)
+    """Those of which nothing bears it but a key that is kept alive: a destroy leaves one that others use."""
     kept: set[str] = field(default_factory=set)
     """Those of which a key is kept alive, beside copies of the data."""
 
     def add(self, other: Bearing) -> None:
         """Take in what another place has."""
         self.there.update(other.there)
+        self.keys_alone.update(other.keys_alone)
         self.kept.update(other.kept)
 
 
@@ -295,7 +306,7 @@ def bearing_suffixes(aws: Aws, suffixes: Sequence[str]) -> Bearing:
             found.add(suffix)
     asked = keys.keys() - found
     alive = {suffix for suffix in asked if any(_is_kept_alive(aws, arn) for arn in keys[suffix])}
-    return Bearing(found | (alive - copied), alive & copied)
+    return Bearing(found, alive - copied, alive & copied)
 
 
 def _is_kept_alive(aws: Aws, arn: str) -> bool:

@@ -43,13 +43,13 @@ def is_cut_off(
 
     ``lacking``: the addresses of what the files that were applied last want, and neither record nor AWS has: of these
     alone nobody knows who has removed them, or if another tapctl has never made them. By the record's word alone, with
-    nothing gone, no destroy was begun; without usable files nothing else goes on.
+    nothing gone, no destroy was begun. Without usable files all that was being removed may be wanted.
     """
     leaving = {address for address, entry in manifest.entries.items() if entry.phase is Phase.LEAVING}
     if manifest.unfinished or not leaving:
         return False
     if isinstance(loaded, ConfigError):
-        return True
+        return any(is_gone_from_aws(observed[address]) for address in leaving)
     going = leaving & planned_addresses(loaded, manifest.suffix)
     return any(lacking or is_gone_from_aws(observed[address]) for address in going)
 

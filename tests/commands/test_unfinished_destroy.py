@@ -84,4 +84,5 @@ def test_a_destroy_was_cut_off_where_something_is_gone_that_no_apply_was_removin
     record = manifest(Entry(type=type_, id=id_, phase=phase, spec={})).model_copy(update={"unfinished": unfinished})
     assert is_cut_off(load(ENVIRONMENTS, "dev"), record, {address: seen}, lacking) is by_destroy
     no_file = ConfigError([Problem("dev.toml", "", "", "is not there")])
-    assert is_cut_off(no_file, record, {address: seen}, ()) is (leaving is not None and not unfinished)
+    begun = leaving is not None and seen is not HERE
+    assert is_cut_off(no_file, record, {address: seen}, ()) is (begun and not unfinished)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from datetime import timedelta
 
@@ -288,6 +289,20 @@ def test_an_environment_whose_record_was_removed_is_told_by_whoever_names_it_or_
     (two.folder / "staging").rename(history)
     two.path("staging").write_bytes(record)
     assert (alike.code, alike.verdict.endswith("not compared, for its record is gone: staging")) == (3, True)
+
+
+def test_that_a_copy_was_destroyed_is_believed_where_aws_has_nothing_of_it_but_a_key(two: World) -> None:
+    record, versions = json.loads(two.path("pr-42").read_bytes()), two.folder / "manifests" / "history" / "pr-6"
+    versions.mkdir(parents=True)
+    (versions / "00000003-run.json").write_text(json.dumps(record | {"suffix": "pr-6", "entries": {}, "serial": 3}))
+    tag = {"EnvironmentSuffix": "pr-6"}
+    key = two.client("kms").create_key(Tags=[{"TagKey": name, "TagValue": value} for name, value in tag.items()])
+    assert "it was destroyed, as its newest version says" in two.tapctl("status").err
+    two.client("logs").create_log_group(logGroupName="pr-6", tags=tag)
+    assert "it was destroyed" not in two.tapctl("status").err
+    two.client("logs").delete_log_group(logGroupName="pr-6")
+    two.client("kms").schedule_key_deletion(KeyId=key["KeyMetadata"]["KeyId"])
+    shutil.rmtree(versions)
 
 
 def test_a_copy_whose_record_was_removed_is_looked_for_by_its_tag_and_told(two: World) -> None:
