@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tapctl.config import Config, config_hash, load, load_all
+from tapctl.config.rules import RECEIVERS
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import ExitCode, ManifestError, Refused, Status, UsageError, add_default_hint, exit_code_of
 from tapctl.manifest.manifest import Manifest, check
@@ -27,6 +28,7 @@ from tapctl.regions import partition_of
 from tapctl.render.harmless import harmless
 from tapctl.render.screen import Screen, Target
 from tapctl.render.values import format_value, format_verdict
+from tapctl.safety.redaction import hide_paths
 from tapctl.session.invocation import Invocation
 from tapctl.session.target import check_names, is_deployed, open_store_unidentified, read_manifest
 from tapctl.stack.definition import planned_addresses
@@ -112,6 +114,8 @@ def compare(configs: Mapping[str, Config]) -> Parity:
     disallowed: dict[str, Values] = {}
     for key in _all(leaves.values()):
         values = {name: each.get(key) for name, each in leaves.items()}
+        if key == RECEIVERS:
+            values = {name: hide_paths(value) for name, value in values.items()}
         if _differ(values.values()):
             (allowed if key in ENVIRONMENT_KEYS else disallowed)[key] = values
     return Parity(tuple(configs), allowed, disallowed)

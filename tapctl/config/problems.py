@@ -13,12 +13,12 @@ from typing import Any, TypeVar, get_args, get_origin
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from tapctl.config.rules import get_path
+from tapctl.config.rules import RECEIVERS, get_path
 from tapctl.config.schema import CommonFile, EnvironmentFile, Table
 from tapctl.config.types import did_you_mean
 from tapctl.errors import Problem
 from tapctl.safety.files import read_file
-from tapctl.safety.redaction import hide_path, is_arn, is_secret, redact
+from tapctl.safety.redaction import hide_paths, is_arn, is_secret, redact
 
 T = TypeVar("T", bound=Table)
 KeyPath = tuple[str | int, ...]
@@ -38,7 +38,6 @@ _SECRET = re.compile(
     "passw|pwd|(?:^|[._-])(?:url|uri|dsn|pw|pass|auth)(?:$|[._-])|connection_?string|cookie", re.IGNORECASE
 )
 _LONGEST_KEY = 200
-_RECEIVERS = "alarms.subscribers"
 _TOML_WORDS = {
     str: "a string",
     bool: "a boolean",
@@ -125,18 +124,11 @@ def parse(path: Path, raw: dict[str, Any], kind: type[T]) -> tuple[T | None, lis
 
 def problem(path: Path, key: str, value: Any, rule: str) -> Problem:
     """Build the problem of one key; a value that may be a secret is not shown."""
-    text = printable(_without_paths(value) if key.startswith(_RECEIVERS) else value)
+    text = printable(hide_paths(value) if key.startswith(RECEIVERS) else value)
     name = key.removeprefix("secrets")
     hidden = is_secret(str(value), name) or (_SECRET.search(name) and not is_arn(str(value)))
     shown = "(not shown)" if hidden else text
     return Problem(str(path), shorten(key, _LONGEST_KEY), shown, rule)
-
-
-def _without_paths(value: Any) -> Any:
-    """The receivers of alarms, without paths on the web: whoever hands such an address out puts the key there."""
-    if isinstance(value, list):
-        return [_without_paths(each) for each in value]
-    return hide_path(value) if isinstance(value, str) else value
 
 
 def printable(value: Any) -> str:

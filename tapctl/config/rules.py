@@ -28,6 +28,8 @@ from tapctl.names import is_our_alarm
 from tapctl.regions import partition_of, registry_of
 from tapctl.safety.redaction import is_secret
 
+RECEIVERS: Final = "alarms.subscribers"
+"""The key of who gets the alarms: addresses on the web among them are shown without their paths."""
 Violation = tuple[str, Any, str]
 """A key's path, its value, and the broken rule."""
 
@@ -202,7 +204,7 @@ def environment_rules(raw: Mapping[str, Any]) -> Iterator[Violation]:
 
 def _subscribers(raw: Mapping[str, Any]) -> Iterator[Violation]:
     """A topic reaches queues and functions of its own partition alone."""
-    region, key = _value_at(raw, "region"), "alarms.subscribers"
+    region, key = _value_at(raw, "region"), RECEIVERS
     for at, subscriber in enumerate(_listed(_value_at(raw, key)) if isinstance(region, str) else ()):
         partition = re.match("arn:([^:{]+):", subscriber) if isinstance(subscriber, str) else None
         if partition and partition[1] != partition_of(region):

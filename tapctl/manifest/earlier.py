@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from tapctl.engine.record import Entry
-from tapctl.safety.redaction import hide_path
+from tapctl.safety.redaction import hide_path_once
 
 _SUBSCRIPTION: Final = "sns-subscription"
 
@@ -20,9 +20,9 @@ def _without_path(entry: Entry) -> Entry:
     if entry.type != _SUBSCRIPTION:
         return entry
     specs = {name: _hidden(value) for name in ("spec", "confirmed") if (value := getattr(entry, name)) is not None}
-    return entry.model_copy(update={"id": hide_path(entry.id), **specs})
+    return entry.model_copy(update={"id": hide_path_once(entry.id), **specs})
 
 
 def _hidden(spec: Mapping[str, Any]) -> dict[str, Any]:
     endpoint = spec.get("endpoint")
-    return {**spec, "endpoint": hide_path(endpoint)} if isinstance(endpoint, str) else dict(spec)
+    return {**spec, "endpoint": hide_path_once(endpoint)} if isinstance(endpoint, str) else dict(spec)

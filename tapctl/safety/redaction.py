@@ -7,6 +7,7 @@ import os
 import re
 import threading
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import quote, unquote
 
 HIDDEN = "***"
@@ -96,15 +97,28 @@ def is_arn(value: str) -> bool:
 def hide_path(text: str) -> str:
     """The text with a digest in the place of what follows the host in the address on the web that ends it, if one does.
 
-    Whoever hands such an address out (PagerDuty, Slack …) puts the key into its path. A hidden one stays as it is.
+    Whoever hands such an address out (PagerDuty, Slack …) puts the key into its path.
     """
     found = _WEB.search(text)
-    if found is None or _HIDDEN_PATH.fullmatch(found["path"]):
+    if found is None:
         return text
     import hashlib  # needed here alone, and its start costs as much as all of click's
 
     digest = hashlib.sha256(found[0].encode()).hexdigest()[:16]
     return f"{text[: found.start()]}{found['scheme']}{found['host'].rpartition('@')[2]}/#{digest}"
+
+
+def hide_path_once(text: str) -> str:
+    """The text as `hide_path` has it, where it may be hidden already: of a record or a waiver, and never of AWS."""
+    found = _WEB.search(text)
+    return text if found is not None and _HIDDEN_PATH.fullmatch(found["path"]) else hide_path(text)
+
+
+def hide_paths(value: Any) -> Any:
+    """A value, or each in an array, as `hide_path` has it; what is no text stays."""
+    if isinstance(value, list | tuple):
+        return [hide_paths(each) for each in value]
+    return hide_path(value) if isinstance(value, str) else value
 
 
 def redact(text: str) -> str:

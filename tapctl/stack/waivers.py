@@ -22,7 +22,7 @@ from tapctl.reconcilers import registry
 from tapctl.reconcilers.db_cluster import DbCluster
 from tapctl.reconcilers.lambda_function import HIDDEN
 from tapctl.reconcilers.security_group_rules import Rule
-from tapctl.safety.redaction import hide_path
+from tapctl.safety.redaction import hide_path_once
 from tapctl.stack.never_wanted import CONSTANT
 
 _MEMBERS: Final = (DbCluster.type, "members")
@@ -61,7 +61,7 @@ def waivers_of(folder: Path, environment: str, environments: tuple[str, ...], to
 def as_waiver(table: WaiverTable) -> Waiver:
     """The waiver as the engine uses it."""
     live = None if table.live == "" else live_text(table.live)
-    return Waiver(hide_path(table.address), table.field, table.owner, table.reason, table.until.isoformat(), live)
+    return Waiver(hide_path_once(table.address), table.field, table.owner, table.reason, table.until.isoformat(), live)
 
 
 def check(path: Path, waivers: Iterable[WaiverTable]) -> None:

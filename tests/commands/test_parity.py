@@ -35,6 +35,13 @@ def test_environments_differ_only_in_the_keys_of_their_own_files() -> None:
     assert "account_id" not in parity.allowed, "what is the same is no difference"
 
 
+def test_the_path_of_a_receiver_on_the_web_is_shown_as_its_digest(tmp_path: Path) -> None:
+    receivers = ["https://events.example.com/k3yk3yk3y/enqueue", "email:oncall@example.com"]
+    folder = Folder(tmp_path / "environments").put("dev", "alarms.subscribers", receivers)
+    (mail, web) = compare(folder.load()).allowed["alarms.subscribers"]["dev"]
+    assert (mail, web.startswith("https://events.example.com/#")) == ("email:oncall@example.com", True)
+
+
 def test_an_image_that_is_promoted_and_other_ids_are_shown(tmp_path: Path) -> None:
     folder = Folder(tmp_path / "environments").put("prod", "processor.image", {"tag": "1.0.1"})
     subnets = ["subnet-00000001", "subnet-00000002"]

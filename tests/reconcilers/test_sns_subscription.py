@@ -126,6 +126,8 @@ def test_no_spec_holds_the_whole_address_of_a_receiver_on_the_web(aws: Aws, topi
     hidden = hide_path(web)
     want = SnsSubscriptionSpec(topic_arn=topic, protocol="https", endpoint=hidden)
     aws.sns.subscribe(TopicArn=topic, Protocol="https", Endpoint=other)
+    # Who has seen the digest in a report may subscribe an address that reads like it.
+    aws.sns.subscribe(TopicArn=topic, Protocol="https", Endpoint=hidden)
     assert REC.observe(aws, f"alarms-test/{hidden}", want) is None
     with pytest.raises(Refused, match="in the files alone"):
         REC.create(aws, f"alarms-test/{hidden}", want, OURS)
