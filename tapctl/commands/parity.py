@@ -228,9 +228,9 @@ def _as_keys(config: Config) -> dict[str, Any]:
 
 
 def canonical_address(address: str, form: Callable[[str], str]) -> str:
-    """Put an address into the canonical form: its type is the same everywhere."""
-    type_, _, id_ = address.partition("/")
-    return f"{type_}/{form(id_)}"
+    """Put an address into the canonical form: its type, or what has none, is the same everywhere."""
+    type_, slash, id_ = address.partition("/")
+    return f"{type_}{slash}{form(id_)}"
 
 
 def _key(key: str, form: Callable[[str], str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -335,10 +335,17 @@ def _findings(session: Session, compared: Compared, named: Mapping[str, ExitCode
     if groups["destroy"]:
         goes_on = f"by its certificate a destroy did not finish: {session.command('destroy')} goes on"
         yield Problem(goes_on, ExitCode.INCOMPLETE)
-    if unknown := len(groups["unknown"]):
-        yield Problem(f"{unknown} could not be compared whole", ExitCode.INCOMPLETE)
+    yield from _not_compared(compared, groups["unknown"], named)
     if waived:
         yield Problem(f"waived: {_listed(waived)}", ExitCode.OK)
+
+
+def _not_compared(compared: Compared, unknown: Collection[str], named: Mapping[str, ExitCode]) -> Iterator[Problem]:
+    """The problems of what drift counts as not compared."""
+    if unknown:
+        yield Problem(f"{len(unknown)} could not be compared whole", ExitCode.INCOMPLETE)
+    if untold := {*compared.report.untold} - named.keys():
+        yield Problem(f"not compared: {_listed(untold)}", ExitCode.INCOMPLETE)
 
 
 def _listed(addresses: set[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -25,8 +26,8 @@ from tapctl.session.session import Session
 from tapctl.stack.definition import Artifact, build
 from tapctl.stack.image import may_be
 from tapctl.stack.network import NetworkContract
+from tapctl.stack.package import Package, handler_of
 from tapctl.stack.package import build as build_package
-from tapctl.stack.package import handler_of
 
 
 def wanted_beside(
@@ -71,7 +72,7 @@ def _stack(
     """
     config = session.config
     network, artifact = looked_up or (
-        recorded_network(manifest),
+        recorded_network(manifest, config),
         _artifact(session, config, manifest),
     )
     if snapshot_stays_due(session, manifest, observed):
@@ -79,22 +80,32 @@ def _stack(
     return build(config, session.names, network, artifact)
 
 
-def recorded_network(manifest: Manifest) -> NetworkContract:
-    """The network that the stack was put into, by the record.
+def recorded_network(manifest: Manifest, config: Config) -> NetworkContract:
+    """The network that the stack was put into, by the record; where the files name it by its ids, with those.
 
     Raises:
         ValidationError: none is recorded.
     """
-    return NetworkContract.model_validate({**manifest.networking}, strict=False)
+    recorded, named = NetworkContract.model_validate({**manifest.networking}, strict=False), config.networking
+    if named.kind != "static":
+        return recorded
+    ids = {"vpc_id": named.vpc_id, "subnet_ids": tuple(sorted(named.private_subnet_ids))}
+    return recorded.model_copy(update=ids)
 
 
 def _artifact(session: Session, config: Config, manifest: Manifest) -> Artifact:
-    """The function's code: the zip as it is now; the recorded image as long as it may be the one that is wanted."""
+    """The function's code: the zip as it is now; the recorded image as long as it may be the one that is wanted.
+
+    A zip that cannot be made here counts as the recorded one: that decides nothing of all else.
+    """
     image = config.processor.image
-    if config.processor.package == "zip" or image is None:
-        return Artifact(package=build_package(handler_of(session.invocation.config)))
     entry = manifest.entries.get(f"{LambdaFunction.type}/{session.names.function}")
-    uri = str(entry.spec.get("image_uri", "")) if entry else ""
+    spec = entry.spec if entry else {}
+    if config.processor.package == "zip" or image is None:
+        with suppress(ConfigError):
+            return Artifact(package=build_package(handler_of(session.invocation.config)))
+        return Artifact(package=Package("", str(spec.get("code_sha256", "")), b""))
+    uri = str(spec.get("image_uri", ""))
     same = may_be(uri, image, session.names.account, session.names.region)
     return Artifact(image_uri=uri if same else f"{image.repository}:{image.tag}")
 

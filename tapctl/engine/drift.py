@@ -225,6 +225,13 @@ class Report:
         return self.missed + self.never_compared
 
     @property
+    def untold(self) -> tuple[str, ...]:
+        """The part of what was missed that no finding is about."""
+        about = {one.address for one in self.findings}
+        within = tuple(f"{address}." for address in about)
+        return tuple(one for one in self.missed if one not in about and not one.startswith(within))
+
+    @property
     def compared(self) -> int:
         """The number of fields that were compared."""
         return self.fields - self.unchecked

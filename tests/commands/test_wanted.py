@@ -13,7 +13,7 @@ import pytest
 from tapctl.aws.client import Aws, Connection, Identity
 from tapctl.aws.policy import allow, policy
 from tapctl.commands.plan import snapshot_stays_due
-from tapctl.commands.wanted import is_there, wanted_beside
+from tapctl.commands.wanted import is_there, recorded_network, wanted_beside
 from tapctl.engine import refs
 from tapctl.engine.model import Observed, Spec
 from tapctl.engine.observe import Absent
@@ -29,6 +29,7 @@ from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session
 from tapctl.stack.definition import Artifact, build
 from tapctl.stack.network import NetworkContract
+from tapctl.stack.package import Package
 from tests.manifest.examples import manifest
 from tests.support.config_folder import Folder
 
@@ -61,7 +62,10 @@ def recorded(run: Session) -> Manifest:
     """The record of an apply of these files."""
     known: dict[str, dict[str, str]] = {}
     entries = []
-    for resource in build(run.config, run.names, NETWORK, Artifact(image_uri=URI)):
+    code = Artifact(image_uri=URI)
+    if run.config.processor.package == "zip":
+        code = Artifact(package=Package("handler.zip", "sha", b"zip"))
+    for resource in build(run.config, run.names, NETWORK, code):
         known[resource.address] = dict.fromkeys(registry()[resource.type].outputs.model_fields, "x")
         spec = refs.to_json(refs.resolve(resource.spec, known))
         made = Entry(type=resource.type, id=resource.id, phase=Phase.MADE, spec=spec, outputs=known[resource.address])
@@ -148,8 +152,31 @@ def test_a_final_snapshot_stays_due_by_the_record_or_by_the_tag(
 def test_where_nobody_can_tell_nothing_is_told(folder: Folder) -> None:
     run = session(folder)
     assert wanted_beside(run, recorded(run).model_copy(update={"networking": {}}), {}) is None
-    zipped = session(folder.put("common", "processor.package", "zip").drop("common", "processor.image"))
-    assert wanted_beside(zipped, recorded(run), {}) is None, "there is no handler beside these files"
+
+
+def test_a_zip_that_cannot_be_made_here_counts_as_recorded_and_hides_nothing_else(folder: Folder) -> None:
+    folder.put("common", "processor.package", "zip").drop("common", "processor.image")
+    run = session(folder.put("common", "processor.runtime", "nodejs22.x"))
+    record = recorded(run)
+    assert wanted_beside(run, record, {}) is None, "there is no handler beside these files"
+    (function,) = [one for one in record.entries.values() if one.type == "lambda-function"]
+    function.spec["timeout_s"] = 31
+    wanted = wanted_beside(run, record, {})
+    assert wanted is not None
+    assert [(one.address, [field.path for field in one.fields]) for one in wanted.plan.changes] == [
+        (function.address, ["timeout_s"])
+    ]
+
+
+def test_the_files_own_ids_are_the_network_that_they_want(folder: Folder) -> None:
+    ids = {
+        "vpc_id": "vpc-0123456789abcdef0",
+        "private_subnet_ids": ["subnet-0000000000000000a", "subnet-0000000000000000b"],
+    }
+    folder.put("dev", "networking", "static").put("dev", "network", ids)
+    forged = manifest().model_copy(update={"networking": NETWORK.model_dump(mode="json")})
+    told = recorded_network(forged, folder.load()["dev"])
+    assert (told.vpc_id, list(told.subnet_ids)) == (ids["vpc_id"], ids["private_subnet_ids"])
 
 
 class Closed(Spec):

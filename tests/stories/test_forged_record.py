@@ -130,6 +130,12 @@ def test_no_word_of_the_record_turns_its_comparison_with_the_files_off_and_is_gr
     told = dev.drift()
     assert (told.code, told.records[-1]["not_compared"][0]) == (7, "networking")
     assert "the record does not tell the network" in told.err
+    status = dev.tapctl("status", "--env", "dev")
+    assert (status.code, "not compared: networking" in status.out) == (7, True)
+    live = dev.tapctl("parity", "--live", "--json")
+    assert (live.code, live.records[-1]["counts"]["unknown"]) == (7, 1)
+    dev.path().write_text(json.dumps({**forged, "networking": {**forged["networking"], "reference": "static"}}))
+    assert dev.drift().code == 7, "it is of another stack than the files'"
     topic = forged["entries"][TOPIC]
     half = {**topic, "phase": "making", "confirmed": topic["spec"]}
     dev.path().write_text(json.dumps({**forged, "entries": {**forged["entries"], TOPIC: half}}))
