@@ -81,7 +81,7 @@ def advise(
         is_told = finding.reason in (Reason.CHANGED, Reason.NEVER_WANTED) and finding.waiver is None
         if is_told and _is_exposure(finding):
             exposed[finding.address, finding.field].append(finding)
-    left = _left_by_revert(session, entries, findings)
+    left = _left_by_revert(session, entries, findings, observed)
     theirs = {one.address: _taking_back(one, session, entries, observed) for one in report.findings if _is_theirs(one)}
     theirs |= _taken_by_others(session, entries, observed)
     removed = {Reason.DELETE_INTERRUPTED, Reason.NEVER_MADE} if by_destroy else {Reason.DELETE_INTERRUPTED}
@@ -131,10 +131,12 @@ def _undoing(advice: Advice, session: Session, *, more: bool, goes_on: str) -> A
     return advice
 
 
-def _left_by_revert(session: Session, entries: Mapping[str, Entry], findings: Sequence[Finding]) -> frozenset[str]:
+def _left_by_revert(
+    session: Session, entries: Mapping[str, Entry], findings: Sequence[Finding], observed: Observations
+) -> frozenset[str]:
     """The places of those findings that a revert of them would leave, or refuse: none is offered there."""
     recorded = [one for one in findings if one.reason is Reason.CHANGED and one.address in entries]
-    return frozenset(revertible(session, entries, recorded).left) if recorded else frozenset()
+    return frozenset(revertible(session, entries, recorded, observed).left) if recorded else frozenset()
 
 
 def _acting(advice: Advice, finding: Finding, session: Session, left: Collection[str]) -> Advice:

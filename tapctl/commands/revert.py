@@ -40,7 +40,7 @@ def revert(session: Session, targets: Sequence[str]) -> int:
         older = warn_of_old_record(session, found.manifest, found.observed)
         if older and (not targets or ALL in targets):
             raise _older_error(session, older)
-        part = revertible(session, found.entries, chosen)
+        part = revertible(session, found.entries, chosen, found.observed)
         stack, left = part.stack, part.left
         plan, ignored = _plan(session, found, part)
         for where, why in [*left.items(), *ignored.items()]:

@@ -11,6 +11,8 @@ from pydantic import ValidationError
 
 from tapctl.commands.targets import place
 from tapctl.engine.drift import Finding, Reason
+from tapctl.engine.model import Observed
+from tapctl.engine.observe import Observations
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.resources import Stack
 from tapctl.errors import ConfigError
@@ -18,7 +20,7 @@ from tapctl.names import Names
 from tapctl.reconcilers import reconciler_of
 from tapctl.reconcilers.lambda_function import SENDS_CODE, LambdaFunction, LambdaFunctionSpec
 from tapctl.session.session import Session
-from tapctl.stack.forged import forged
+from tapctl.stack.forged import unproven
 from tapctl.stack.never_wanted import let_in, never_wanted
 from tapctl.stack.package import build as build_package
 from tapctl.stack.package import handler_of
@@ -53,13 +55,15 @@ class Revertible:
     """The place of every other finding, with why it stays."""
 
 
-def revertible(session: Session, entries: Mapping[str, Entry], chosen: Sequence[Finding]) -> Revertible:
-    """Tell what of these findings goes back to what these entries record."""
+def revertible(
+    session: Session, entries: Mapping[str, Entry], chosen: Sequence[Finding], observed: Observations
+) -> Revertible:
+    """Tell what of these findings goes back to what these entries record; ``observed``: what AWS has of them."""
     fields, left = _fields_of(entries, chosen)
     stack, other_form = _as_recorded(entries, fields)
     left |= dict.fromkeys(other_form, _OTHER_FORM)
     left |= dict.fromkeys(_never_put_back(session.names, stack, fields), _NO_REVERT[Reason.NEVER_WANTED])
-    left |= dict.fromkeys(_other_doors(session, entries, fields), _NO_REVERT[Reason.FORGED])
+    left |= dict.fromkeys(_other_doors(session, entries, fields, observed), _NO_REVERT[Reason.FORGED])
     left |= dict.fromkeys(_give_code(session, entries, stack, fields), _NO_CODE)
     return Revertible(stack, fields, left)
 
@@ -138,7 +142,9 @@ def _packaged(session: Session, sha256: str) -> bytes | None:
     return package.content if package.sha256_base64 == sha256 else None
 
 
-def _other_doors(session: Session, entries: Mapping[str, Entry], fields: dict[str, set[str]]) -> list[str]:
+def _other_doors(
+    session: Session, entries: Mapping[str, Entry], fields: dict[str, set[str]], observed: Observations
+) -> list[str]:
     """Take out of ``fields`` what may let others in and is not recorded as the files want it now; name their places.
 
     That neither AWS nor the files have: the record alone tells of it, and gives no right to put it there. Where no
@@ -147,7 +153,12 @@ def _other_doors(session: Session, entries: Mapping[str, Entry], fields: dict[st
     if isinstance(session.loaded, ConfigError):
         return []
     others: dict[str, list[str]] = defaultdict(list)
-    for entry, part in forged(session.loaded, session.names, entries):
+    live = {
+        address: seen.outputs.model_dump()
+        for address, seen in observed.items()
+        if isinstance(seen, Observed) and seen.outputs is not None
+    }
+    for entry, part in unproven(session.loaded, session.names, entries, live):
         others[entry.address] += [part.path] if part else []
     taken = []
     for address, paths in fields.items():

@@ -49,6 +49,17 @@ def forged(
     )
 
 
+def unproven(
+    config: Config, names: Names, entries: Mapping[str, Entry], observed: refs.KnownOutputs
+) -> Iterator[tuple[Entry, Difference | None]]:
+    """List, as `forged` does, what may let others in and is not as the files want it with these observed outputs.
+
+    What is made of another resource's outputs is held against AWS's, for who writes one of the two into the record may
+    write both; where AWS does not tell them, it counts as different.
+    """
+    yield from _unlike(config, names, entries, None, observed, strictly=True)
+
+
 def forged_whatever_the_files(
     config: Config, names: Names, entries: Mapping[str, Entry], network: NetworkContract | None, *, finished: bool
 ) -> Iterator[tuple[Entry, Difference]]:
@@ -73,8 +84,13 @@ def _unlike(
     entries: Mapping[str, Entry],
     network: NetworkContract | None,
     known: refs.KnownOutputs,
+    *,
+    strictly: bool = False,
 ) -> Iterator[tuple[Entry, Difference | None]]:
-    """List what of these entries is not as in the stack; fields that wait for outputs which are not known are none."""
+    """List what of these entries is not as in the stack.
+
+    ``strictly``: with the fields that wait for outputs which are not known.
+    """
     function = entries.get(address(LambdaFunction.type, names.function))
     stack = recorded_stack(config, names, (function and function.confirmed_spec) or {}, network)
     for place, entry in sorted(entries.items()):
@@ -85,11 +101,12 @@ def _unlike(
             continue
         fields = stack[place].reconciler.spec.model_fields.keys() - stack[place].reconciler.leaves(allowed=True)
         compared = [name for name in sorted(fields) if network or may_be_door(entry.type, name)]
-        yield from ((entry, part) for part in _differences(stack[place], entry, compared, known))
+        parts = _differences(stack[place], entry, compared, known, strictly=strictly)
+        yield from ((entry, part) for part in parts)
 
 
 def _differences(
-    resource: AnyResource, entry: Entry, fields: Iterable[str], known: refs.KnownOutputs
+    resource: AnyResource, entry: Entry, fields: Iterable[str], known: refs.KnownOutputs, *, strictly: bool
 ) -> Iterator[Difference]:
     """The differences in these fields; what is not recorded, or in no known form, is told as that."""
     reconciler, recorded = resource.reconciler, entry.confirmed_spec or {}
@@ -99,5 +116,5 @@ def _differences(
             have = recorded_value(reconciler.spec, name, recorded)
         except (KeyError, ValidationError):
             continue
-        if not refs.needs(want):
+        if strictly or not refs.needs(want):
             yield from details(name, have, want)

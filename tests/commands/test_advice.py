@@ -13,11 +13,14 @@ from tapctl.aws.client import Aws, Connection, Identity
 from tapctl.commands.advice import ACCEPTED, advise
 from tapctl.engine import refs
 from tapctl.engine.drift import WHOLE_RESOURCE, Finding, Reason, Report
+from tapctl.engine.model import Observed
+from tapctl.engine.observe import Observations
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.waiver import Waiver
 from tapctl.errors import ConfigError, Problem
 from tapctl.manifest import open_store
 from tapctl.reconcilers.lambda_function import HIDDEN
+from tapctl.reconcilers.security_group import SecurityGroup, SecurityGroupOutputs
 from tapctl.reconcilers.security_group_rules import Rule
 from tapctl.render import choose_screen
 from tapctl.render.screen import Advice, Place, Target
@@ -387,8 +390,16 @@ def rule(peer: str, port: int = 443, direction: str = "egress") -> Rule:
 
 
 def undo(run: Session, entries: dict[str, Entry], finding: Finding) -> str:
-    """The command that is offered to undo this finding of such a record."""
-    return advise(Report((finding,), 10, 0, 1), run, entries)[finding.address, finding.field].undo
+    """The command that is offered to undo this finding of such a record, whose groups AWS has as they are recorded."""
+    groups = [one for one in entries.values() if one.type == SecurityGroup.type]
+    observed: Observations = {
+        one.address: Observed(
+            SecurityGroup.spec.model_validate(one.spec), SecurityGroupOutputs.model_validate(one.outputs)
+        )
+        for one in groups
+    }
+    report = Report((finding,), 10, 0, 1)
+    return advise(report, run, entries, observed=observed)[finding.address, finding.field].undo
 
 
 def test_a_revert_is_offered_of_a_way_to_the_world_that_the_files_want(run: Session) -> None:

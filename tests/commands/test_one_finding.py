@@ -104,7 +104,7 @@ def test_a_zip_is_put_back_where_it_is_at_hand(
         session.loaded = folder.put("common", "processor.runtime", "nodejs22.x").load()["dev"]
     entries = recorded(session.config, session.names)
     made = entries[FUNCTION].model_copy(update={"spec": {**entries[FUNCTION].spec, "code_sha256": sha}})
-    part = revertible(session, {**entries, FUNCTION: made}, [found(FUNCTION, field, "x")])
+    part = revertible(session, {**entries, FUNCTION: made}, [found(FUNCTION, field, "x")], {})
     assert [*part.left] == ([f"{FUNCTION}.{field}"] if is_left else [])
     assert part.fields == {FUNCTION: set() if is_left else {field}}
 
@@ -231,7 +231,7 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 
 def test_what_is_half_made_is_finished_by_an_apply(session: Session) -> None:
     half = Entry(type="log-group", id="x", phase=Phase.MAKING, spec={}, confirmed={})
-    part = revertible(session, {half.address: half}, [found(half.address, "retention_days", 1)])
+    part = revertible(session, {half.address: half}, [found(half.address, "retention_days", 1)], {})
     assert dict(part.fields) == {}
     assert part.left == {"log-group/x.retention_days": "an apply did not finish there: run it again"}
 
@@ -240,7 +240,7 @@ def test_what_another_tapctl_recorded_is_no_value_to_go_back_to_and_stops_no_oth
     entries = recorded(session.config, session.names)
     older = entries[LOGS].model_copy(update={"spec": {"retention_days": 1}})
     findings = [found(LOGS, "retention_days", 1), found(FUNCTION, "timeout_s", 1)]
-    part = revertible(session, {**entries, LOGS: older}, findings)
+    part = revertible(session, {**entries, LOGS: older}, findings, {})
     assert part.fields == {FUNCTION: {"timeout_s"}}
     assert [*part.left] == [f"{LOGS}.retention_days"]
     assert "another version of tapctl recorded it" in part.left[f"{LOGS}.retention_days"]

@@ -163,7 +163,7 @@ def test_a_zip_that_cannot_be_made_here_counts_as_recorded_and_hides_nothing_els
     function.spec["timeout_s"] = 31
     wanted = wanted_beside(run, record, {})
     assert wanted is not None
-    assert [(one.address, [field.path for field in one.fields]) for one in wanted.plan.changes] == [
+    assert [(one.address, [field.path for field in one.fields]) for one in wanted.plan.work] == [
         (function.address, ["timeout_s"])
     ]
 

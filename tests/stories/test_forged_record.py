@@ -147,6 +147,28 @@ def test_no_word_of_the_record_turns_its_comparison_with_the_files_off_and_is_gr
     assert dev.manifest()["networking"] == forged["networking"]
 
 
+def test_a_revert_holds_what_is_made_of_an_output_against_aws(dev: World) -> None:
+    """Who writes another group's id into the record may write it where it is used, too."""
+    ec2 = dev.client("ec2")
+    theirs = ec2.create_security_group(
+        GroupName="theirs", Description="-", VpcId=dev.manifest()["networking"]["vpc_id"]
+    )
+    group = "security-group/lambda-sg-dev"
+
+    def give_away(entries: dict[str, Any]) -> None:
+        own = entries[group]["outputs"]["group_id"]
+        entries[group]["outputs"]["group_id"] = theirs["GroupId"]
+        rules = entries[RULES]["spec"]["rules"]
+        entries[RULES]["spec"]["rules"] = json.loads(json.dumps(rules).replace(own, theirs["GroupId"]))
+
+    forge(dev, give_away)
+    told = dev.drift()
+    (rules, *_) = [one for one in told.of_type("finding") if one["address"] == RULES]
+    assert (told.code, "revert" in rules["undo"]) == (2, False)
+    answer = dev.tapctl("revert", "--env", "dev", "--yes")
+    assert (answer.code, answer.changes) == (6, ()), answer.out + answer.err
+
+
 def test_who_was_let_in_by_a_policy_or_subscribed_is_drift_whatever_is_recorded(dev: World) -> None:
     iam, sns = dev.client("iam"), dev.client("sns")
     stranger = {"Sid": "X", "Effect": "Allow", "Principal": {"AWS": "999999999999"}, "Action": "sts:AssumeRole"}
