@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,6 +24,7 @@ from tapctl.stack.forged import unproven
 from tapctl.stack.never_wanted import let_in, never_wanted
 from tapctl.stack.package import build as build_package
 from tapctl.stack.package import handler_of
+from tapctl.stack.waivers import may_be_door
 
 _NO_REVERT: Mapping[Reason, str] = {
     Reason.ABSENT: "it is missing: an apply makes it again",
@@ -32,7 +33,7 @@ _NO_REVERT: Mapping[Reason, str] = {
     Reason.GAVE_UP: "AWS gave it up: an apply mends it, where it can be mended",
     Reason.REPLACED: "it is another resource of that name: an apply takes it back, where it is ours",
     Reason.NEVER_WANTED: "tapctl never wants what is recorded: drift tells what ends it",
-    Reason.FORGED: "the files want something else there than is recorded: an apply puts it in order",
+    Reason.FORGED: "the files want something else there than is recorded, or cannot be used: an apply puts it in order",
     Reason.WRONG_PHASE: "the record itself was changed: an apply writes it anew",
 }
 """The reason of a finding to why there is nothing to put back."""
@@ -103,15 +104,11 @@ def _never_put_back(names: Names, stack: Stack, fields: dict[str, set[str]]) -> 
 
     A record is evidence, and no order: whoever may write it would else have doors opened by our hand.
     """
-    taken = []
-    for address, paths in fields.items():
-        resource = stack[address]
-        recorded = (resource.type, resource.id, resource.spec)
-        roots = {name for name, *_ in (*never_wanted(names, *recorded), *let_in(names, *recorded))}
-        refused = sorted(path for path in paths if path.partition(".")[0] in roots)
-        paths.difference_update(refused)
-        taken += [f"{address}.{path}" for path in refused]
-    return taken
+    roots = {}
+    for address in fields:
+        recorded = (stack[address].type, stack[address].id, stack[address].spec)
+        roots[address] = {name for name, *_ in (*never_wanted(names, *recorded), *let_in(names, *recorded))}
+    return _taken(fields, lambda address, path: path.partition(".")[0] in roots[address])
 
 
 def _give_code(session: Session, entries: Mapping[str, Entry], stack: Stack, fields: dict[str, set[str]]) -> list[str]:
@@ -148,10 +145,10 @@ def _other_doors(
     """Take out of ``fields`` what may let others in and is not recorded as the files want it now; name their places.
 
     That neither AWS nor the files have: the record alone tells of it, and gives no right to put it there. Where no
-    files can be used, nobody can tell.
+    files can be used, nobody can tell that they want it.
     """
     if isinstance(session.loaded, ConfigError):
-        return []
+        return _taken(fields, lambda address, path: may_be_door(entries[address].type, path.partition(".")[0]))
     others: dict[str, list[str]] = defaultdict(list)
     live = {
         address: seen.outputs.model_dump()
@@ -160,9 +157,14 @@ def _other_doors(
     }
     for entry, part in unproven(session.loaded, session.names, entries, live):
         others[entry.address] += [part.path] if part else []
+    return _taken(fields, lambda address, path: any(_overlap(path, other) for other in others[address]))
+
+
+def _taken(fields: Mapping[str, set[str]], refuses: Callable[[str, str], bool]) -> list[str]:
+    """Take out of ``fields`` what is refused, by address and path, and name the places."""
     taken = []
     for address, paths in fields.items():
-        refused = sorted(path for path in paths if any(_overlap(path, other) for other in others[address]))
+        refused = sorted(path for path in paths if refuses(address, path))
         paths.difference_update(refused)
         taken += [f"{address}.{path}" for path in refused]
     return taken

@@ -19,7 +19,7 @@ from tapctl.engine.model import address
 from tapctl.engine.record import Entry, Phase, recorded_value
 from tapctl.engine.resources import AnyResource
 from tapctl.names import Names
-from tapctl.reconcilers.db_parameter_groups import DbClusterParameterGroup, DbParameterGroup
+from tapctl.reconcilers.db_parameter_groups import DbParameterGroup
 from tapctl.reconcilers.lambda_function import SENDS_CODE, LambdaFunction
 from tapctl.stack.definition import recorded_stack
 from tapctl.stack.network import NetworkContract
@@ -29,9 +29,8 @@ from tapctl.stack.waivers import may_be_door
 _DECIDED_BY_MORE: Final[Mapping[str, Collection[str]]] = {
     # Another kind of package comes with other keys, which its table has only then.
     LambdaFunction.type: SENDS_CODE | {"handler"},
-    # A parameter of the team's may bring another one along.
-    DbParameterGroup.type: {"parameters"},
-    DbClusterParameterGroup.type: {"parameters"},
+    # A parameter of the team's may bring a library along.
+    DbParameterGroup.type: {"parameters.shared_preload_libraries"},
 }
 """By type the fields whose value follows from several keys at once: that none alone decides one proves nothing."""
 
@@ -47,6 +46,11 @@ def forged(
     yield from _unlike(
         config, names, entries, network, {place: entry.outputs or {} for place, entry in entries.items()}
     )
+
+
+def _is_structured(part: Difference) -> bool:
+    """True for an item of a set that is no plain text: a rule, a statement."""
+    return part.item and not isinstance(part.want if part.have is None else part.have, str)
 
 
 def unproven(
@@ -65,14 +69,14 @@ def forged_whatever_the_files(
 ) -> Iterator[tuple[Entry, Difference]]:
     """List what of these entries no files can want, whichever they are of: another value where no key decides one.
 
-    Items of sets and of policies are left to `tapctl.stack.never_wanted`: most of them are a team's to add.
+    Rules and statements are left to `tapctl.stack.never_wanted`: most of them are a team's to add.
     ``finished``: False where a run was cut off; what is made may then be made for another resource that was replaced.
     """
     provenance = provenance_of(config, names.suffix)
     made = {place: entry for place, entry in entries.items() if entry.phase is Phase.MADE}
     known = {place: entry.outputs or {} for place, entry in made.items()} if finished else {}
     for entry, part in _unlike(config, names, made, network, known):
-        if part is None or part.item or part.path.partition(".")[0] in _DECIDED_BY_MORE.get(entry.type, ()):
+        if part is None or _is_structured(part) or part.path in _DECIDED_BY_MORE.get(entry.type, ()):
             continue
         if provenance.is_constant(entry.address, part.path):
             yield entry, part

@@ -407,8 +407,10 @@ def test_a_revert_is_offered_of_a_way_to_the_world_that_the_files_want(run: Sess
     # The function's own way out: revert goes by the files, whatever the rule looks like.
     gone = Finding(WAYS_OUT, "security-group-rules", "rules", Reason.CHANGED, rule("0.0.0.0/0"), None, item=True)
     assert undo(run, entries, gone) == f"tapctl revert --env dev {WAYS_OUT}.rules"
+    # Without files nobody can tell that they want it.
     run.loaded = ConfigError([Problem("dev.toml", "", "", "is wrong")])
-    assert undo(run, entries, gone) == f"tapctl revert --env dev {WAYS_OUT}.rules"
+    assert undo(run, entries, gone) == APPLY
+    assert undo(run, entries, found(FUNCTION, "timeout_s", 60)) == f"tapctl revert --env dev {FUNCTION}.timeout_s"
 
 
 def test_no_revert_is_offered_that_would_be_refused(run: Session) -> None:

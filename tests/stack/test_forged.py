@@ -113,14 +113,17 @@ def test_no_files_want_another_endpoint_or_no_trace(folder: Folder) -> None:
     entries[FUNCTION].spec["environment"]["DB_ENDPOINT"] = "db.evil.example"
     entries[FUNCTION].spec["memory_mb"] = 512
     entries[FUNCTION].spec["tracing"] = "PassThrough"
+    tls, action = ("db-cluster-params-pg16-dev", "parameters.rds.force_ssl"), "payment-processor-errors-dev"
+    entries[f"db-cluster-parameter-group/{tls[0]}"].spec["parameters"]["rds.force_ssl"] = "0"
+    entries[f"cloudwatch-alarm/{action}"].spec["alarm_actions"] = []
     endpoint, tracing = ("payment-processor-dev", "environment.DB_ENDPOINT"), ("payment-processor-dev", "tracing")
 
     def told_of(*, finished: bool) -> set[tuple[str, str]]:
         found = forged_whatever_the_files(config, names, entries, NETWORK, finished=finished)
         return {(entry.id, part.path) for entry, part in found}
 
-    assert told_of(finished=True) == {endpoint, tracing}
-    assert told_of(finished=False) == {tracing}, "the cluster may have been replaced, and the function not yet"
+    assert told_of(finished=True) == {endpoint, tracing, tls, (action, "alarm_actions")}
+    assert told_of(finished=False) == {tracing, tls}, "the cluster may have been replaced, and the function not yet"
 
 
 def test_a_digest_that_the_files_name_is_the_only_one(folder: Folder) -> None:
