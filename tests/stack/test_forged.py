@@ -116,13 +116,16 @@ def test_no_files_want_another_endpoint_or_no_trace(folder: Folder) -> None:
     tls, action = ("db-cluster-params-pg16-dev", "parameters.rds.force_ssl"), "payment-processor-errors-dev"
     entries[f"db-cluster-parameter-group/{tls[0]}"].spec["parameters"]["rds.force_ssl"] = "0"
     entries[f"cloudwatch-alarm/{action}"].spec["alarm_actions"] = []
+    groups = {("payment-processor-dev", "security_group_ids"), ("db-cluster-dev", "security_group_ids")}
+    for place in (FUNCTION, "db-cluster/db-cluster-dev"):
+        entries[place].spec["security_group_ids"] = ["sg-evil"]
     endpoint, tracing = ("payment-processor-dev", "environment.DB_ENDPOINT"), ("payment-processor-dev", "tracing")
 
     def told_of(*, finished: bool) -> set[tuple[str, str]]:
         found = forged_whatever_the_files(config, names, entries, NETWORK, finished=finished)
         return {(entry.id, part.path) for entry, part in found}
 
-    assert told_of(finished=True) == {endpoint, tracing, tls, (action, "alarm_actions")}
+    assert told_of(finished=True) == {endpoint, tracing, tls, (action, "alarm_actions"), *groups}
     assert told_of(finished=False) == {tracing, tls}, "the cluster may have been replaced, and the function not yet"
 
 
