@@ -17,7 +17,7 @@ from tapctl.config import known_environments
 from tapctl.config.problems import read
 from tapctl.config.waivers import GRACE, MAX_DAYS, check, path_of
 from tapctl.engine.drift import Finding, Reason
-from tapctl.engine.waiver import NEVER_WAIVED, REMOVED, live_text, matches
+from tapctl.engine.waiver import NEVER_WAIVED, REMOVED, Waiver, live_text
 from tapctl.errors import ConfigError, ManifestError, Problem, Refused, Status, UsageError
 from tapctl.manifest.lock import Notify, silent
 from tapctl.reconcilers import registry
@@ -74,7 +74,8 @@ def waive(session: Session, targets: Sequence[str], *, reason: str, until: str) 
     rows = [common | table | answer for table in tables]
     add_waivers(path, rows, known_environments(session.invocation.config), session.screen.note)
     for target, table in early.items():
-        if not any(matches(table["address"], one.address) and matches(table["field"], one.field) for one in drifted):
+        written = Waiver(table["address"], table["field"], session.target.identity, reason, last.isoformat())
+        if not any(written.covers(one.address, one.field, one.to_waive) for one in drifted):
             session.screen.warn(f"{target} matches nothing now")
     shown = [f"  {row['address']}.{row['field']}  until {last}" for row in rows]
     record = [{key: str(value) for key, value in row.items()} for row in rows]

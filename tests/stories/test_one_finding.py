@@ -243,6 +243,9 @@ def test_what_somebody_else_has_claimed_is_not_put_back(drifted: World) -> None:
         "waive", "--env", "dev", "sns-topic/alarms-dev.tags.ManagedBy", "--reason", "a tool", "--until", "9d"
     )
     assert (waived.code, "ManagedBy tells whose the resource is, and is never waived" in waived.err) == (6, True)
+    until = ("--reason", "a tool", "--until", "9d")
+    pattern = drifted.tapctl("waive", "--env", "dev", "sns-topic/alarms-dev.tags.Man*", *until)
+    assert (pattern.code, "tags.Man* matches nothing now" in pattern.err) == (0, True), pattern.err
     topics.untag_resource(ResourceArn=topic, TagKeys=["Purpose"])
     topics.tag_resource(ResourceArn=topic, Tags=[{"Key": "ManagedBy", "Value": "tapctl"}])
 
