@@ -113,7 +113,8 @@ def _contradictions(manifest: Manifest, values: Mapping[str, str]) -> Iterator[s
     """The values that another place of the record tells otherwise: whoever writes one of them may forget the other.
 
     An account has one name in a region for the hosts of its clusters; and what the function is given is the cluster's,
-    but for an apply that has made the cluster anew and did not get to the function.
+    but for a run that has given the cluster another identity (an apply that made it anew, a revert of its secret), and
+    is recorded as unfinished until an apply gets to the function.
     """
     writer, reader = values.get("cluster_endpoint", ""), values.get("cluster_reader_endpoint", "")
     ends = {end for host, mark in ((writer, ".cluster-"), (reader, ".cluster-ro-")) if (end := host.partition(mark)[2])}
