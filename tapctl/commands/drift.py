@@ -52,6 +52,7 @@ from tapctl.reconcilers.security_group import SecurityGroup, SecurityGroupOutput
 from tapctl.reconcilers.security_group_rules import OF_EVERY_NEW_GROUP, SecurityGroupRules
 from tapctl.reconcilers.sns_subscription import SnsSubscription
 from tapctl.render.screen import Comparison, Screen, Target
+from tapctl.render.values import truncate
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, open_session
 from tapctl.session.target import Files
@@ -64,10 +65,9 @@ from tapctl.stack.never_wanted import CONSTANT, NOTHING_KNOWN, SET_AFTER_CREATIO
 _NAMED: Final = 5
 """Resources that are named where more are meant."""
 _DESTROYED: Final = "nothing of it is deployed"
-_NO_NETWORK: Final = (
-    "the record does not tell the network of its resources, as every apply writes it there: what the files want of it"
-    " was not compared but for ways in; {apply} writes it anew"
-)
+_NO_NETWORK: Final = "the record does not tell the network of its resources, as every apply writes it there"
+_NO_NETWORK_OF_THE_FILES: Final = "the record tells the network of {told}, and the files that it is of name {named}"
+_NOT_COMPARED: Final = "what the files want of it was not compared but for ways in"
 
 
 def drift(invocation: Invocation, screen: Screen, *, who: bool = False, new_since: str | None = None) -> int:
@@ -470,12 +470,14 @@ def _held_against_the_files(
     config = session.loaded
     if isinstance(config, ConfigError):
         return report
-    network = None
+    network, unlike = None, f"{_NO_NETWORK}: {_NOT_COMPARED}"
     with suppress(ValidationError):
-        told = recorded_network(manifest, config)
+        network, named = recorded_network(manifest, config), str(config.networking)
         # Whoever writes another network into the record may leave the files' hash in it.
-        named = told.reference == str(config.networking) or not _is_of_the_files(session, manifest)
-        network = told if named else None
+        if network.reference != named and _is_of_the_files(session, manifest):
+            unlike = _NO_NETWORK_OF_THE_FILES.format(told=truncate(network.reference), named=named)
+            unlike += f": {_NOT_COMPARED}; see who has written that ({session.command('manifest history')})"
+            network = None
     if snapshot_stays_due(session, manifest, observed):
         config = config.model_copy(update={"final_snapshot": True})
     finished = _is_settled(manifest) and not manifest.unfinished
@@ -487,7 +489,7 @@ def _held_against_the_files(
     report = replace(report, findings=tuple(with_forged(report.findings, written, observed)))
     if network is not None or all(entry.phase is Phase.KEPT for entry in entries.values()):
         return report
-    session.screen.warn(_NO_NETWORK.format(apply=session.command("apply")))
+    session.screen.warn(f"{unlike}; {session.command('apply')} writes it anew")
     return replace(
         report, fields=report.fields + 1, unchecked=report.unchecked + 1, missed=(*report.missed, "networking")
     )
