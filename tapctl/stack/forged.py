@@ -23,6 +23,7 @@ from tapctl.reconcilers.db_parameter_groups import DbParameterGroup
 from tapctl.reconcilers.lambda_function import SENDS_CODE, LambdaFunction
 from tapctl.stack.definition import recorded_stack
 from tapctl.stack.network import NetworkContract
+from tapctl.stack.other_files import may_be_of_other_files
 from tapctl.stack.provenance import provenance_of
 from tapctl.stack.waivers import may_be_door
 
@@ -69,17 +70,30 @@ def forged_whatever_the_files(
 ) -> Iterator[tuple[Entry, Difference]]:
     """List what of these entries no files can want, whichever they are of: another value where no key decides one.
 
-    Rules and statements are left to `tapctl.stack.never_wanted`: most of them are a team's to add.
+    So is a rule or a statement, of ours or not, that no team can have added and no key have changed.
     ``finished``: False where a run was cut off; what is made may then be made for another resource that was replaced.
     """
     provenance = provenance_of(config, names.suffix)
     made = {place: entry for place, entry in entries.items() if entry.phase is Phase.MADE}
     known = {place: entry.outputs or {} for place, entry in made.items()} if finished else {}
-    for entry, part in _unlike(config, names, made, network, known):
-        if part is None or _is_structured(part) or part.path in _DECIDED_BY_MORE.get(entry.type, ()):
-            continue
-        if provenance.is_constant(entry.address, part.path):
+    differences = [(entry, part) for entry, part in _unlike(config, names, made, network, known) if part is not None]
+    for entry, part in differences:
+        if _is_structured(part):
+            beside = (other for at, other in differences if (at, other.path) == (entry, part.path))
+            may_differ = _may_differ(names, entry, part, beside)
+        else:
+            by_more = part.path in _DECIDED_BY_MORE.get(entry.type, ())
+            may_differ = by_more or not provenance.is_constant(entry.address, part.path)
+        if not may_differ:
             yield entry, part
+
+
+def _may_differ(names: Names, entry: Entry, part: Difference, beside: Iterable[Difference]) -> bool:
+    """True if other files may want this rule or statement, or not want it; ``beside``: all that differ in its set."""
+    recorded = part.have is not None
+    opposite = [other.want if recorded else other.have for other in beside]
+    item = part.have if recorded else part.want
+    return may_be_of_other_files(names, entry.type, entry.id, item, (each for each in opposite if each is not None))
 
 
 def _unlike(

@@ -106,15 +106,22 @@ def test_a_record_that_calls_itself_one_of_other_files_hides_nothing_that_no_fil
     ec2.authorize_security_group_ingress(GroupId=group["GroupId"], IpPermissions=[door])
     untraced = {"TracingConfig": {"Mode": "PassThrough"}}
     lambda_.update_function_configuration(FunctionName="payment-processor-dev", MemorySize=2048, **untraced)
+    iam, named = dev.client("iam"), {"RoleName": "lambda-role-dev", "PolicyName": "lambda-policy-dev"}
+    policy = iam.get_role_policy(**named)["PolicyDocument"]
+    policy["Statement"] = [one for one in policy["Statement"] if one["Effect"] == "Allow"]
+    iam.put_role_policy(**named, PolicyDocument=json.dumps(policy))
     forged = dev.manifest()
+    own = forged["entries"][ROLE]["spec"]["inline"]["lambda-policy-dev"]
+    own["statements"] = [one for one in own["statements"] if one["effect"] == "Allow"]
     rules = forged["entries"][RULES]["spec"]["rules"]
     rules.append({**rules[0], "peer": theirs})
     forged["entries"][FUNCTION]["spec"].update(memory_mb=2048, tracing="PassThrough")
     dev.path().write_text(json.dumps({**forged, "config_hash": "0" * 64}))
     told = dev.drift()
     found = {(one["address"], one["field"]): one["live"] for one in told.of_type("finding")}
-    assert {*found} == {(RULES, "rules"), (FUNCTION, "tracing")}
-    assert (told.code, found[RULES, "rules"]["peer"]) == (2, theirs)
+    denied = (ROLE, "inline.lambda-policy-dev.statements")
+    assert {*found} == {(RULES, "rules"), (FUNCTION, "tracing"), denied}
+    assert (told.code, found[RULES, "rules"]["peer"], found[denied]) == (2, theirs, None)
     assert FUNCTION in told.records[-1]["wanted"]["changes"], (
         "files may have wanted that once: it is told, and no drift"
     )
@@ -204,7 +211,7 @@ def test_who_was_let_in_by_a_policy_or_subscribed_is_drift_whatever_is_recorded(
     assert (refused.code, refused.changes) == (6, ())
     # Who hides it by another hash, too, is told of what no files at all can want.
     dev.path().write_text(json.dumps(dev.manifest() | {"config_hash": "0" * 64}))
-    assert {one["field"] for one in dev.drift().of_type("finding")} == {"trust", "inline.more"}
+    assert {one["field"] for one in dev.drift().of_type("finding")} == {"trust.statements", "inline.more"}
 
 
 def test_no_door_is_put_back_that_the_record_alone_tells_of_whatever_files_it_says_it_is_of(dev: World) -> None:
