@@ -7,7 +7,7 @@ is no evidence that an apply made that.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Final
 
 from pydantic import ValidationError
@@ -17,7 +17,7 @@ from tapctl.engine import refs
 from tapctl.engine.diff import Difference, details
 from tapctl.engine.model import address
 from tapctl.engine.record import Entry, Phase, recorded_value
-from tapctl.engine.resources import AnyResource
+from tapctl.engine.resources import AnyResource, Stack
 from tapctl.names import Names
 from tapctl.reconcilers.db_parameter_groups import DbParameterGroup
 from tapctl.reconcilers.lambda_function import SENDS_CODE, LambdaFunction
@@ -44,9 +44,13 @@ def forged(
     In a difference the recorded value is what one has, and that of the files what is wanted. Without exposures, which
     no files want. ``network``: the recorded one; without it only fields that may let others in are compared.
     """
-    yield from _unlike(
-        config, names, entries, network, {place: entry.outputs or {} for place, entry in entries.items()}
-    )
+    known = {place: entry.outputs or {} for place, entry in entries.items()}
+    stack = _stack(config, names, entries, network)
+    yield from _unlike(stack, entries, _all if network else may_be_door, known)
+
+
+def _all(_type: str, _field: str) -> bool:
+    return True
 
 
 def _is_structured(part: Difference) -> bool:
@@ -55,14 +59,18 @@ def _is_structured(part: Difference) -> bool:
 
 
 def unproven(
-    config: Config, names: Names, entries: Mapping[str, Entry], observed: refs.KnownOutputs
+    config: Config,
+    names: Names,
+    entries: Mapping[str, Entry],
+    observed: refs.KnownOutputs,
+    compares: Callable[[str, str], bool],
 ) -> Iterator[tuple[Entry, Difference | None]]:
-    """List, as `forged` does, what may let others in and is not as the files want it with these observed outputs.
+    """List, as `forged` does, what is not as the files want it with these observed outputs, in some fields.
 
     What is made of another resource's outputs is held against AWS's, for who writes one of the two into the record may
-    write both; where AWS does not tell them, it counts as different.
+    write both; where AWS does not tell them, it counts as different. ``compares``: True for a type's field to compare.
     """
-    yield from _unlike(config, names, entries, None, observed, strictly=True)
+    yield from _unlike(_stack(config, names, entries), entries, compares, observed, strictly=True)
 
 
 def forged_whatever_the_files(
@@ -76,7 +84,8 @@ def forged_whatever_the_files(
     provenance = provenance_of(config, names.suffix)
     made = {place: entry for place, entry in entries.items() if entry.phase is Phase.MADE}
     known = {place: entry.outputs or {} for place, entry in made.items()} if finished else {}
-    differences = [(entry, part) for entry, part in _unlike(config, names, made, network, known) if part is not None]
+    unlike = _unlike(_stack(config, names, made, network), made, _all if network else may_be_door, known)
+    differences = [(entry, part) for entry, part in unlike if part is not None]
     for entry, part in differences:
         if _is_structured(part):
             beside = (other for at, other in differences if (at, other.path) == (entry, part.path))
@@ -96,11 +105,15 @@ def _may_differ(names: Names, entry: Entry, part: Difference, beside: Iterable[D
     return may_be_of_other_files(names, entry.type, entry.id, item, (each for each in opposite if each is not None))
 
 
+def _stack(config: Config, names: Names, entries: Mapping[str, Entry], network: NetworkContract | None = None) -> Stack:
+    function = entries.get(address(LambdaFunction.type, names.function))
+    return recorded_stack(config, names, (function and function.confirmed_spec) or {}, network)
+
+
 def _unlike(
-    config: Config,
-    names: Names,
+    stack: Stack,
     entries: Mapping[str, Entry],
-    network: NetworkContract | None,
+    compares: Callable[[str, str], bool],
     known: refs.KnownOutputs,
     *,
     strictly: bool = False,
@@ -109,8 +122,6 @@ def _unlike(
 
     ``strictly``: with the fields that wait for outputs which are not known.
     """
-    function = entries.get(address(LambdaFunction.type, names.function))
-    stack = recorded_stack(config, names, (function and function.confirmed_spec) or {}, network)
     for place, entry in sorted(entries.items()):
         if entry.phase is Phase.KEPT:
             continue
@@ -118,7 +129,7 @@ def _unlike(
             yield entry, None
             continue
         fields = stack[place].reconciler.spec.model_fields.keys() - stack[place].reconciler.leaves(allowed=True)
-        compared = [name for name in sorted(fields) if network or may_be_door(entry.type, name)]
+        compared = [name for name in sorted(fields) if compares(entry.type, name)]
         parts = _differences(stack[place], entry, compared, known, strictly=strictly)
         yield from ((entry, part) for part in parts)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tapctl.config import Config
+from tapctl.config import Config, any_config
 from tapctl.engine.record import Entry, Phase
 from tapctl.names import Names
 from tapctl.reconcilers.iam_role import IamRole, IamRoleSpec
@@ -93,9 +93,12 @@ def other_files(tmp_path: Path) -> dict[str, Config]:
         .put("dev", "database.instance_count", 2)
         .load()["dev"]
     )
+    nobodys = any_config("dev", "123456789012", "us-east-2")
+    nobodys = nobodys.model_copy(update={"database": nobodys.database.model_copy(update={"engine_version": "16.13"})})
     return {"as they are": Folder(tmp_path / "plain").load()["dev"], "added": added, "zip": by_zip} | {
         "bigger": bigger.load()["dev"],
         "hardened": hardened,
+        "nobody's": nobodys,
     }
 
 

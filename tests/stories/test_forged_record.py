@@ -232,6 +232,31 @@ def test_no_door_is_put_back_that_the_record_alone_tells_of_whatever_files_it_sa
     assert live["Environment"]["Variables"]["DB_ENDPOINT"] != "db.evil.example"
 
 
+def test_a_slip_in_the_files_lets_no_record_take_a_safeguard_away(dev: World) -> None:
+    dev.edit("dev.toml", "memory_mb = 1024", "memory_mb = 12")
+    forged = {
+        ("db-cluster-parameter-group/db-cluster-params-pg16-dev", "parameters", "rds.force_ssl"): "0",
+        ("cloudwatch-alarm/db-cpu-0-dev", "actions_enabled", ""): False,
+        ("rds-event-subscription/db-cluster-events-dev", "enabled", ""): False,
+        (TOPIC, "signature_version", ""): "1",
+        (TOPIC, "kms_key_arn", ""): "",
+        ("db-cluster/db-cluster-dev", "tags", "Environment"): "prod",
+    }
+
+    def weaken(entries: dict[str, Any]) -> None:
+        for (address, field, member), value in forged.items():
+            spec = entries[address]["spec"]
+            spec[field] = {**spec[field], member: value} if member else value
+
+    forge(dev, weaken)
+    told = dev.drift()
+    found = {(one["address"], one["field"]): one["note"] for one in told.of_type("finding")}
+    assert {*found} == {(address, f"{field}.{member}" if member else field) for address, field, member in forged}
+    assert all(note.startswith("recorded otherwise than the files") for note in found.values()), found
+    answer = dev.tapctl("revert", "--env", "dev", "--yes")
+    assert (answer.code, answer.changes) == (6, ()), answer.err
+
+
 def test_an_emptied_record_is_no_ok_of_a_live_parity_nor_of_a_drift_without_the_file(dev: World) -> None:
     forge(dev, lambda entries: entries.clear())
     destroyed = dev.manifest() | {"environment": "staging", "suffix": "staging", "region": "us-west-2"}
