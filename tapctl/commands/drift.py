@@ -21,7 +21,13 @@ from tapctl.commands.older import warn_of_old_record
 from tapctl.commands.plan import snapshot_stays_due
 from tapctl.commands.restore import continuing
 from tapctl.commands.subscribers import tell_of_subscribers
-from tapctl.commands.unfinished_destroy import is_cut_off, is_gone_from_aws, unfinished_destroy, with_destroy
+from tapctl.commands.unfinished_destroy import (
+    earlier_versions,
+    is_gone_from_aws,
+    removed_by_destroy,
+    unfinished_destroy,
+    with_destroy,
+)
 from tapctl.commands.unfinished_upgrade import with_upgrade
 from tapctl.commands.waivers import WaiverTally, waivers_for, warn_of_idle_waivers
 from tapctl.commands.wanted import recorded_network, wanted_beside
@@ -261,12 +267,15 @@ def compare_recorded(
     theirs = {one.address for one in unrecorded if one.reason is Reason.FOREIGN and not deployed}
     judged = {address: seen for address, seen in beside.items() if address not in theirs}
     never_made = [Finding(address, _type_of(address), WHOLE_RESOURCE, Reason.NEVER_MADE) for address in lacking]
+    lost = gone if deployed and _is_of_the_files(session, manifest) else []
+    earlier = earlier_versions(session, manifest)
+    removed = removed_by_destroy(session.loaded, manifest, observed, lost, earlier)
     destroyed = unfinished_destroy(session, manifest) if unrecorded or never_made else None
     there = {one.address for one in unrecorded if one.reason is Reason.UNRECORDED}
     there |= {address for address, seen in observed.items() if not is_gone_from_aws(seen)}
     findings = [
         *phase_findings(misplaced),
-        *with_destroy([*unrecorded, *never_made], destroyed, gone=gone, there=there),
+        *with_destroy([*unrecorded, *never_made], destroyed, gone=gone, there=there, removed=removed),
         *never_wanted_findings(
             session.names, report, {**observed, **judged}, entries, outputs=_outputs_of_a_whole(manifest)
         ),
@@ -282,9 +291,7 @@ def compare_recorded(
         missed=(*report.missed, *unseen),
         unfinished=manifest.unfinished,
     )
-    lost = gone if deployed and _is_of_the_files(session, manifest) else []
-    by_destroy = is_cut_off(session.loaded, manifest, observed, lost)
-    return Compared(entries, observed, beside, report, continuing(session, manifest), by_destroy=by_destroy)
+    return Compared(entries, observed, beside, report, continuing(session, manifest), by_destroy=bool(removed))
 
 
 def _type_of(address: str) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from functools import partial
+from itertools import islice
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -168,6 +169,22 @@ def last_version(store: Store, suffix: str) -> Manifest | None:
     if broken:
         raise broken[0]
     return None
+
+
+def ends_of_runs(store: Store, manifest: Manifest) -> Iterator[Manifest]:
+    """Read the last kept version of each run, its own too, that is before this one, newest first; of the last few runs.
+
+    Files that cannot be used, and versions of another place, are none.
+    """
+    last: dict[str, str] = {}
+    for name in reversed(store.list_history(manifest.suffix)):
+        if (match := _VERSION.fullmatch(name)) and int(match[1]) < manifest.serial:
+            last.setdefault(name.partition("-")[2], name)
+    for name in islice(last.values(), _TRIED):
+        read_own = partial(_read_own_version, place=_place(manifest))
+        version = _tried(store, manifest.suffix, name, lambda *_: None, read_own)
+        if version is not None:
+            yield version
 
 
 def unlocks(store: Store, suffix: str, broken: Broken | None = None) -> list[Unlock]:
