@@ -13,8 +13,7 @@ from tapctl.commands.plan import snapshot_stays_due
 from tapctl.commands.safeguards import is_safeguard, is_stronger, may_guard
 from tapctl.commands.targets import place
 from tapctl.engine.drift import Finding, Reason
-from tapctl.engine.model import Observed
-from tapctl.engine.observe import Observations
+from tapctl.engine.observe import Observations, observed_outputs
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.resources import Stack
 from tapctl.errors import ConfigError
@@ -166,11 +165,7 @@ def _not_of_the_files(
     if snapshot_stays_due(session, entries, observed):
         config = config.model_copy(update={"final_snapshot": True})
     others: dict[str, list[str]] = defaultdict(list)
-    live = {
-        address: seen.outputs.model_dump()
-        for address, seen in observed.items()
-        if isinstance(seen, Observed) and seen.outputs is not None
-    }
+    live = observed_outputs(observed)
     for entry, part in unproven(
         config, session.names, entries, live, lambda type_, name: _opens(type_, name) or may_guard(type_, name)
     ):
