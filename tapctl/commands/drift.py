@@ -26,7 +26,6 @@ from tapctl.commands.unfinished_upgrade import with_upgrade
 from tapctl.commands.waivers import WaiverTally, waivers_for, warn_of_idle_waivers
 from tapctl.commands.wanted import recorded_network, wanted_beside
 from tapctl.commands.who import with_causes, with_who
-from tapctl.config import Config, any_config
 from tapctl.engine.diff import Difference
 from tapctl.engine.drift import (
     PHASE,
@@ -48,7 +47,6 @@ from tapctl.manifest.history import last_version
 from tapctl.manifest.manifest import Manifest, is_of_tomorrow
 from tapctl.names import Names
 from tapctl.reconcilers import kept_without_reason, never_compared, observations_for, registry
-from tapctl.reconcilers.db_cluster import DbCluster
 from tapctl.reconcilers.iam_role import IamRole
 from tapctl.reconcilers.security_group import SecurityGroup, SecurityGroupOutputs
 from tapctl.reconcilers.security_group_rules import OF_EVERY_NEW_GROUP, SecurityGroupRules
@@ -58,11 +56,10 @@ from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, open_session
 from tapctl.session.target import Files
 from tapctl.stack.definition import planned_stack
-from tapctl.stack.forged import forged, forged_whatever_the_files
+from tapctl.stack.forged import any_files, forged, forged_whatever_the_files
 from tapctl.stack.image import FIELD as IMAGE_FIELD
 from tapctl.stack.image import tags_of
 from tapctl.stack.never_wanted import CONSTANT, NOTHING_KNOWN, SET_AFTER_CREATION, holds, let_in, never_wanted
-from tapctl.stack.provenance import with_value
 
 _NAMED: Final = 5
 """Resources that are named where more are meant."""
@@ -471,7 +468,7 @@ def _held_against_the_files(
     cannot be used: what all files want stands in for them.
     """
     usable = not isinstance(session.loaded, ConfigError)
-    config = session.config if usable else _any_files(manifest)
+    config = session.config if usable else any_files(manifest.environment, session.names, entries)
     of_these = usable and _is_of_the_files(session, manifest)
     network = None
     with suppress(ValidationError):
@@ -493,15 +490,6 @@ def _held_against_the_files(
     return replace(
         report, fields=report.fields + 1, unchecked=report.unchecked + 1, missed=(*report.missed, "networking")
     )
-
-
-def _any_files(manifest: Manifest) -> Config:
-    """A configuration in place of files that cannot be used, of the recorded major version, which is in names."""
-    config = any_config(manifest.environment, manifest.account, manifest.region)
-    cluster = next((one.spec for one in manifest.entries.values() if one.type == DbCluster.type), {})
-    version = str(cluster.get("engine_version", ""))
-    known = version.partition(".")[0].isdecimal()
-    return with_value(config, "database.engine_version", version) if known else config
 
 
 def with_forged(

@@ -12,24 +12,25 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from tapctl.config import Config
+from tapctl.config import Config, any_config
 from tapctl.engine import refs
 from tapctl.engine.diff import Difference, details
 from tapctl.engine.model import address
 from tapctl.engine.record import Entry, Phase, recorded_value
 from tapctl.engine.resources import AnyResource, Stack
 from tapctl.names import Names
+from tapctl.reconcilers.db_cluster import DbCluster
 from tapctl.reconcilers.db_parameter_groups import DbParameterGroup
 from tapctl.reconcilers.lambda_function import SENDS_CODE, LambdaFunction
 from tapctl.stack.definition import recorded_stack
 from tapctl.stack.network import NetworkContract
 from tapctl.stack.other_files import may_be_of_other_files
-from tapctl.stack.provenance import provenance_of
+from tapctl.stack.provenance import Provenance, provenance_of, with_value
 from tapctl.stack.waivers import may_be_door
 
 _DECIDED_BY_MORE: Final[Mapping[str, Collection[str]]] = {
     # Another kind of package comes with other keys, which its table has only then.
-    LambdaFunction.type: SENDS_CODE | {"handler"},
+    LambdaFunction.type: SENDS_CODE | {"handler", "runtime"},
     # A parameter of the team's may bring a library along.
     DbParameterGroup.type: {"parameters.shared_preload_libraries"},
 }
@@ -63,14 +64,21 @@ def unproven(
     names: Names,
     entries: Mapping[str, Entry],
     observed: refs.KnownOutputs,
-    compares: Callable[[str, str], bool],
-) -> Iterator[tuple[Entry, Difference | None]]:
-    """List, as `forged` does, what is not as the files want it with these observed outputs, in some fields.
+    guards: Callable[[str, str], bool],
+) -> Iterator[tuple[str, str]]:
+    """List address and path of what opens or guards, and is not recorded as the files want it with these outputs.
 
     What is made of another resource's outputs is held against AWS's, for who writes one of the two into the record may
-    write both; where AWS does not tell them, it counts as different. ``compares``: True for a type's field to compare.
+    write both; where AWS does not tell them, it counts as different. ``guards``: True for a type's path that guards.
     """
-    yield from _unlike(_stack(config, names, entries), entries, compares, observed, strictly=True)
+    stack = _stack(config, names, entries)
+    for entry, part in _unlike(stack, entries, _all, observed, strictly=True):
+        if part is None:
+            continue
+        name = part.path.partition(".")[0]
+        made = refs.needs(getattr(stack[entry.address].spec, name))
+        if made or may_be_door(entry.type, name) or guards(entry.type, part.path):
+            yield entry.address, part.path
 
 
 def forged_whatever_the_files(
@@ -92,9 +100,25 @@ def forged_whatever_the_files(
             may_differ = _may_differ(names, entry, part, beside)
         else:
             by_more = part.path in _DECIDED_BY_MORE.get(entry.type, ())
-            may_differ = by_more or not provenance.is_constant(entry.address, part.path)
+            may_differ = by_more or _may_be(provenance, entry, part)
         if not may_differ:
             yield entry, part
+
+
+def any_files(environment: str, names: Names, entries: Mapping[str, Entry]) -> Config:
+    """A configuration in place of files that cannot be used, of the recorded major version, which is in names."""
+    config = any_config(environment, names.account, names.region)
+    cluster = entries.get(address(DbCluster.type, names.cluster))
+    version = str(cluster.spec.get("engine_version")) if cluster else ""
+    known = version.partition(".")[0].isdecimal()
+    return with_value(config, "database.engine_version", version) if known else config
+
+
+def _may_be(provenance: Provenance, entry: Entry, part: Difference) -> bool:
+    """True if other files may want the recorded value; an item of a set by itself tells no value."""
+    if provenance.is_constant(entry.address, part.path):
+        return False
+    return part.item or provenance.may_be(entry.address, part.path, part.have)
 
 
 def _may_differ(names: Names, entry: Entry, part: Difference, beside: Iterable[Difference]) -> bool:
