@@ -32,7 +32,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum, StrEnum
 
-from tapctl.safety.redaction import redact
+from tapctl.safety.redaction import hide_paths_within, redact
 
 
 class ExitCode(IntEnum):
@@ -301,7 +301,8 @@ class AwsError(TapctlError):
         self.service = service
         self.operation = operation
         self.aws_code = aws_code
-        self.message = redact(message)
+        # SNS repeats the address of a receiver of alarms, whose path lets somebody in.
+        self.message = redact(hide_paths_within(message) if service == "sns" else message)
         self.request_id = request_id
         self.status = status
         where = f" (request {request_id})" if request_id else ""

@@ -83,7 +83,7 @@ def advise(
     left = _left_by_revert(session, entries, findings, observed)
     theirs = {one.address: _taking_back(one, session, entries, observed) for one in report.findings if _is_theirs(one)}
     theirs |= _taken_by_others(session, entries, observed)
-    removed = {Reason.DELETE_INTERRUPTED, Reason.NEVER_MADE} if by_destroy else {Reason.DELETE_INTERRUPTED}
+    removed = (Reason.DELETE_INTERRUPTED, Reason.REMOVED)
     # An apply makes none of them again before somebody has said where the cluster's data comes from.
     no_cluster = by_destroy and all(entry.type != DbCluster.type for entry in entries.values())
     lost_data = no_cluster or any(one.type == DbCluster.type and one.reason in removed for one in report.findings)

@@ -21,7 +21,13 @@ from tapctl.commands.older import warn_of_old_record
 from tapctl.commands.plan import snapshot_stays_due
 from tapctl.commands.restore import continuing
 from tapctl.commands.subscribers import tell_of_subscribers
-from tapctl.commands.unfinished_destroy import is_cut_off, is_gone_from_aws, unfinished_destroy, with_destroy
+from tapctl.commands.unfinished_destroy import (
+    earlier_versions,
+    is_gone_from_aws,
+    removed_by_destroy,
+    unfinished_destroy,
+    with_destroy,
+)
 from tapctl.commands.unfinished_upgrade import with_upgrade
 from tapctl.commands.waivers import WaiverTally, waivers_for, warn_of_idle_waivers
 from tapctl.commands.wanted import recorded_network, wanted_beside
@@ -52,6 +58,7 @@ from tapctl.reconcilers.security_group import SecurityGroup, SecurityGroupOutput
 from tapctl.reconcilers.security_group_rules import OF_EVERY_NEW_GROUP, SecurityGroupRules
 from tapctl.reconcilers.sns_subscription import SnsSubscription
 from tapctl.render.screen import Comparison, Screen, Target
+from tapctl.render.values import truncate
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, open_session
 from tapctl.session.target import Files
@@ -64,10 +71,9 @@ from tapctl.stack.never_wanted import CONSTANT, NOTHING_KNOWN, SET_AFTER_CREATIO
 _NAMED: Final = 5
 """Resources that are named where more are meant."""
 _DESTROYED: Final = "nothing of it is deployed"
-_NO_NETWORK: Final = (
-    "the record does not tell the network of its resources, as every apply writes it there: what the files want of it"
-    " was not compared but for ways in; {apply} writes it anew"
-)
+_NO_NETWORK: Final = "the record does not tell the network of its resources, as every apply writes it there"
+_NO_NETWORK_OF_THE_FILES: Final = "the record tells the network of {told}, and the files that it is of name {named}"
+_NOT_COMPARED: Final = "what the files want of it was not compared but for ways in"
 
 
 def drift(invocation: Invocation, screen: Screen, *, who: bool = False, new_since: str | None = None) -> int:
@@ -258,12 +264,15 @@ def compare_recorded(
     theirs = {one.address for one in unrecorded if one.reason is Reason.FOREIGN and not deployed}
     judged = {address: seen for address, seen in beside.items() if address not in theirs}
     never_made = [Finding(address, _type_of(address), WHOLE_RESOURCE, Reason.NEVER_MADE) for address in lacking]
+    lost = gone if deployed and _is_of_the_files(session, manifest) else []
+    earlier = earlier_versions(session, manifest)
+    removed = removed_by_destroy(session.loaded, manifest, observed, lost, earlier)
     destroyed = unfinished_destroy(session, manifest) if unrecorded or never_made else None
     there = {one.address for one in unrecorded if one.reason is Reason.UNRECORDED}
     there |= {address for address, seen in observed.items() if not is_gone_from_aws(seen)}
     findings = [
         *phase_findings(misplaced),
-        *with_destroy([*unrecorded, *never_made], destroyed, gone=gone, there=there),
+        *with_destroy([*unrecorded, *never_made], destroyed, gone=gone, there=there, removed=removed),
         *never_wanted_findings(
             session.names, report, {**observed, **judged}, entries, outputs=_outputs_of_a_whole(manifest)
         ),
@@ -279,9 +288,7 @@ def compare_recorded(
         missed=(*report.missed, *unseen),
         unfinished=manifest.unfinished,
     )
-    lost = gone if deployed and _is_of_the_files(session, manifest) else []
-    by_destroy = is_cut_off(session.loaded, manifest, observed, lost)
-    return Compared(entries, observed, beside, report, continuing(session, manifest), by_destroy=by_destroy)
+    return Compared(entries, observed, beside, report, continuing(session, manifest), by_destroy=bool(removed))
 
 
 def _type_of(address: str) -> str:
@@ -470,11 +477,14 @@ def _held_against_the_files(
     usable = not isinstance(session.loaded, ConfigError)
     config = session.config if usable else any_files(manifest.environment, session.names, entries)
     of_these = usable and _is_of_the_files(session, manifest)
-    network = None
+    network, unlike = None, f"{_NO_NETWORK}: {_NOT_COMPARED}"
     with suppress(ValidationError):
-        told = recorded_network(manifest, config)
+        network, named = recorded_network(manifest, config), str(config.networking)
         # Whoever writes another network into the record may leave the files' hash in it.
-        network = told if told.reference == str(config.networking) or not of_these else None
+        if network.reference != named and of_these:
+            unlike = _NO_NETWORK_OF_THE_FILES.format(told=truncate(network.reference), named=named)
+            unlike += f": {_NOT_COMPARED}; see who has written that ({session.command('manifest history')})"
+            network = None
     if usable and snapshot_stays_due(session, manifest.entries, observed):
         config = config.model_copy(update={"final_snapshot": True})
     finished = _is_settled(manifest) and not manifest.unfinished
@@ -486,7 +496,7 @@ def _held_against_the_files(
     report = replace(report, findings=tuple(with_forged(report.findings, written, observed)))
     if network is not None or all(entry.phase is Phase.KEPT for entry in entries.values()):
         return report
-    session.screen.warn(_NO_NETWORK.format(apply=session.command("apply")))
+    session.screen.warn(f"{unlike}; {session.command('apply')} writes it anew")
     return replace(
         report, fields=report.fields + 1, unchecked=report.unchecked + 1, missed=(*report.missed, "networking")
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final
 
 from tapctl.engine.diff import Difference, details
 from tapctl.errors import ConfigError, ManifestError, Status
-from tapctl.manifest.history import Unlock, diff_run, unlocks, version, versions
+from tapctl.manifest.history import Place, Unlock, diff_run, unlocks, version, versions
 from tapctl.manifest.manifest import Manifest, dump
 from tapctl.manifest.s3 import S3Store
 from tapctl.manifest.store import Store
@@ -53,9 +53,7 @@ def recorded(invocation: Invocation, screen: Screen) -> tuple[Manifest, str]:
 
 def _version(invocation: Invocation, screen: Screen, serial: int) -> Manifest:
     target, store, _ = _read(invocation, screen)
-    manifest = version(store, target.suffix, serial)
-    if manifest is not None:
-        _tell_of_elsewhere(screen, target, [manifest])
+    manifest = version(store, target.suffix, serial, _place(target))
     if manifest is None:
         raise ManifestError(
             f"there is no version {serial} of the record of {target.suffix}",
@@ -66,7 +64,7 @@ def _version(invocation: Invocation, screen: Screen, serial: int) -> Manifest:
 
 
 def _read(invocation: Invocation, screen: Screen) -> tuple[Target, Store, Manifest | None]:
-    """The target, its store and its record; that of now is checked to be this target's, older versions may not be.
+    """The target, its store and its record; that of now is checked to be this target's.
 
     Raises:
         ManifestError: the record cannot be read, or is of another environment or suffix.
@@ -86,8 +84,8 @@ def history(invocation: Invocation, screen: Screen) -> int:
     """List the runs that wrote the record, each with who it was and what it changed, newest last."""
     target, store, _ = _read(invocation, screen)
     broken: dict[str, ManifestError] = {}
-    listed, older = versions(store, target.suffix, MAX_LISTED + 1, broken.__setitem__)
-    if not listed:
+    listed, older = versions(store, target.suffix, MAX_LISTED + 1, broken.__setitem__, _place(target))
+    if not listed and not broken:
         raise ManifestError(
             f"there is no record of {target.suffix}",
             evidence=f"nothing at {store.location(target.suffix)}",
@@ -108,7 +106,6 @@ def history(invocation: Invocation, screen: Screen) -> int:
     ]
     for record in taken_away:
         records.insert(sum(each["when"] <= record["when"] for each in records), record)
-    _tell_of_elsewhere(screen, target, listed[hidden:])
     records += [_broken_record(name, error) for name, error in sorted(broken.items())]
     screen.table(_COLUMNS, [[str(record.get(column, "")) for column in _COLUMNS] for record in records], records)
     if older + hidden:
@@ -124,15 +121,8 @@ def history(invocation: Invocation, screen: Screen) -> int:
     return invocation.finish(screen, None, error.exit_code, counts, f"{summary} · {len(broken)} cannot be used")
 
 
-def _tell_of_elsewhere(screen: Screen, target: Target, told: Iterable[Manifest]) -> None:
-    """Name the versions of another environment, account or region than the target's: none of them is to be put back."""
-    place = target.env, target.account, target.region
-    places = {one.serial: (one.environment, one.account, one.region) for one in told}
-    for serial, (environment, account, region) in sorted(places.items()):
-        if (environment, account, region) != place:
-            screen.warn(
-                f"serial {serial} is of {environment} in account {account}, {region}, and not of {target.suffix}"
-            )
+def _place(target: Target) -> Place:
+    return target.env, target.account, target.region
 
 
 def _run_record(written: Sequence[Manifest], before: Manifest | None) -> dict[str, Any]:
@@ -229,7 +219,8 @@ def _broken_error(where: str, broken: Mapping[str, ManifestError]) -> ManifestEr
     return ManifestError(
         f"{count} of the history beside {where} cannot be used",
         evidence="\n".join([*names[:_NAMED], *more]),
-        hint="tapctl writes no such file: see who has put it there, and move it away; the record itself is another one",
+        hint="tapctl writes no such file beside this record: see who has put it there, and move it away; the record "
+        "itself is another one",
     )
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from tapctl.commands.manifest import recorded
 from tapctl.engine.model import address
-from tapctl.engine.record import Phase
+from tapctl.engine.record import Entry, Phase
 from tapctl.errors import ManifestError, Status, UsageError
 from tapctl.manifest.manifest import Manifest
 from tapctl.names import Names
@@ -31,6 +31,8 @@ _OUTPUTS: Final = {
     "topic_arn": ("sns-topic", "arn"),
 }
 """Name of an output to the type of its resource and the field there."""
+_GIVEN: Final = {"DB_ENDPOINT": "cluster_endpoint", "DB_SECRET_ARN": "secret_arn"}
+"""Variable of the function to the output that it is given."""
 _VALUE: Final = re.compile(r"[A-Za-z0-9/_.:!+=,@-]{1,2048}")
 """A host, an ARN, a name or an id: a single word to every shell."""
 
@@ -50,6 +52,12 @@ def outputs(invocation: Invocation, screen: Screen, name: str | None) -> int:
     _check(manifest, where, values)
     if name is not None and name not in values:
         raise UsageError(f"there is no output {name}", hint=f"there are: {', '.join(sorted(values))}")
+    if unsure := [each for each in _not_borne_out(manifest) if each in values and name in (None, each)]:
+        drift = invocation.command_line_for("drift", Target(manifest.environment, manifest.suffix))
+        screen.warn(
+            f"no other place of the record of {manifest.suffix} bears out {', '.join(unsure)}: "
+            f"{drift} holds it against AWS"
+        )
     if name is not None:
         screen.document(values[name], {"type": "output", "name": name, "value": values[name]})
     else:
@@ -112,21 +120,44 @@ def _own_values(manifest: Manifest) -> dict[str, str]:
 def _contradictions(manifest: Manifest, values: Mapping[str, str]) -> Iterator[str]:
     """The values that another place of the record tells otherwise: whoever writes one of them may forget the other.
 
-    An account has one name in a region for the hosts of its clusters; and what the function is given is the cluster's,
-    but for a run that has given the cluster another identity (an apply that made it anew, a revert of its secret), and
-    is recorded as unfinished until an apply gets to the function.
+    An account has one name in a region for the hosts of its clusters, so what the function is given is the cluster's
+    in any record; but for the secret, which a run may have changed (an apply that made the cluster anew, a revert)
+    before an apply gets to the function.
     """
     writer, reader = values.get("cluster_endpoint", ""), values.get("cluster_reader_endpoint", "")
     ends = {end for host, mark in ((writer, ".cluster-"), (reader, ".cluster-ro-")) if (end := host.partition(mark)[2])}
     if len(ends) > 1:
         yield f"cluster_endpoint = {writer:.200}, and cluster_reader_endpoint = {reader:.200}"
-    function = next((one for one in manifest.entries.values() if one.type == LambdaFunction.type), None)
-    given = function.spec.get("environment") if function and function.phase is Phase.MADE else None
-    if manifest.unfinished or not isinstance(given, dict):
-        return
-    for variable, name in (("DB_ENDPOINT", "cluster_endpoint"), ("DB_SECRET_ARN", "secret_arn")):
-        if name in values and given.get(variable, values[name]) != values[name]:
-            yield f"{name} = {values[name]:.200}, and {variable} of the function = {given[variable]!s:.200}"
+    finished = _is_finished(manifest)
+    same_host = finished or not os.environ.get("AWS_ENDPOINT_URL")  # another emulator may name each cluster's anew
+    held = {"cluster_endpoint": same_host, "secret_arn": finished}
+    for given in _given(manifest):
+        for variable, name in _GIVEN.items():
+            if held[name] and name in values and given.get(variable, values[name]) != values[name]:
+                yield f"{name} = {values[name]:.200}, and {variable} of the function = {given[variable]!s:.200}"
+
+
+def _not_borne_out(manifest: Manifest) -> list[str]:
+    """The outputs that the function is given, where the record does not tell that it is."""
+    known = set().union(*_given(manifest)) if _is_finished(manifest) else set()
+    return [name for variable, name in _GIVEN.items() if variable not in known]
+
+
+def _is_finished(manifest: Manifest) -> bool:
+    """True if no run is recorded as cut off, at the function or elsewhere."""
+    function = _function(manifest)
+    return not manifest.unfinished and function is not None and function.phase is Phase.MADE
+
+
+def _given(manifest: Manifest) -> list[Mapping[str, object]]:
+    """The variables that the function is recorded with, and those that it was confirmed with last."""
+    function = _function(manifest)
+    specs = (function.spec, function.confirmed_spec or {}) if function else ()
+    return [given for spec in specs if isinstance(given := spec.get("environment"), dict)]
+
+
+def _function(manifest: Manifest) -> Entry | None:
+    return next((one for one in manifest.entries.values() if one.type == LambdaFunction.type), None)
 
 
 def output_values(manifest: Manifest) -> dict[str, str]:

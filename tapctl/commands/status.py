@@ -43,7 +43,8 @@ _ALARMS_A_CALL: Final = 100
 _KINDS: Final = {
     Reason.DESTROY_UNFINISHED: "destroy",
     Reason.DESTROY_LEFT: "destroy",
-    Reason.NEVER_MADE: "never made",
+    Reason.NEVER_MADE: "not there",
+    Reason.REMOVED: "not there",
     Reason.UNDER_WAY: "under way",
 }
 """The reasons that are told apart from others of their state; of what a run is changing the run is told."""
@@ -330,7 +331,7 @@ def _findings(session: Session, compared: Compared, named: Mapping[str, ExitCode
         yield Problem(f"DRIFT: {len(drifted)} drifted ({_listed(drifted)})")
     for address in sorted(groups["reboot"]):
         yield Problem(f"{address} waits for a reboot")
-    if lacking := groups["never made"]:
+    if lacking := groups["not there"]:
         yield Problem(f"not there: {_listed(lacking)}: {_removing(session, compared)} goes on", ExitCode.INCOMPLETE)
     if groups["destroy"]:
         goes_on = f"by its certificate a destroy did not finish: {session.command('destroy')} goes on"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +10,7 @@ from tapctl.engine.plan import Action, Change
 from tapctl.errors import AwsError, ConfigError
 from tapctl.reconcilers.sns_subscription import SnsSubscription, is_confirmed, subscriber, subscriptions
 from tapctl.reconcilers.sns_topic import SnsTopic
+from tapctl.safety.redaction import host_alone
 from tapctl.session.session import Session
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def tell_of_ended_subscriptions(session: Session, going: Collection[str]) -> tup
         session.screen.warn(
             f"{session.names.topic} has subscribers that others have added, and they go with it: {_listed(others)}"
         )
-    return tuple(address(SnsSubscription.type, f"{session.names.topic}/{_shown(each)}") for each in others)
+    return tuple(address(SnsSubscription.type, f"{session.names.topic}/{host_alone(each)}") for each in others)
 
 
 def _live(session: Session, addresses: Collection[str]) -> list[SubscriptionTypeDef] | None:
@@ -106,13 +106,6 @@ def tell_of_confirmations(session: Session, changes: Iterable[Change]) -> None:
 
 
 def _listed(subscribers: Collection[str]) -> str:
-    shown = sorted(map(_shown, subscribers))
+    shown = sorted(map(host_alone, subscribers))
     more = [f"{len(shown) - _MOST} more"] if len(shown) > _MOST else []
     return ", ".join([*shown[:_MOST], *more])
-
-
-def _shown(subscriber: str) -> str:
-    """The receiver; of an address on the web only the host: the rest may let somebody in."""
-    protocol, is_web, rest = subscriber.partition("://")
-    host = re.split("[/?#]", rest, maxsplit=1)[0].rpartition("@")[2]
-    return f"{protocol}://{host}/…" if is_web else subscriber

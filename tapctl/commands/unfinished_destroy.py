@@ -1,4 +1,4 @@
-"""A destroy of ours that did not finish: what its certificate says of the resources that the record does not hold.
+"""A destroy of ours that did not finish: what its certificate, or the history, says of what the record does not hold.
 
 Whoever may write the record may write the certificate, too, and no more: so AWS has to bear it out, it speaks for the
 resources that it names alone, and what is there counts as not compared, whatever it says.
@@ -17,8 +17,9 @@ from tapctl.config import Config
 from tapctl.engine.drift import Finding, Reason
 from tapctl.engine.model import Observed, address
 from tapctl.engine.observe import Absent, Observation, Observations
-from tapctl.engine.record import Phase
-from tapctl.errors import AwsError, ConfigError, StoreFailed
+from tapctl.engine.record import Entry, Phase
+from tapctl.errors import AwsError, ConfigError, StoreFailed, TapctlError
+from tapctl.manifest.history import ends_of_runs
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers import registry
 from tapctl.session.session import Session
@@ -36,22 +37,40 @@ def unfinished_destroy(session: Session, manifest: Manifest) -> EarlierCertifica
     return told if told is not None and not told.complete and told.run == manifest.run else None
 
 
-def is_cut_off(
-    loaded: Config | ConfigError, manifest: Manifest, observed: Observations, lacking: Collection[str]
-) -> bool:
-    """True if a destroy was cut off: what is wanted was being removed, by no apply, and something of it is gone.
+def removed_by_destroy(
+    loaded: Config | ConfigError,
+    manifest: Manifest,
+    observed: Observations,
+    lacking: Collection[str],
+    earlier: Iterable[Manifest],
+) -> frozenset[str]:
+    """The addresses of what a destroy that was cut off has removed: it is wanted, and gone, and no apply was at work.
 
-    ``lacking``: the addresses of what the files that were applied last want, and neither record nor AWS has: of these
-    alone nobody knows who has removed them, or if another tapctl has never made them. By the record's word alone, with
-    nothing gone, no destroy was begun. Without usable files all that was being removed may be wanted.
+    ``lacking``: the addresses of what the files that were applied last want, and neither record nor AWS has.
+    ``earlier``: versions of the record, newest first, read as long as any is looked for. By the record's word alone no
+    destroy was begun, since whoever follows that removes what runs: one of them has to hold what is gone. Without
+    usable files all that was being removed may be wanted.
     """
+    if manifest.unfinished:
+        return frozenset()
     leaving = {address for address, entry in manifest.entries.items() if entry.phase is Phase.LEAVING}
-    if manifest.unfinished or not leaving:
-        return False
-    if isinstance(loaded, ConfigError):
-        return any(is_gone_from_aws(observed[address]) for address in leaving)
-    going = leaving & planned_addresses(loaded, manifest.suffix)
-    return any(lacking or is_gone_from_aws(observed[address]) for address in going)
+    wanted = leaving if isinstance(loaded, ConfigError) else leaving & planned_addresses(loaded, manifest.suffix)
+    gone = frozenset(lacking).union(address for address in wanted if is_gone_from_aws(observed[address]))
+    held: set[str] = set()
+    versions = iter(earlier)
+    while held < gone and (version := next(versions, None)):
+        held |= {address for address in gone if _is_deployed(version.entries.get(address))}
+    return frozenset(held)
+
+
+def _is_deployed(entry: Entry | None) -> bool:
+    return entry is not None and entry.phase in (Phase.MADE, Phase.LEAVING)
+
+
+def earlier_versions(session: Session, manifest: Manifest) -> Iterator[Manifest]:
+    """What each run before has left of the record, newest first; a history that cannot be read tells nothing."""
+    with suppress(TapctlError):
+        yield from ends_of_runs(session.store, manifest)
 
 
 def is_gone_from_aws(seen: Observation) -> bool:
@@ -65,16 +84,21 @@ def with_destroy(
     *,
     gone: Collection[str],
     there: Collection[str],
+    removed: Collection[str] = (),
 ) -> Iterator[Finding]:
-    """The findings on what is not recorded, where the destroy of this certificate explains them.
+    """The findings on what is not recorded, where the destroy of this certificate explains them, or one that has none.
 
     ``gone``, ``there``: the addresses of what the files want and neither record nor AWS has, and of what is there and
-    recorded, or ours.
+    recorded, or ours. ``removed``: as `removed_by_destroy` tells them.
     """
     told = certificate if certificate is not None and _is_borne_out(certificate, gone, there) else None
     for one in findings:
-        is_named = told is not None and one.reason in _BY_DESTROY and _names(told, one)
-        yield replace(one, reason=_BY_DESTROY[one.reason]) if is_named else one
+        if told is not None and one.reason in _BY_DESTROY and _names(told, one):
+            yield replace(one, reason=_BY_DESTROY[one.reason])
+        elif one.reason is Reason.NEVER_MADE and one.address in removed:
+            yield replace(one, reason=Reason.REMOVED)
+        else:
+            yield one
 
 
 def _is_borne_out(certificate: EarlierCertificate, gone: Collection[str], there: Collection[str]) -> bool:

@@ -13,6 +13,7 @@ from tapctl.engine.waiver import DETAILS, Waiver, live_text, matches
 from tapctl.errors import TapctlError
 from tapctl.names import Names
 from tapctl.render.screen import Screen
+from tapctl.safety.redaction import hide_paths_within
 from tapctl.session.session import Session
 from tapctl.stack.waivers import waivers_of
 
@@ -149,4 +150,4 @@ def _ended(waiver: Waiver) -> str:
 
 
 def _place(waiver: Waiver) -> str:
-    return f"the waiver of {waiver.field} of {waiver.address} ({waiver.owner})"
+    return f"the waiver of {waiver.field} of {hide_paths_within(waiver.address)} ({waiver.owner})"

@@ -18,7 +18,7 @@ from tapctl.config.schema import CommonFile, EnvironmentFile, Table
 from tapctl.config.types import did_you_mean
 from tapctl.errors import Problem
 from tapctl.safety.files import read_file
-from tapctl.safety.redaction import hide_paths, is_arn, is_secret, redact
+from tapctl.safety.redaction import hide_paths_within, hosts_alone, is_arn, is_secret, redact
 
 T = TypeVar("T", bound=Table)
 KeyPath = tuple[str | int, ...]
@@ -124,7 +124,8 @@ def parse(path: Path, raw: dict[str, Any], kind: type[T]) -> tuple[T | None, lis
 
 def problem(path: Path, key: str, value: Any, rule: str) -> Problem:
     """Build the problem of one key; a value that may be a secret is not shown."""
-    text = printable(hide_paths(value) if key.startswith(RECEIVERS) else value)
+    is_receivers = key.startswith(RECEIVERS) or RECEIVERS.startswith(f"{key}.")
+    text = printable(hosts_alone(value) if is_receivers else value)
     name = key.removeprefix("secrets")
     hidden = is_secret(str(value), name) or (_SECRET.search(name) and not is_arn(str(value)))
     shown = "(not shown)" if hidden else text
@@ -132,8 +133,8 @@ def problem(path: Path, key: str, value: Any, rule: str) -> Problem:
 
 
 def printable(value: Any) -> str:
-    """Print a value on one line, without control characters, not too long, and without the user part of an address."""
-    text = redact(json.dumps(value, ensure_ascii=False, default=str)[:_LONGEST_MESSAGE])
+    """Print a value on one line: no control characters, not too long, of addresses neither user part nor path."""
+    text = hide_paths_within(redact(json.dumps(value, ensure_ascii=False, default=str)[:_LONGEST_MESSAGE]))
     text = "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
     return shorten(text)
 
@@ -214,7 +215,8 @@ def _to_problem(path: Path, detail: ErrorDetails, kind: type[Table], raw: Mappin
             yield Problem(str(path), toml_path(where), "", f"is no table of this file{meant}")
             return
         for inside, leaf in _leaves(where, value):
-            yield problem(path, toml_path(inside), leaf, _unknown(inside, kind))
+            # A key with a slip in it may be the receivers'.
+            yield problem(path, toml_path(inside), hosts_alone(leaf), _unknown(inside, kind))
         return
     if detail["type"] == "missing":
         yield Problem(str(path), toml_path(where), "", f"is missing; must be {_rule(kind, where)}")

@@ -63,6 +63,8 @@ class Reason(StrEnum):
     """The files that were applied last want the resource, and it is neither recorded nor there."""
     DESTROY_UNFINISHED = "destroy unfinished"
     """By its certificate the run that wrote the record was a destroy that has left something; the resource is gone."""
+    REMOVED = "removed"
+    """As `NEVER_MADE`, and an earlier version of the record holds the resource: a destroy has removed it."""
     DESTROY_LEFT = "destroy left"
     """As `DESTROY_UNFINISHED`, and the resource is there, with our name and our tags."""
     UNKNOWN_FORM = "unknown form"
@@ -103,6 +105,10 @@ _MEANINGS: Final[Mapping[Reason, tuple[FindingState, str]]] = {
         "it is there under our name, and neither the record nor its tags call it ours ({detail})",
     ),
     Reason.NEVER_MADE: (FindingState.PENDING, "neither recorded nor there, and the files want it; apply makes it"),
+    Reason.REMOVED: (
+        FindingState.PENDING,
+        "neither recorded nor there, and an earlier version of the record holds it: a destroy was cut off",
+    ),
     Reason.DESTROY_UNFINISHED: (
         FindingState.PENDING,
         "neither recorded nor there; by its certificate a destroy did not finish: run it again",
@@ -133,6 +139,7 @@ UNFINISHED: Final = frozenset(
         Reason.APPLY_INTERRUPTED,
         Reason.DELETE_INTERRUPTED,
         Reason.NEVER_MADE,
+        Reason.REMOVED,
         Reason.DESTROY_UNFINISHED,
         Reason.UNDER_WAY,
     }

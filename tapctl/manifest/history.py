@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
+from functools import partial
+from itertools import islice
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -24,6 +26,8 @@ _PARALLEL_READS = 8
 _TRIED = 8
 """Newest versions of which one that can be read tells that there is a later one."""
 
+Place = tuple[str, str, str]
+"""The environment, the account and the region that a record is of."""
 Broken = Callable[[str, ManifestError], object]
 """Takes the name of a file of the history that cannot be used, and why: the others are read all the same."""
 
@@ -85,8 +89,12 @@ def is_version(name: str) -> bool:
     return _VERSION.fullmatch(name) is not None
 
 
-def versions(store: Store, suffix: str, newest: int, broken: Broken | None = None) -> tuple[list[Manifest], int]:
+def versions(
+    store: Store, suffix: str, newest: int, broken: Broken | None = None, place: Place | None = None
+) -> tuple[list[Manifest], int]:
     """Read the ``newest`` replaced versions, oldest first, then the current one; and count the older ones.
+
+    ``place``: the record's, where its versions of other places cannot be used.
 
     Raises:
         ManifestError: one of them is no manifest, and nobody takes what is ``broken``.
@@ -97,23 +105,25 @@ def versions(store: Store, suffix: str, newest: int, broken: Broken | None = Non
         # An interrupted write has archived a version that it then did not replace.
         names = [name for name in names if name != version_name(current.manifest)]
     selected = names[-newest:]
+    read_own = partial(_read_own_version, place=place)
     with ThreadPoolExecutor(_PARALLEL_READS) as pool:
-        read = pool.map(lambda name: _tried(store, suffix, name, broken), selected)
+        read = pool.map(lambda name: _tried(store, suffix, name, broken, read_own), selected)
         replaced = [manifest for manifest in read if manifest is not None]
     return [*replaced, *([current.manifest] if current else [])], len(names) - len(selected)
 
 
-def version(store: Store, suffix: str, serial: int) -> Manifest | None:
+def version(store: Store, suffix: str, serial: int, place: Place | None = None) -> Manifest | None:
     """Read the version with this serial; of several (an older manifest was put back), the one written last.
 
     Raises:
-        ManifestError: what bears its name is no manifest.
+        ManifestError: what bears its name is no manifest, or one of another ``place`` than the record's.
     """
     names = [
         name for name in store.list_history(suffix) if (match := _VERSION.fullmatch(name)) and int(match[1]) == serial
     ]
     broken: list[ManifestError] = []
-    read = [_tried(store, suffix, name, lambda _, error: broken.append(error)) for name in names]
+    read_own = partial(_read_own_version, place=place)
+    read = [_tried(store, suffix, name, lambda _, error: broken.append(error), read_own) for name in names]
     candidates = [manifest for manifest in read if manifest is not None]
     current = store.read(suffix)
     if current is not None and current.manifest.serial == serial:
@@ -133,17 +143,15 @@ def later_version(store: Store, suffix: str, manifest: Manifest) -> Manifest | N
     matches = ((name, _VERSION.fullmatch(name)) for name in store.list_history(suffix))
     names = [name for name, match in matches if match and int(match[1]) > manifest.serial]
     tried = (_tried(store, suffix, name, lambda *_: None) for name in reversed(names[-_TRIED:]))
-    own = (version for version in tried if version is not None and _is_of_place(version, manifest))
+    own = (version for version in tried if version is not None and _place(version) == _place(manifest))
     if is_of_tomorrow(manifest):
         return next(own, None)
     newest = next((version for version in own if not is_of_tomorrow(version)), None)
     return newest if newest is not None and newest.written_at >= manifest.written_at else None
 
 
-def _is_of_place(version: Manifest, record: Manifest) -> bool:
-    """True if the version is of the record's environment, account and region: a suffix may have been elsewhere."""
-    mine, its = ((one.environment, one.account, one.region) for one in (record, version))
-    return mine == its
+def _place(manifest: Manifest) -> Place:
+    return manifest.environment, manifest.account, manifest.region
 
 
 def last_version(store: Store, suffix: str) -> Manifest | None:
@@ -161,6 +169,22 @@ def last_version(store: Store, suffix: str) -> Manifest | None:
     if broken:
         raise broken[0]
     return None
+
+
+def ends_of_runs(store: Store, manifest: Manifest) -> Iterator[Manifest]:
+    """Read the last kept version of each run, its own too, that is before this one, newest first; of the last few runs.
+
+    Files that cannot be used, and versions of another place, are none.
+    """
+    last: dict[str, str] = {}
+    for name in reversed(store.list_history(manifest.suffix)):
+        if (match := _VERSION.fullmatch(name)) and int(match[1]) < manifest.serial:
+            last.setdefault(name.partition("-")[2], name)
+    for name in islice(last.values(), _TRIED):
+        read_own = partial(_read_own_version, place=_place(manifest))
+        version = _tried(store, manifest.suffix, name, lambda *_: None, read_own)
+        if version is not None:
+            yield version
 
 
 def unlocks(store: Store, suffix: str, broken: Broken | None = None) -> list[Unlock]:
@@ -230,13 +254,21 @@ def _pass_on(name: str, error: ManifestError, broken: Broken | None) -> None:
     broken(name, error)
 
 
-def _read_own_version(store: Store, suffix: str, name: str) -> Manifest:
+def _read_own_version(store: Store, suffix: str, name: str, place: Place | None = None) -> Manifest:
     manifest = _read_version(store, suffix, name)
     if manifest.suffix != suffix:
         raise ManifestError(
             f"{history_folder(suffix)}{name} is of suffix {manifest.suffix}, not of {suffix}",
             evidence=manifest.stamp,
             hint="somebody has written there: move it away, then run the same command again",
+        )
+    if place is not None and _place(manifest) != place:
+        # Where a suffix was elsewhere before, the history is of two records, whose versions are none of each other's.
+        its, own = (f"of {env} in account {account}, {region}" for env, account, region in (_place(manifest), place))
+        raise ManifestError(
+            f"{history_folder(suffix)}{name} is {its}, and not {own}",
+            evidence=manifest.stamp,
+            hint="no version of another place is to be put back here: move it away, then run the same command again",
         )
     return manifest
 

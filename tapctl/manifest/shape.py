@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.refs import needs
+from tapctl.safety.redaction import hide_paths_within
 
 MAX_ENTRIES: Final = 1_000
 MAX_NUMBER: Final = 2**63 - 1
@@ -107,6 +108,6 @@ def _odd_values(value: Any, place: str = "", depth: int = 0) -> Iterator[str]:
 
 
 def printable(text: str, longest: int = 60) -> str:
-    """A text of the manifest's as an error may show it: cut, and without what moves a cursor."""
-    plain = "".join(char if char.isprintable() else "?" for char in text[:longest])
+    """A text of the manifest's as an error may show it: cut, without what moves a cursor, or a web address's path."""
+    plain = "".join(char if char.isprintable() else "?" for char in hide_paths_within(text[:longest]))
     return plain + "…" if len(text) > longest else plain

@@ -57,6 +57,9 @@ _ARN = re.compile(r"\barn(?::[\w{}*?-]+){2}(?::[\w{}*?-]*){2}:(?:(?!://)[^\s\"',
 
 _WEB = re.compile(r"(?P<scheme>https?://)(?P<host>[^/?#\s*]*)(?P<path>[/?#][^\s*]+)$")
 _HIDDEN_PATH = re.compile("/#[0-9a-f]{16}")
+_WEB_WITHIN = re.compile(r"(?P<start>[a-z][a-z0-9+.-]{0,20}://[^/?#\s'\"<>]*)(?P<path>[/?#][^\s'\"<>]+)", re.IGNORECASE)
+_RECEIVER = re.compile(r"(?P<start>[^/\\?#%]*:[/\\]{1,3})?(?P<host>[^/\\?#%]*)(?P<path>[/\\?#%].+)?", re.DOTALL)
+"""A receiver of alarms as somebody wrote one: an address on the web, in any spelling and with any slip, or another."""
 
 _known: dict[str, None] = {}
 _lock = threading.Lock()
@@ -119,6 +122,35 @@ def hide_paths(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [hide_paths(each) for each in value]
     return hide_path(value) if isinstance(value, str) else value
+
+
+def host_alone(receiver: str) -> str:
+    """The receiver of alarms, with ``…`` in the place of all that may be the path of an address on the web.
+
+    As `hide_path`, for the eye alone: whatever slip hides from a reader that the text is such an address.
+    """
+    return receiver if is_arn(receiver.strip()) else _RECEIVER.sub(_host_alone, receiver, count=1)
+
+
+def _host_alone(receiver: re.Match[str]) -> str:
+    start, path = receiver["start"] or "", "/…" if receiver["path"] else ""
+    user, _, host = receiver["host"].rpartition("@")
+    is_mail = not start and not path and ":" not in user.strip().lower().removeprefix("email:")
+    return receiver[0] if is_mail else f"{start}{host}{path}"
+
+
+def hosts_alone(value: Any) -> Any:
+    """A value, or all in an array or a table, as `host_alone` has it; what is no text stays."""
+    if isinstance(value, list | tuple):
+        return [hosts_alone(each) for each in value]
+    if isinstance(value, dict):
+        return {hosts_alone(key): hosts_alone(each) for key, each in value.items()}
+    return host_alone(value) if isinstance(value, str) else value
+
+
+def hide_paths_within(text: str) -> str:
+    """A text with ``/…`` after the host of each address on the web in it, but where a digest hides the path already."""
+    return _WEB_WITHIN.sub(lambda web: web[0] if _HIDDEN_PATH.fullmatch(web["path"]) else f"{web['start']}/…", text)
 
 
 def redact(text: str) -> str:

@@ -227,7 +227,7 @@ def test_a_resource_whose_removal_was_interrupted_is_made_again_by_an_apply(run:
     note = "makes it again; with --restore SNAPSHOT or --empty, where the cluster has left a snapshot:"
     assert advice(run, logs, cluster) == [Advice(undo=APPLY, undo_note=note)] * 2
     # So it is after a destroy that has dropped the cluster's entry already, and of what it has removed whole.
-    lacking = found(FUNCTION, WHOLE_RESOURCE, None, Reason.NEVER_MADE)
+    lacking = found(FUNCTION, WHOLE_RESOURCE, None, Reason.REMOVED)
     report = Report((logs, lacking), fields=1, unchecked=0, resources=1)
     assert [*advise(report, run, by_destroy=True).values()] == [Advice(undo=APPLY, undo_note=note)] * 2
     entries = {CLUSTER: Entry(type="db-cluster", id="db-cluster-dev", phase=Phase.MADE, spec={})}

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -198,14 +199,47 @@ def test_one_version_for_programs(local: Invocation, shown: Shown) -> None:
     assert (version["type"], verdict["verb"], verdict["exit"]) == ("version", "manifest show", 0)
 
 
-def test_a_version_of_another_place_is_told_as_that(local: Invocation, shown: Shown) -> None:
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ({"account": "999999999999"}, "of dev in account 999999999999, us-east-2"),
+        ({"region": "us-west-1"}, "of dev in account 123456789012, us-west-1"),
+        ({"environment": "staging"}, "of staging in account 123456789012, us-east-2"),
+    ],
+)
+def test_a_version_of_another_place_is_told_as_that_and_counted_against_nothing(
+    local: Invocation, shown: Shown, place: dict[str, str], told: str
+) -> None:
     store = store_of(local)
-    at = store.write(manifest(entry(), serial=2).model_copy(update={"account": "999999999999"}), None)
-    store.write(manifest(entry(), serial=3), at)
-    told = "warning: serial 2 is of dev in account 999999999999, us-east-2, and not of dev\n"
-    for look in (history, lambda one, screen: show(one, screen, 2), lambda one, screen: diff(one, screen, 2, 3)):
-        assert look(local, shown.screen()) == 0
-    assert shown.err.getvalue() == told * 3
+    at = store.write(manifest(serial=1), None)
+    at = store.write(manifest(entry(), serial=2, run="run-2").model_copy(update=place), at)
+    store.write(manifest(entry(), serial=3, run="run-3"), at)
+    assert history(local, shown.screen(json=True)) == 3
+    *rows, last = [one for one in shown.records if one["type"] == "row"]
+    assert [(one["serial"], one["made"], one["changed"]) for one in rows] == [(1, 0, 0), (3, 1, 0)]
+    name = "00000002-run-2.json"
+    told = f"history/dev/{name} is {told}, and not of dev in account 123456789012, us-east-2"
+    assert (last["event"], last["file"], last["what"]) == ("unusable", name, f"{name} cannot be used: {told}")
+    assert shown.records[-1]["counts"] == {"versions": 2, "unlocks": 0, "unusable": 1}
+    with pytest.raises(ManifestError, match=re.escape(told)):
+        show(local, shown.screen(), 2)
+    with pytest.raises(ManifestError, match=re.escape(told)):
+        diff(local, shown.screen(), 2, None)
+    assert diff(local, shown.screen(), 1, None) == 0
+
+
+def test_a_version_of_another_place_hides_no_version_with_its_serial(local: Invocation, shown: Shown) -> None:
+    write(store_of(local))
+    late = {"account": "999999999999", "written_at": "2999-01-01T00:00:00Z"}
+    elsewhere = manifest(entry("other"), serial=2, run="x").model_copy(update=late)
+    file = Path(local.state) / "history" / "dev" / "00000002-x.json"
+    file.write_text(dump(elsewhere))
+    assert show(replace(local, verb="manifest show"), shown.screen(), 2) == 0
+    assert shown.out.getvalue() == dump(manifest(entry(), serial=2, run="run-2"))
+    for each in Path(local.state).glob("history/dev/*-run-*.json"):
+        each.unlink()
+    (Path(local.state) / "dev.json").unlink()
+    assert history(local, Shown().screen()) == 3, "no record, and one of another place beside where it would be"
 
 
 def test_a_version_that_is_not_there_is_an_error(local: Invocation, shown: Shown) -> None:

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from tapctl.commands.certificate import EarlierCertificate
-from tapctl.commands.unfinished_destroy import is_cut_off, with_destroy
+from tapctl.commands.unfinished_destroy import removed_by_destroy, with_destroy
 from tapctl.config import load
 from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, Reason
 from tapctl.engine.model import Observed
 from tapctl.engine.observe import Absent, Observation
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import ConfigError, Problem
+from tapctl.manifest.manifest import Manifest
 from tests.engine.kinds import SMALL
 from tests.manifest.examples import manifest
 from tests.support.config_folder import ENVIRONMENTS
@@ -53,36 +54,55 @@ def test_a_destroy_explains_what_its_certificate_names_where_aws_bears_it_out(
     after = list(with_destroy(findings, told, gone=[ALARM], there=there))
     changed = {one.address: one for one in after if one not in findings}
     assert changed.keys() == by_destroy
+    (cut_off,) = with_destroy([lacking], None, gone=[ALARM], there=there, removed=[ALARM])
+    assert (cut_off.reason, cut_off.state) == (Reason.REMOVED, FindingState.PENDING)
     assert all("by its certificate a destroy did not finish" in one.note for one in changed.values())
     # What is there was not compared, whatever somebody has written.
     assert {one.address for one in after if one.state is FindingState.PENDING} == {ALARM}
 
 
 HERE: Observed[Any, Any] = Observed(SMALL, None)
-OLD = "cloudwatch-alarm/db-cpu-5-dev"
+OLD, NEW = "cloudwatch-alarm/db-cpu-5-dev", "cloudwatch-alarm/db-memory-0-dev"
 
 
 @pytest.mark.parametrize(
-    ("leaving", "seen", "lacking", "unfinished", "by_destroy"),
+    ("leaving", "seen", "lacking", "unfinished", "removed"),
     [
-        (TOPIC, Absent(), [], False, True),
-        (TOPIC, replace(HERE, deleting=True), [], False, True),
-        (TOPIC, HERE, [], False, False),  # the record's word alone
-        (TOPIC, HERE, [ALARM], False, True),
-        (TOPIC, Absent(), [ALARM], True, False),  # an apply was removing it
-        (OLD, Absent(), [], False, False),  # so it was, by an earlier tapctl: nobody wants it
-        (None, HERE, [ALARM], False, False),  # a tapctl before this one may never have made it
-        (None, HERE, [], False, False),
+        (TOPIC, Absent(), [], False, {TOPIC}),
+        (TOPIC, replace(HERE, deleting=True), [], False, {TOPIC}),
+        (TOPIC, HERE, [], False, set()),  # the record's word alone
+        (TOPIC, HERE, [ALARM], False, {ALARM}),
+        (TOPIC, Absent(), [ALARM], True, set()),  # an apply was removing it
+        (OLD, Absent(), [], False, set()),  # so it was, by an earlier tapctl: nobody wants it
+        (None, HERE, [ALARM], False, {ALARM}),  # cut off between two
+        (None, HERE, [NEW], False, set()),  # a tapctl before this one may never have made it
+        (TOPIC, HERE, [NEW], False, set()),
+        (None, HERE, [], False, set()),
     ],
 )
-def test_a_destroy_was_cut_off_where_something_is_gone_that_no_apply_was_removing(
-    leaving: str | None, seen: Observation, lacking: list[str], unfinished: bool, by_destroy: bool
+def test_a_destroy_was_cut_off_where_something_is_gone_that_an_earlier_version_holds(
+    leaving: str | None, seen: Observation, lacking: list[str], unfinished: bool, removed: set[str]
 ) -> None:
     address = leaving or TOPIC
-    type_, _, id_ = address.partition("/")
-    phase = Phase.LEAVING if leaving else Phase.MADE
-    record = manifest(Entry(type=type_, id=id_, phase=phase, spec={})).model_copy(update={"unfinished": unfinished})
-    assert is_cut_off(load(ENVIRONMENTS, "dev"), record, {address: seen}, lacking) is by_destroy
+
+    def record(phase: Phase, *addresses: str) -> Manifest:
+        types = {each: each.partition("/") for each in addresses}
+        entries = [Entry(type=type_, id=id_, phase=phase, spec={}) for type_, _, id_ in types.values()]
+        return manifest(*entries).model_copy(update={"unfinished": unfinished})
+
+    now = record(Phase.LEAVING if leaving else Phase.MADE, address)
+    earlier = [record(Phase.MAKING, NEW), record(Phase.LEAVING, ALARM), record(Phase.MADE, TOPIC, OLD)]
+    config = load(ENVIRONMENTS, "dev")
+    assert removed_by_destroy(config, now, {address: seen}, lacking, earlier) == removed
+    assert removed_by_destroy(config, now, {address: seen}, lacking, ()) == set(), "nobody else tells of it"
     no_file = ConfigError([Problem("dev.toml", "", "", "is not there")])
-    begun = leaving is not None and seen is not HERE
-    assert is_cut_off(no_file, record, {address: seen}, ()) is (begun and not unfinished)
+    begun = {address} if leaving is not None and seen is not HERE and not unfinished else set()
+    assert removed_by_destroy(no_file, now, {address: seen}, (), earlier) == begun
+
+
+def test_no_further_version_is_read_than_tells_of_all_that_is_gone() -> None:
+    held = manifest(Entry(type="sns-topic", id="alarms-dev", phase=Phase.MADE, spec={}))
+    versions = iter([held, held])
+    gone = removed_by_destroy(load(ENVIRONMENTS, "dev"), manifest(), {}, [TOPIC], versions)
+    assert gone == {TOPIC}
+    assert len(list(versions)) == 1

@@ -75,7 +75,7 @@ def test_everything_at_once_is_taken(folder: Folder) -> None:
         ("common", EXTRA, [{**ALARM, "of": "function", "statistic": "p99.9"}, {**ALARM, "name": "b", "of": "cluster"}]),
         ("common", EXTRA, [{**CUSTOM, "namespace": "Payments", "period_s": 10, "periods": 1440}]),
         ("common", EXTRA, [{**ALARM, "period_s": 3600, "periods": 168}]),
-        ("dev", SUBSCRIBERS, ["https://a.example.com:8443/x-y", "arn:aws:lambda:{region}:{account_id}:function:a"]),
+        ("dev", SUBSCRIBERS, ["https://a.example.com:65535/x-y", "arn:aws:lambda:{region}:{account_id}:function:a"]),
     ],
 )
 def test_what_aws_accepts_is_taken(folder: Folder, file: str, key: str, value: Any) -> None:
@@ -255,16 +255,44 @@ def test_a_subscriber_that_is_none_is_refused(folder: Folder, value: str, rule: 
 
 
 @pytest.mark.parametrize(
-    "values",
+    ("key", "value"),
     [
-        ["https://events.example.com/integration/k3yk3yk3y/enqueue?x=1"],
-        ["http://events.example.com/k3yk3yk3y"],
-        ["https://events.example.com/k3yk3yk3y"] * 2,
+        (SUBSCRIBERS, ["https://events.example.com/integration/k3yk3yk3y/enqueue?x=1"]),
+        (SUBSCRIBERS, ["http://events.example.com/k3yk3yk3y"]),
+        (SUBSCRIBERS, ["https://events.example.com/k3yk3yk3y"] * 2),
+        (SUBSCRIBERS, [" https://events.example.com/k3yk3yk3y"]),
+        (SUBSCRIBERS, ["https://events.example.com/k3yk3yk3y "]),
+        (SUBSCRIBERS, ["https://events.example.com/a b/k3yk3yk3y"]),
+        (SUBSCRIBERS, ["https://events.example.com/k3yk3yk3y*"]),
+        (SUBSCRIBERS, ["HTTPS://events.example.com/k3yk3yk3y"]),
+        (SUBSCRIBERS, ["https:/events.example.com/k3yk3yk3y"]),
+        (SUBSCRIBERS, [r"https:\\events.example.com\k3yk3yk3y"]),
+        (SUBSCRIBERS, ["email:https://events.example.com/k3yk3yk3y"]),
+        (SUBSCRIBERS, ["events.example.com/k3yk3yk3y"]),
+        (SUBSCRIBERS, ["events.example.com?key=k3yk3yk3y"]),
+        (SUBSCRIBERS, ["me:k3yk3yk3y@events.example.com"]),
+        (SUBSCRIBERS, ["https://events.example.com:99999/k3yk3yk3y"]),
+        (SUBSCRIBERS, "events.example.com/k3yk3yk3y"),
+        (SUBSCRIBERS, {"events.example.com/k3yk3yk3y": ["events.example.com/k3yk3yk3y"]}),
+        ("alarms", ["events.example.com/k3yk3yk3y"]),
+        ("alarms.subscriber", ["events.example.com/k3yk3yk3y"]),
+        ("subscribers", [{"to": "HTTPS://events.example.com/k3yk3yk3y"}]),
+        ("alarms", {"https://events.example.com/k3yk3yk3y": True}),
+        ("role_arn", "https://events.example.com/k3yk3yk3y"),
     ],
 )
-def test_the_path_of_a_receiver_on_the_web_is_not_shown_where_it_breaks_a_rule(folder: Folder, values: Any) -> None:
-    told = " ".join(map(str, folder.put("dev", SUBSCRIBERS, values).problem()))
-    assert ("events.example.com/#" in told, "k3yk3y" in told) == (True, False)
+def test_the_path_of_a_receiver_on_the_web_is_not_shown_where_it_breaks_a_rule(
+    folder: Folder, key: str, value: Any
+) -> None:
+    told = " ".join(map(str, folder.put("dev", key, value).problems()))
+    assert ("events.example.com" in told, "k3yk3y" in told) == (True, False)
+
+
+@pytest.mark.parametrize("port", ["0", "0443", "65536", "99999"])
+def test_a_port_that_there_is_not_is_refused(folder: Folder, port: str) -> None:
+    _, where, shown, _ = folder.put("dev", SUBSCRIBERS, [f"https://example.com:{port}/a"]).problem()
+    assert (where, shown) == (f"{SUBSCRIBERS}.0", f'"https://example.com:{port}/…"')
+    assert not folder.valid_by_schema("dev")
 
 
 @pytest.mark.parametrize(

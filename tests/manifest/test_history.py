@@ -12,6 +12,7 @@ from tapctl.manifest.history import (
     VersionDiff,
     diff_run,
     diff_versions,
+    ends_of_runs,
     last_version,
     later_version,
     unlocks,
@@ -324,3 +325,12 @@ def test_a_later_version_tells_that_an_old_one_was_put_back(any_store: Store) ->
         assert later_version(any_store, "dev", old) == newest, changed
     of_tomorrow = old.model_copy(update={"written_at": "2099-05-06T08:00:00Z"})
     assert later_version(any_store, "dev", of_tomorrow) is not None, "a time that is yet to come tells nothing"
+
+
+def test_what_each_run_has_left_is_read_newest_first(any_store: Store) -> None:
+    runs = ["a", "a", "b", "c", "c", "c"]
+    written = [manifest(serial=serial, run=run) for serial, run in enumerate(runs, 1)]
+    written[2] = written[2].model_copy(update={"region": "us-west-1"})
+    write(any_store, *written)
+    assert [(one.run, one.serial) for one in ends_of_runs(any_store, written[-1])] == [("c", 5), ("a", 2)]
+    assert [one.serial for one in ends_of_runs(any_store, written[1])] == [1]

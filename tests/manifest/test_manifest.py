@@ -212,6 +212,7 @@ _ARN = "arn:aws:kms:us-east-2:123456789012:key/a"
         (odd(outputs={"arn": _ARN, "key_id": "a b"}), "entries.kms-key/a.outputs.key_id: a b is not an id"),
         (odd(outputs={"arn": _ARN, "key_id": "a", "x\ny": "z"}), "entries.kms-key/a.outputs.x?y: z"),
         (odd(outputs={"arn": _ARN, "key_id": "a", "endpoint": "a b"}), "outputs.endpoint: a b is not a host"),
+        (odd(needs=["https://e.example/key#"]), "entries.kms-key/a.needs: https://e.example/… is no address"),
         (odd(spec={"a": [1, {"b": 1e200}]}), "entries.kms-key/a.spec.a.1.b: is a number"),
         (
             changed(

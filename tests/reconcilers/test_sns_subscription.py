@@ -138,6 +138,16 @@ def test_no_spec_holds_the_whole_address_of_a_receiver_on_the_web(aws: Aws, topi
     assert web in {one["Endpoint"] for one in aws.sns.list_subscriptions()["Subscriptions"]}
 
 
+def test_an_error_text_that_repeats_a_receiver_s_address_has_no_path_of_it(aws: Aws, topic: str) -> None:
+    web = "https://events.example.com/integration/0a1b2c/enqueue"
+    want = SnsSubscriptionSpec(topic_arn=topic, protocol="https", endpoint=hide_path(web))
+    text = f"Invalid parameter: Unreachable Endpoint {web.upper()} or {web}"
+    with refuse(aws.sns, "Subscribe", "InvalidParameter", text), pytest.raises(AwsRefused) as refused:
+        SnsSubscription(web).create(aws, f"alarms-test/{hide_path(web)}", want, OURS)
+    told = "Invalid parameter: Unreachable Endpoint HTTPS://EVENTS.EXAMPLE.COM/… or https://events.example.com/…"
+    assert (refused.value.message, told in str(refused.value)) == (told, True)
+
+
 @pytest.mark.parametrize(
     ("name", "protocol", "endpoint"),
     [

@@ -6,7 +6,7 @@ import pytest
 
 from tapctl.errors import AwsRefused, TapctlError
 from tapctl.safety import redaction
-from tapctl.safety.redaction import hide, hide_path, hide_path_once, is_secret, redact
+from tapctl.safety.redaction import hide, hide_path, hide_path_once, hide_paths_within, host_alone, is_secret, redact
 
 
 @pytest.fixture(autouse=True)
@@ -134,6 +134,8 @@ def test_a_long_text_is_stripped_in_no_time(text: str) -> None:
     began = time.process_time()
     redact(text)
     is_secret(text)
+    host_alone(text)
+    hide_paths_within(text)
     assert time.process_time() - began < 2
 
 
@@ -167,3 +169,29 @@ def test_an_address_on_the_web_is_known_by_its_host_and_a_digest(text: str, show
 )
 def test_what_holds_no_path_stays_as_it_is(text: str) -> None:
     assert hide_path(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("email:oncall@example.com", "email:oncall@example.com"),
+        (" oncall@example.com", " oncall@example.com"),
+        (" arn:aws:firehose:us-east-1:123456789012:deliverystream/a", None),
+        ("https://example.com/", "https://example.com/"),
+        ("https://k3y@example.com", "https://example.com"),
+        ("https//example.com/k3y", "https/…"),
+        ("https%3A%2F%2Fexample.com%2Fk3y", "https/…"),
+        ("example.com/a\nb/k3y", "example.com/…"),
+        ("", ""),
+    ],
+)
+def test_a_receiver_is_shown_with_its_host_alone(text: str, shown: str | None) -> None:
+    assert host_alone(text) == (text if shown is None else shown)
+
+
+def test_an_address_on_the_web_within_a_text_is_shown_without_its_path() -> None:
+    hidden = hide_path("https://example.com/k3y")
+    text = f"no: HTTP://me:pass@a.example:99999?k3y, https://b.example/ and {hidden} of 10.0.0.0/16"
+    assert hide_paths_within(text) == (
+        f"no: HTTP://me:pass@a.example:99999/… https://b.example/ and {hidden} of 10.0.0.0/16"
+    )

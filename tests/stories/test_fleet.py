@@ -56,6 +56,7 @@ def test_a_waiver_is_idle_where_it_could_match_and_of_many_looks_where_it_matche
         ("*", f"{function}-dev", "timeout_s", "2020-01-01"),
         ("dev", f"{function}-dev", "layers", f'{later}\nlive = "null"'),
         ("dev", f"log-group/{group}", "subscriptions", f'{later}\nlive = "{arn} by f"'),
+        ("dev", "sns-subscription/*/https://example.com/k3y*", "filter_policy", later),
     ]
     file = two.folder / "environments" / "waivers.toml"
     file.write_text(
@@ -76,6 +77,7 @@ def test_a_waiver_is_idle_where_it_could_match_and_of_many_looks_where_it_matche
     grown = f"subscriptions of log-group/{group} (sec) matches nothing"
     more = f': live = "{arn} by f" is there with more, which decides what it opens; waive that, and take this out'
     there, slip = "in what was looked at", "memory_mb of lambda-function/payment-procesor-dev (sec) matches nothing"
+    web = "filter_policy of sns-subscription/*/https://example.com/… (sec) matches nothing"
     # What is destroyed is looked at as well, and its waivers wait for it.
     two.path("pr-8").write_text(json.dumps(two.manifest() | {"suffix": "pr-8", "entries": {}}))
     try:
@@ -85,8 +87,9 @@ def test_a_waiver_is_idle_where_it_could_match_and_of_many_looks_where_it_matche
             f"{old} {there}{why}",
             f"{idle} {there}",
             f"{grown} {there}{more}",
+            f"{web} {there}",
         ]
-        assert warnings("--env", "dev", "--suffix", "pr-42") == [ended]
+        assert warnings("--env", "dev", "--suffix", "pr-42") == [ended, f"{web} here"]
         assert warnings("--env", "dev") == [
             ended,
             "timeout_s of lambda-function/* (sec) matches nothing here",
@@ -94,6 +97,7 @@ def test_a_waiver_is_idle_where_it_could_match_and_of_many_looks_where_it_matche
             f"{slip}: no environment that is known has such a name",
             f"{old} here{why}",
             f"{grown} here{more}",
+            f"{web} here",
         ]
     finally:
         file.unlink()

@@ -142,7 +142,12 @@ def test_no_word_of_the_record_turns_its_comparison_with_the_files_off_and_is_gr
     live = dev.tapctl("parity", "--live", "--json")
     assert (live.code, live.records[-1]["counts"]["unknown"]) == (7, 1)
     dev.path().write_text(json.dumps({**forged, "networking": {**forged["networking"], "reference": "static"}}))
-    assert dev.drift().code == 7, "it is of another stack than the files'"
+    told = dev.drift()
+    elsewhere = (
+        "the record tells the network of static, and the files that it is of name cloudformation:networking-dev: "
+    )
+    assert (told.code, told.records[-1]["not_compared"][0]) == (7, "networking")
+    assert f"{elsewhere}what the files want of it was not compared but for ways in; see who has written" in told.err
     topic = forged["entries"][TOPIC]
     half = {**topic, "phase": "making", "confirmed": topic["spec"]}
     dev.path().write_text(json.dumps({**forged, "entries": {**forged["entries"], TOPIC: half}}))
@@ -196,8 +201,10 @@ def test_a_revert_sends_nothing_to_where_the_record_alone_says_in_an_unfinished_
     dev.path().write_text(honest)
     cloudwatch = dev.client("cloudwatch")
     (live,) = cloudwatch.describe_alarms(AlarmNames=["db-cpu-0-dev"])["MetricAlarms"]
-    known = ("AlarmName", "MetricName", "Namespace", "Statistic", "Dimensions", "Period", "EvaluationPeriods")
-    known += ("Threshold", "ComparisonOperator", "TreatMissingData", "AlarmDescription")
+    known = (
+        *("AlarmName", "MetricName", "Namespace", "Statistic", "Dimensions", "Period", "EvaluationPeriods"),
+        *("Threshold", "ComparisonOperator", "TreatMissingData", "AlarmDescription"),
+    )
     cloudwatch.put_metric_alarm(**{name: live[name] for name in known if name in live})
     back = dev.tapctl("revert", "--env", "dev", "--yes")
     assert (back.code, back.changes) == (0, ("cloudwatch:PutMetricAlarm",)), back.err

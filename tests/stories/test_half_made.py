@@ -300,12 +300,26 @@ def test_a_chosen_name_of_a_stranger_is_refused_and_no_flag_that_does_nothing_th
         assert "--adopt" not in refused.err
 
 
-def test_a_destroy_that_was_cut_off_is_named_where_what_it_was_removing_is_gone(dev: World) -> None:
-    half = dev.manifest()
-    half["entries"]["cloudwatch-alarm/db-cpu-0-dev"]["phase"] = "leaving"
+@pytest.mark.parametrize("between", [False, True])
+def test_a_destroy_that_was_cut_off_is_named_where_what_it_was_removing_is_gone(dev: World, between: bool) -> None:
+    before, address = dev.manifest(), "cloudwatch-alarm/db-cpu-0-dev"
+    kept = dev.path().with_name("history") / "dev" / f"{before['serial']:08}-{before['run']}.json"
+    kept.parent.mkdir(0o700, parents=True)
+    kept.write_bytes(dev.path().read_bytes())
+    half = before | {"serial": before["serial"] + 1, "run": "a-destroy"}
+    half["entries"][address]["phase"] = "leaving"
+    if between:
+        # Nothing is being removed at the moment.
+        del half["entries"][address]
     dev.path().write_text(json.dumps(half))
     dev.client("cloudwatch").delete_alarms(AlarmNames=["db-cpu-0-dev"])
+    goes_on = "a destroy was cut off: tapctl destroy --env dev goes on"
     answer = dev.tapctl("drift", "--env", "dev")
-    assert (answer.code, "a destroy was cut off: tapctl destroy --env dev goes on" in answer.err) == (7, True), (
-        answer.out
-    )
+    assert (answer.code, goes_on in answer.err) == (7, True), answer.out
+    assert ("an earlier version of the record holds it: a destroy was cut off" in answer.out) == between
+    status = dev.tapctl("status", "--env", "dev")
+    assert (status.code, "tapctl destroy --env dev goes on" in status.out) == (7, True)
+    # Nothing but a version that is kept tells that the resource was there.
+    for each in kept.parent.iterdir():
+        each.unlink()
+    assert goes_on not in dev.tapctl("drift", "--env", "dev").err

@@ -170,6 +170,49 @@ def test_what_the_function_is_given_otherwise_is_not_handed_to_a_script(record: 
     assert record.tapctl("outputs", "secret_arn", "--env", "dev").code == 0
 
 
+@pytest.mark.parametrize("unsettled", ["unfinished", "half made", "confirmed otherwise"])
+def test_a_host_that_the_function_is_not_given_is_an_output_of_no_record(record: World, unsettled: str) -> None:
+    """Only another secret is what a run that was cut off may leave: an account has one name for its hosts."""
+    path, forged = record.path(), record.manifest()
+    function = forged["entries"]["lambda-function/payment-processor-dev"]
+    outputs = forged["entries"]["db-cluster/db-cluster-dev"]["outputs"]
+    host = outputs["endpoint"].split(".")[1].removeprefix("cluster-")
+    for name in ("endpoint", "reader_endpoint"):
+        outputs[name] = outputs[name].replace(host, "evil1")
+    forged["unfinished"] = unsettled == "unfinished"
+    if not forged["unfinished"]:
+        function |= {"phase": "making", "confirmed": None if unsettled == "half made" else function["spec"]}
+    if unsettled == "confirmed otherwise":
+        function["spec"] = {**function["spec"], "environment": {}}
+    path.write_text(json.dumps(forged))
+    record.patch.delenv("AWS_ENDPOINT_URL")
+    answer = record.tapctl("outputs", "cluster_endpoint", "--env", "dev")
+    record.patch.setenv("AWS_ENDPOINT_URL", record.door.url)
+    assert (answer.code, answer.out) == (3, "")
+    assert "and DB_ENDPOINT of the function = " in answer.err
+    found = {(one["address"], one["field"]) for one in record.drift().of_type("finding")}
+    assert ("db-cluster/db-cluster-dev", "endpoint") in found
+
+
+@pytest.mark.parametrize("cut_off", ["unfinished", "half made", "not recorded"])
+def test_outputs_that_nothing_bears_out_are_told_as_such(record: World, cut_off: str) -> None:
+    path, cut = record.path(), record.manifest()
+    function = cut["entries"]["lambda-function/payment-processor-dev"]
+    if cut_off == "half made":
+        function |= {"phase": "making", "confirmed": function["spec"]}
+    elif cut_off == "not recorded":
+        del cut["entries"]["lambda-function/payment-processor-dev"]
+    path.write_text(json.dumps(cut | {"unfinished": cut_off == "unfinished"}))
+    answer = record.tapctl("outputs", "cluster_endpoint", "--env", "dev")
+    assert (answer.code, answer.out.count("\n")) == (0, 1)
+    assert answer.err == (
+        "warning: no other place of the record of dev bears out cluster_endpoint: "
+        "tapctl drift --env dev holds it against AWS\n"
+    )
+    assert " bears out cluster_endpoint, secret_arn: " in record.tapctl("outputs", "--env", "dev").err
+    assert record.tapctl("outputs", "key_arn", "--env", "dev").err == ""
+
+
 @pytest.mark.parametrize("host", ["rds.cn-north-1", "cn-north-1.rds"])
 def test_a_host_in_china_is_an_output(record: World, host: str) -> None:
     """There the host of a cluster is written in another order than elsewhere."""
