@@ -32,7 +32,6 @@ from tapctl.commands.unfinished_upgrade import with_upgrade
 from tapctl.commands.waivers import WaiverTally, waivers_for, warn_of_idle_waivers
 from tapctl.commands.wanted import recorded_network, wanted_beside
 from tapctl.commands.who import with_causes, with_who
-from tapctl.config import any_config
 from tapctl.engine.diff import Difference
 from tapctl.engine.drift import (
     PHASE,
@@ -75,6 +74,7 @@ from tapctl.stack.forged import forged, forged_whatever_the_files
 from tapctl.stack.image import FIELD as IMAGE_FIELD
 from tapctl.stack.image import tags_of
 from tapctl.stack.never_wanted import CONSTANT, SET_AFTER_CREATION, holds, let_in, never_wanted
+from tapctl.stack.recorded_files import any_files
 
 _NAMED: Final = 5
 """Resources that are named where more are meant."""
@@ -483,7 +483,7 @@ def _held_against_the_files(
     cannot be used: what all files want stands in for them.
     """
     usable = not isinstance(session.loaded, ConfigError)
-    config = session.config if usable else any_config(manifest.environment, manifest.account, manifest.region)
+    config = session.config if usable else any_files(manifest.environment, session.names, entries)
     of_these = usable and _is_of_the_files(session, manifest)
     network, unlike = None, f"{_NO_NETWORK}: {_NOT_COMPARED}"
     with suppress(ValidationError):

@@ -31,7 +31,7 @@ from tapctl.stack.waivers import may_be_door
 
 _DECIDED_BY_MORE: Final[Mapping[str, Collection[str]]] = {
     # Another kind of package comes with other keys, which its table has only then.
-    LambdaFunction.type: SENDS_CODE | {"handler"},
+    LambdaFunction.type: SENDS_CODE | {"handler", "runtime"},
     # A parameter of the team's may bring a library along.
     DbParameterGroup.type: {"parameters.shared_preload_libraries"},
 }
@@ -65,14 +65,21 @@ def unproven(
     names: Names,
     entries: Mapping[str, Entry],
     observed: refs.KnownOutputs,
-    compares: Callable[[str, str], bool],
-) -> Iterator[tuple[Entry, Difference | None]]:
-    """List, as `forged` does, what is not as the files want it with these observed outputs, in some fields.
+    guards: Callable[[str, str], bool],
+) -> Iterator[tuple[str, str]]:
+    """List address and path of what opens or guards, and is not recorded as the files want it with these outputs.
 
     What is made of another resource's outputs is held against AWS's, for who writes one of the two into the record may
-    write both; where AWS does not tell them, it counts as different. ``compares``: True for a type's field to compare.
+    write both; where AWS does not tell them, it counts as different. ``guards``: True for a type's path that guards.
     """
-    yield from _unlike(_stack(config, names, entries), entries, compares, observed, strictly=True)
+    stack = _stack(config, names, entries)
+    for entry, part in _unlike(stack, entries, _all, observed, strictly=True):
+        if part is None:
+            continue
+        name = part.path.partition(".")[0]
+        made = refs.needs(getattr(stack[entry.address].spec, name))
+        if made or may_be_door(entry.type, name) or guards(entry.type, part.path):
+            yield entry.address, part.path
 
 
 def forged_whatever_the_files(
@@ -133,7 +140,10 @@ def _may_be_decided(provenance: Provenance, entry: Entry, part: Difference, *, w
     """True if other files may want another value; ``whole``: a run got to its end, and left one version everywhere."""
     keys = {key.path for key in provenance.keys(entry.address, part.path)}
     follows_from_version = whole and keys == {VERSION} and part.path != "engine_version"
-    return not follows_from_version and not provenance.is_constant(entry.address, part.path)
+    if follows_from_version or provenance.is_constant(entry.address, part.path):
+        return False
+    # An item of a set by itself tells no value.
+    return part.item or provenance.may_be(entry.address, part.path, part.have)
 
 
 def _unlike_all(

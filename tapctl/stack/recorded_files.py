@@ -10,9 +10,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from tapctl.config import Config
+from tapctl.config import Config, any_config
 from tapctl.config.types import ENGINE_VERSIONS
 from tapctl.engine.record import Entry
+from tapctl.names import Names
 from tapctl.reconcilers.db_cluster import DbCluster
 from tapctl.reconcilers.db_instance import DbInstance
 from tapctl.reconcilers.db_parameter_groups import DbClusterParameterGroup, DbParameterGroup
@@ -40,6 +41,11 @@ def recorded_configs(config: Config, entries: Mapping[str, Entry]) -> Iterator[C
     versions = [version for major in (*recorded, *named) if (version := _full_version(major))]
     for version in versions or [own]:
         yield with_value(config, VERSION, version)
+
+
+def any_files(environment: str, names: Names, entries: Mapping[str, Entry]) -> Config:
+    """Make a configuration that stands in for files which cannot be used, as cluster and instances are recorded."""
+    return next(recorded_configs(any_config(environment, names.account, names.region), entries))
 
 
 def _full_version(major: str) -> str:

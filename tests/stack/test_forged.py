@@ -257,6 +257,55 @@ def test_every_rule_and_statement_of_ours_is_wanted_by_all_files(tmp_path: Path,
     assert tried > 80
 
 
+@pytest.mark.parametrize(
+    ("address", "path", "value"),
+    [
+        ("db-cluster-parameter-group/db-cluster-params-pg16-dev", "parameters.log_statement", "all"),
+        ("db-cluster-parameter-group/db-cluster-params-pg16-dev", "parameters.log_statement", None),
+        ("db-cluster-parameter-group/db-cluster-params-pg16-dev", "parameters.log_min_duration_statement", "0"),
+        ("db-parameter-group/db-instance-params-pg16-dev", "parameters.log_parameter_max_length", "-1"),
+        ("log-group//aws/lambda/payment-processor-dev", "retention_days", 1),
+        ("secret-rotation/db-cluster-dev", "rotation_days", 365),
+        ("cloudwatch-alarm/db-cpu-0-dev", "threshold", 1000.0),
+        ("db-cluster/db-cluster-dev", "backup_retention_days", 0),
+        (FUNCTION, "reserved_concurrency", 0),
+        (FUNCTION, "environment.API_TOKEN", "0123456789abcdef0123456789abcdef"),
+    ],
+)
+def test_a_value_that_the_rules_refuse_is_of_no_files(folder: Folder, address: str, path: str, value: Any) -> None:
+    config, names, entries = dev(folder.put("dev", "processor.reserved_concurrency", 10))
+    name, _, member = path.partition(".")
+    spec = entries[address].spec
+    if not member:
+        spec[name] = value
+    elif value is None:
+        spec[name].pop(member)
+    else:
+        spec[name][member] = value
+    found = forged_whatever_the_files(config, names, entries, NETWORK)
+    assert [(entry.address, part.path) for entry, part in found] == [(address, path)]
+
+
+@pytest.mark.parametrize(
+    ("address", "path", "value"),
+    [
+        ("db-cluster/db-cluster-dev", "engine_version", "16.4"),
+        (FUNCTION, "timeout_s", 60),
+        (FUNCTION, "reserved_concurrency", None),
+        (FUNCTION, "environment.OTHER", "value"),
+        ("cloudwatch-alarm/db-connections-0-dev", "threshold", 99999.0),
+    ],
+)
+def test_a_value_that_other_files_or_those_of_an_earlier_day_may_have_is_none(
+    folder: Folder, address: str, path: str, value: Any
+) -> None:
+    config, names, entries = dev(folder.put("dev", "processor.reserved_concurrency", 10))
+    name, _, member = path.partition(".")
+    spec = entries[address].spec
+    spec[name] = {**spec[name], member: value} if member else value
+    assert [*forged_whatever_the_files(config, names, entries, NETWORK)] == []
+
+
 def test_a_digest_that_the_files_name_is_the_only_one(folder: Folder) -> None:
     config, names, entries = dev(folder.put("common", "processor.image.tag", DIGEST))
     assert told(config, names, entries) == []

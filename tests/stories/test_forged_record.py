@@ -219,6 +219,35 @@ def test_a_revert_holds_what_is_made_of_an_output_against_aws(dev: World) -> Non
     assert (answer.code, answer.changes) == (6, ()), answer.out + answer.err
 
 
+def test_a_revert_sends_nothing_to_where_the_record_alone_says_in_an_unfinished_one_too(dev: World) -> None:
+    alarm, events = "cloudwatch-alarm/db-cpu-0-dev", "rds-event-subscription/db-cluster-events-dev"
+    evil, key = "arn:aws:sns:us-east-2:999999999999:evil", "arn:aws:kms:us-east-2:999999999999:key/theirs"
+    honest = dev.path().read_text()
+
+    def lead_away(entries: dict[str, Any]) -> None:
+        entries[alarm]["spec"]["alarm_actions"] = [evil]
+        entries[events]["spec"]["topic_arn"] = evil
+        for place in (TOPIC, FUNCTION, "log-group//aws/lambda/payment-processor-dev"):
+            entries[place]["spec"]["kms_key_arn"] = key
+
+    forge(dev, lead_away)
+    dev.path().write_text(json.dumps({**dev.manifest(), "unfinished": True}))
+    told = dev.drift()
+    assert (told.code, {"revert" in one["undo"] for one in told.of_type("finding")}) == (2, {False})
+    refused = dev.tapctl("revert", "--env", "dev", "--yes")
+    assert (refused.code, refused.changes) == (6, ()), refused.err
+    dev.path().write_text(honest)
+    cloudwatch = dev.client("cloudwatch")
+    (live,) = cloudwatch.describe_alarms(AlarmNames=["db-cpu-0-dev"])["MetricAlarms"]
+    known = (
+        *("AlarmName", "MetricName", "Namespace", "Statistic", "Dimensions", "Period", "EvaluationPeriods"),
+        *("Threshold", "ComparisonOperator", "TreatMissingData", "AlarmDescription"),
+    )
+    cloudwatch.put_metric_alarm(**{name: live[name] for name in known if name in live})
+    back = dev.tapctl("revert", "--env", "dev", "--yes")
+    assert (back.code, back.changes) == (0, ("cloudwatch:PutMetricAlarm",)), back.err
+
+
 def test_who_was_let_in_by_a_policy_or_subscribed_is_drift_whatever_is_recorded(dev: World) -> None:
     iam, sns = dev.client("iam"), dev.client("sns")
     stranger = {"Sid": "X", "Effect": "Allow", "Principal": {"AWS": "999999999999"}, "Action": "sts:AssumeRole"}
