@@ -32,6 +32,7 @@ from tapctl.commands.unfinished_upgrade import with_upgrade
 from tapctl.commands.waivers import WaiverTally, waivers_for, warn_of_idle_waivers
 from tapctl.commands.wanted import recorded_network, wanted_beside
 from tapctl.commands.who import with_causes, with_who
+from tapctl.config import Config, any_config
 from tapctl.engine.diff import Difference
 from tapctl.engine.drift import (
     PHASE,
@@ -53,6 +54,7 @@ from tapctl.manifest.history import last_version
 from tapctl.manifest.manifest import Manifest, is_of_tomorrow
 from tapctl.names import Names
 from tapctl.reconcilers import kept_without_reason, never_compared, observations_for, registry
+from tapctl.reconcilers.db_cluster import DbCluster
 from tapctl.reconcilers.iam_role import IamRole
 from tapctl.reconcilers.security_group import SecurityGroup, SecurityGroupOutputs
 from tapctl.reconcilers.security_group_rules import OF_EVERY_NEW_GROUP, SecurityGroupRules
@@ -67,6 +69,7 @@ from tapctl.stack.forged import forged, forged_whatever_the_files
 from tapctl.stack.image import FIELD as IMAGE_FIELD
 from tapctl.stack.image import tags_of
 from tapctl.stack.never_wanted import CONSTANT, NOTHING_KNOWN, SET_AFTER_CREATION, holds, let_in, never_wanted
+from tapctl.stack.provenance import with_value
 
 _NAMED: Final = 5
 """Resources that are named where more are meant."""
@@ -471,25 +474,25 @@ def _held_against_the_files(
     """The report with the values that the record tells and its files do not want.
 
     Of a record of other files, as it says of itself, or of a run that was cut off: values that no files can want. A
-    record that does not tell its network leaves settings uncompared: every apply writes it there. Files that cannot be
-    used tell nothing.
+    record that does not tell its network leaves settings uncompared: every apply writes it there. So are files that
+    cannot be used: what all files want stands in for them.
     """
-    config = session.loaded
-    if isinstance(config, ConfigError):
-        return report
+    usable = not isinstance(session.loaded, ConfigError)
+    config = session.config if usable else _any_files(manifest)
+    of_these = usable and _is_of_the_files(session, manifest)
     network, unlike = None, f"{_NO_NETWORK}: {_NOT_COMPARED}"
     with suppress(ValidationError):
         network, named = recorded_network(manifest, config), str(config.networking)
         # Whoever writes another network into the record may leave the files' hash in it.
-        if network.reference != named and _is_of_the_files(session, manifest):
+        if network.reference != named and of_these:
             unlike = _NO_NETWORK_OF_THE_FILES.format(told=truncate(network.reference), named=named)
             unlike += f": {_NOT_COMPARED}; see who has written that ({session.command('manifest history')})"
             network = None
-    if snapshot_stays_due(session, manifest, observed):
+    if usable and snapshot_stays_due(session, manifest.entries, observed):
         config = config.model_copy(update={"final_snapshot": True})
     finished = _is_settled(manifest) and not manifest.unfinished
     written: Iterable[tuple[Entry, Difference | None]]
-    if finished and _is_of_the_files(session, manifest):
+    if finished and of_these:
         written = forged(config, session.names, entries, network)
     else:
         written = forged_whatever_the_files(config, session.names, entries, network, finished=finished)
@@ -500,6 +503,15 @@ def _held_against_the_files(
     return replace(
         report, fields=report.fields + 1, unchecked=report.unchecked + 1, missed=(*report.missed, "networking")
     )
+
+
+def _any_files(manifest: Manifest) -> Config:
+    """A configuration in place of files that cannot be used, of the recorded major version, which is in names."""
+    config = any_config(manifest.environment, manifest.account, manifest.region)
+    cluster = next((one.spec for one in manifest.entries.values() if one.type == DbCluster.type), {})
+    version = str(cluster.get("engine_version", ""))
+    known = version.partition(".")[0].isdecimal()
+    return with_value(config, "database.engine_version", version) if known else config
 
 
 def with_forged(

@@ -25,7 +25,7 @@ from tapctl.engine.model import Impact, Observed
 from tapctl.engine.observe import Observation, Observations, ObserveRequest, observe_all
 from tapctl.engine.plan import Action, Change, Plan
 from tapctl.engine.planner import make_plan
-from tapctl.engine.record import Phase
+from tapctl.engine.record import Entry, Phase
 from tapctl.engine.resources import Deletion, Stack, creation_graph, deletion_graph
 from tapctl.engine.waiver import spares_of
 from tapctl.errors import (
@@ -168,7 +168,7 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
     likely = manifest.config_hash != session.target.config_hash
     quotas = Quotas.ask(session.aws) if likely else None
     observed = observe_all(session.aws.cursory(), [*wanted, *observations_for(leftover)])
-    if snapshot_stays := snapshot_stays_due(session, manifest, observed):
+    if snapshot_stays := snapshot_stays_due(session, manifest.entries, observed):
         config = config.model_copy(update={"final_snapshot": True})
         stack = build(config, session.names, network, release, restore_from=restore)
     make = partial(
@@ -198,7 +198,7 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
         for change in changes
     ]
     changes = [_check_removal(session, manifest, change, observed[change.address]) for change in changes]
-    plan = replace(plan, changes=tuple(_tell_of_snapshot(change, stays=snapshot_stays) for change in changes))
+    plan = replace(plan, changes=tuple(tell_of_snapshot(change, stays=snapshot_stays) for change in changes))
     if snapshot_stays:
         file = f"{session.config.environment}.toml"
         session.screen.warn(f"a final snapshot stays due: {file} does not say final_snapshot = false")
@@ -357,7 +357,7 @@ def _version_refusal(
     return None
 
 
-def snapshot_stays_due(session: Session, manifest: Manifest, observed: Observations) -> bool:
+def snapshot_stays_due(session: Session, entries: Mapping[str, Entry], observed: Observations) -> bool:
     """True if a final snapshot is due by the record or the cluster's tag, and the file neither keeps nor gives it up.
 
     The snapshot of a protected environment is due by default. Protection that is lifted must not give it up with it,
@@ -366,7 +366,7 @@ def snapshot_stays_due(session: Session, manifest: Manifest, observed: Observati
     if session.config.final_snapshot or session.config.final_snapshot_is_written:
         return False
     cluster = model.address(DbCluster.type, session.names.cluster)
-    entry, seen = manifest.entries.get(cluster), observed.get(cluster)
+    entry, seen = entries.get(cluster), observed.get(cluster)
     if entry is not None:
         tags = (entry.confirmed_spec or entry.spec).get("tags")
         if not isinstance(tags, Mapping) or tags.get(FINAL_SNAPSHOT_TAG) != "false":
@@ -376,7 +376,7 @@ def snapshot_stays_due(session: Session, manifest: Manifest, observed: Observati
     return bool(seen.spec.tags.get(FINAL_SNAPSHOT_TAG, "false") != "false")
 
 
-def _tell_of_snapshot(change: Change, *, stays: bool) -> Change:
+def tell_of_snapshot(change: Change, *, stays: bool) -> Change:
     """Say at the cluster that its final snapshot stays due, or that it is given up: a protection less."""
     if change.type != DbCluster.type or change.action is Action.DELETE:
         return change

@@ -8,7 +8,7 @@ from dataclasses import replace
 from tapctl.commands.apply import confirm, finish_failed
 from tapctl.commands.drift import Examined, examine, finish_nothing
 from tapctl.commands.older import warn_of_old_record, without_blame
-from tapctl.commands.plan import NOTHING_CHANGED, consequences, show_blockers
+from tapctl.commands.plan import NOTHING_CHANGED, consequences, show_blockers, tell_of_snapshot
 from tapctl.commands.revertible import Revertible, revertible
 from tapctl.commands.runner import EngineRunner
 from tapctl.commands.targets import ALL, choose
@@ -92,7 +92,13 @@ def _plan(session: Session, found: Examined, part: Revertible) -> tuple[Plan, di
     )
     # What else differs is neither shown nor touched: it was not asked for.
     changes = tuple(
-        replace(change, left=(), foreign_members=(), blocked=without_allow(session, change)) for change in plan.changes
+        replace(
+            tell_of_snapshot(change, stays=False),
+            left=(),
+            foreign_members=(),
+            blocked=without_allow(session, change),
+        )
+        for change in plan.changes
     )
     ignored = {
         f"{change.address}.{path}": "a person ends it: the command stands under it in drift"

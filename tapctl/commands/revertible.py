@@ -9,6 +9,8 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from tapctl.commands.plan import snapshot_stays_due
+from tapctl.commands.safeguards import is_safeguard, is_stronger, may_guard
 from tapctl.commands.targets import place
 from tapctl.engine.drift import Finding, Reason
 from tapctl.engine.model import Observed
@@ -33,7 +35,7 @@ _NO_REVERT: Mapping[Reason, str] = {
     Reason.GAVE_UP: "AWS gave it up: an apply mends it, where it can be mended",
     Reason.REPLACED: "it is another resource of that name: an apply takes it back, where it is ours",
     Reason.NEVER_WANTED: "tapctl never wants what is recorded: drift tells what ends it",
-    Reason.FORGED: "the files want something else there than is recorded, or cannot be used: an apply puts it in order",
+    Reason.FORGED: "the files want something else there than is recorded: an apply puts it in order",
     Reason.WRONG_PHASE: "the record itself was changed: an apply writes it anew",
 }
 """The reason of a finding to why there is nothing to put back."""
@@ -41,6 +43,7 @@ _NO_CODE: Final = (
     "the record knows the zip by its hash alone, and handlers/ packages another one: put those files there, or apply"
 )
 
+_NO_FILES: Final = "the environment's files cannot be used, and nobody can tell that they want it"
 _OTHER_FORM: Final = "another version of tapctl recorded it, which knew other fields: an apply puts it in order"
 
 
@@ -64,7 +67,7 @@ def revertible(
     stack, other_form = _as_recorded(entries, fields)
     left |= dict.fromkeys(other_form, _OTHER_FORM)
     left |= dict.fromkeys(_never_put_back(session.names, stack, fields), _NO_REVERT[Reason.NEVER_WANTED])
-    left |= dict.fromkeys(_other_doors(session, entries, fields, observed), _NO_REVERT[Reason.FORGED])
+    left |= _not_of_the_files(session, entries, chosen, fields, observed)
     left |= dict.fromkeys(_give_code(session, entries, stack, fields), _NO_CODE)
     return Revertible(stack, fields, left)
 
@@ -139,25 +142,50 @@ def _packaged(session: Session, sha256: str) -> bytes | None:
     return package.content if package.sha256_base64 == sha256 else None
 
 
-def _other_doors(
-    session: Session, entries: Mapping[str, Entry], fields: dict[str, set[str]], observed: Observations
-) -> list[str]:
-    """Take out of ``fields`` what may let others in and is not recorded as the files want it now; name their places.
+def _not_of_the_files(
+    session: Session,
+    entries: Mapping[str, Entry],
+    chosen: Sequence[Finding],
+    fields: dict[str, set[str]],
+    observed: Observations,
+) -> dict[str, str]:
+    """Take out of ``fields`` what opens or guards and is not recorded as the files want it now; name places and why.
 
-    That neither AWS nor the files have: the record alone tells of it, and gives no right to put it there. Where no
-    files can be used, nobody can tell that they want it.
+    That the record alone tells of, and it gives no right to open a door or to take a safeguard away. Where no files can
+    be used, nobody can tell that they want it.
     """
+    stronger = {(one.address, one.field) for one in chosen if is_stronger(one)}
+
+    def guards(address: str, path: str) -> bool:
+        return is_safeguard(entries[address].type, path) and (address, path) not in stronger
+
     if isinstance(session.loaded, ConfigError):
-        return _taken(fields, lambda address, path: may_be_door(entries[address].type, path.partition(".")[0]))
+        taken = _taken(fields, lambda at, path: _opens(entries[at].type, path) or guards(at, path))
+        return dict.fromkeys(taken, _NO_FILES)
+    config = session.config
+    if snapshot_stays_due(session, entries, observed):
+        config = config.model_copy(update={"final_snapshot": True})
     others: dict[str, list[str]] = defaultdict(list)
     live = {
         address: seen.outputs.model_dump()
         for address, seen in observed.items()
         if isinstance(seen, Observed) and seen.outputs is not None
     }
-    for entry, part in unproven(session.loaded, session.names, entries, live):
+    for entry, part in unproven(
+        config, session.names, entries, live, lambda type_, name: _opens(type_, name) or may_guard(type_, name)
+    ):
         others[entry.address] += [part.path] if part else []
-    return _taken(fields, lambda address, path: any(_overlap(path, other) for other in others[address]))
+    taken = _taken(
+        fields,
+        lambda at, path: (
+            (_opens(entries[at].type, path) or guards(at, path)) and any(_overlap(path, other) for other in others[at])
+        ),
+    )
+    return dict.fromkeys(taken, _NO_REVERT[Reason.FORGED])
+
+
+def _opens(type_: str, path: str) -> bool:
+    return may_be_door(type_, path.partition(".")[0])
 
 
 def _taken(fields: Mapping[str, set[str]], refuses: Callable[[str, str], bool]) -> list[str]:

@@ -75,7 +75,7 @@ def _stack(
         recorded_network(manifest, config),
         _artifact(session, config, manifest),
     )
-    if snapshot_stays_due(session, manifest, observed):
+    if snapshot_stays_due(session, manifest.entries, observed):
         config = config.model_copy(update={"final_snapshot": True})
     return build(config, session.names, network, artifact)
 

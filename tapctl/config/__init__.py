@@ -335,6 +335,40 @@ def _merge(environment: str, common: CommonFile | None, own: EnvironmentFile | N
     )
 
 
+def any_config(environment: str, account_id: str, region: str) -> Config:
+    """Build a configuration that breaks no rule: what is alike in all stands in for files that cannot be used."""
+    common = CommonFile.model_validate(
+        {
+            "service": "any",
+            "database": {
+                "name": "payments",
+                "master_username": "payments_admin",
+                "engine_version": "17.7",
+                "backup_retention_days": 7,
+                "backup_window": "03:00-04:00",
+                "maintenance_window": "sun:05:00-sun:06:00",
+                "log_statement": "ddl",
+                "log_min_duration_statement_ms": 1000,
+            },
+            "processor": {"package": "image", "image": {"repository": "any", "tag": "1"}, "timeout_s": 30},
+            "secrets": {"rotation_days": 30},
+            "logs": {"retention_days": 30},
+        }
+    )
+    own = EnvironmentFile.model_validate(
+        {
+            "account_id": account_id,
+            "region": region,
+            "networking": "cloudformation:any",
+            "protected": False,
+            "database": {"instance_class": "db.t4g.medium", "instance_count": 1},
+            "processor": {"memory_mb": 1024},
+            "alarms": {"error_threshold": 10, "latency_threshold_ms": 5000},
+        }
+    )
+    return _merge(environment, common, own)
+
+
 def _reference(own: EnvironmentFile) -> NetworkingReference:
     kind, _, target = own.networking.partition(":")
     ids = dict(own.network) if own.network else {}

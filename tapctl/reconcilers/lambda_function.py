@@ -236,7 +236,11 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
         "aliases": "aws lambda delete-alias --function-name {id} --name {value}",
         "further_settings": "aws lambda get-function-configuration --function-name {id}",
     }
-    never_compared = ("versions and their policies", "log levels, runtime pins, recursion, code signing")
+    never_compared = (
+        "versions and their policies",
+        "log levels, runtime pins, recursion, code signing",
+        "which image its tag names by now",
+    )
     # Lambda's network interfaces usually go within 20 to 45 minutes; more than an hour was seen
     # (hashicorp/terraform-provider-aws#32130).
     trail = Trail(

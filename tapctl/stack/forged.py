@@ -7,7 +7,7 @@ is no evidence that an apply made that.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Final
 
 from pydantic import ValidationError
@@ -17,12 +17,13 @@ from tapctl.engine import refs
 from tapctl.engine.diff import Difference, details
 from tapctl.engine.model import address
 from tapctl.engine.record import Entry, Phase, recorded_value
-from tapctl.engine.resources import AnyResource
+from tapctl.engine.resources import AnyResource, Stack
 from tapctl.names import Names
 from tapctl.reconcilers.db_parameter_groups import DbParameterGroup
 from tapctl.reconcilers.lambda_function import SENDS_CODE, LambdaFunction
 from tapctl.stack.definition import recorded_stack
 from tapctl.stack.network import NetworkContract
+from tapctl.stack.other_files import may_be_of_other_files
 from tapctl.stack.provenance import provenance_of
 from tapctl.stack.waivers import may_be_door
 
@@ -43,9 +44,13 @@ def forged(
     In a difference the recorded value is what one has, and that of the files what is wanted. Without exposures, which
     no files want. ``network``: the recorded one; without it only fields that may let others in are compared.
     """
-    yield from _unlike(
-        config, names, entries, network, {place: entry.outputs or {} for place, entry in entries.items()}
-    )
+    known = {place: entry.outputs or {} for place, entry in entries.items()}
+    stack = _stack(config, names, entries, network)
+    yield from _unlike(stack, entries, _all if network else may_be_door, known)
+
+
+def _all(_type: str, _field: str) -> bool:
+    return True
 
 
 def _is_structured(part: Difference) -> bool:
@@ -54,14 +59,18 @@ def _is_structured(part: Difference) -> bool:
 
 
 def unproven(
-    config: Config, names: Names, entries: Mapping[str, Entry], observed: refs.KnownOutputs
+    config: Config,
+    names: Names,
+    entries: Mapping[str, Entry],
+    observed: refs.KnownOutputs,
+    compares: Callable[[str, str], bool],
 ) -> Iterator[tuple[Entry, Difference | None]]:
-    """List, as `forged` does, what may let others in and is not as the files want it with these observed outputs.
+    """List, as `forged` does, what is not as the files want it with these observed outputs, in some fields.
 
     What is made of another resource's outputs is held against AWS's, for who writes one of the two into the record may
-    write both; where AWS does not tell them, it counts as different.
+    write both; where AWS does not tell them, it counts as different. ``compares``: True for a type's field to compare.
     """
-    yield from _unlike(config, names, entries, None, observed, strictly=True)
+    yield from _unlike(_stack(config, names, entries), entries, compares, observed, strictly=True)
 
 
 def forged_whatever_the_files(
@@ -69,24 +78,42 @@ def forged_whatever_the_files(
 ) -> Iterator[tuple[Entry, Difference]]:
     """List what of these entries no files can want, whichever they are of: another value where no key decides one.
 
-    Rules and statements are left to `tapctl.stack.never_wanted`: most of them are a team's to add.
+    So is a rule or a statement, of ours or not, that no team can have added and no key have changed.
     ``finished``: False where a run was cut off; what is made may then be made for another resource that was replaced.
     """
     provenance = provenance_of(config, names.suffix)
     made = {place: entry for place, entry in entries.items() if entry.phase is Phase.MADE}
     known = {place: entry.outputs or {} for place, entry in made.items()} if finished else {}
-    for entry, part in _unlike(config, names, made, network, known):
-        if part is None or _is_structured(part) or part.path in _DECIDED_BY_MORE.get(entry.type, ()):
-            continue
-        if provenance.is_constant(entry.address, part.path):
+    unlike = _unlike(_stack(config, names, made, network), made, _all if network else may_be_door, known)
+    differences = [(entry, part) for entry, part in unlike if part is not None]
+    for entry, part in differences:
+        if _is_structured(part):
+            beside = (other for at, other in differences if (at, other.path) == (entry, part.path))
+            may_differ = _may_differ(names, entry, part, beside)
+        else:
+            by_more = part.path in _DECIDED_BY_MORE.get(entry.type, ())
+            may_differ = by_more or not provenance.is_constant(entry.address, part.path)
+        if not may_differ:
             yield entry, part
 
 
+def _may_differ(names: Names, entry: Entry, part: Difference, beside: Iterable[Difference]) -> bool:
+    """True if other files may want this rule or statement, or not want it; ``beside``: all that differ in its set."""
+    recorded = part.have is not None
+    opposite = [other.want if recorded else other.have for other in beside]
+    item = part.have if recorded else part.want
+    return may_be_of_other_files(names, entry.type, entry.id, item, (each for each in opposite if each is not None))
+
+
+def _stack(config: Config, names: Names, entries: Mapping[str, Entry], network: NetworkContract | None = None) -> Stack:
+    function = entries.get(address(LambdaFunction.type, names.function))
+    return recorded_stack(config, names, (function and function.confirmed_spec) or {}, network)
+
+
 def _unlike(
-    config: Config,
-    names: Names,
+    stack: Stack,
     entries: Mapping[str, Entry],
-    network: NetworkContract | None,
+    compares: Callable[[str, str], bool],
     known: refs.KnownOutputs,
     *,
     strictly: bool = False,
@@ -95,8 +122,6 @@ def _unlike(
 
     ``strictly``: with the fields that wait for outputs which are not known.
     """
-    function = entries.get(address(LambdaFunction.type, names.function))
-    stack = recorded_stack(config, names, (function and function.confirmed_spec) or {}, network)
     for place, entry in sorted(entries.items()):
         if entry.phase is Phase.KEPT:
             continue
@@ -104,7 +129,7 @@ def _unlike(
             yield entry, None
             continue
         fields = stack[place].reconciler.spec.model_fields.keys() - stack[place].reconciler.leaves(allowed=True)
-        compared = [name for name in sorted(fields) if network or may_be_door(entry.type, name)]
+        compared = [name for name in sorted(fields) if compares(entry.type, name)]
         parts = _differences(stack[place], entry, compared, known, strictly=strictly)
         yield from ((entry, part) for part in parts)
 

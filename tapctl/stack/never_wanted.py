@@ -94,7 +94,7 @@ def let_in(
         yield from (
             ("inline", one)
             for one in _allowing(live.inline.get(names.role_policy, policy()))
-            if not (_is_ours(names, one, outputs) if one.sid in OUR_STATEMENTS else _may_be_added(one))
+            if not (_is_ours(names, one, outputs) if one.sid in OUR_STATEMENTS else may_be_added(one))
         )
     if isinstance(live, SecurityGroupRulesSpec):
         rules = sorted(live.rules, key=lambda rule: rule.key)
@@ -130,7 +130,7 @@ def _is_ours(names: Names, one: Statement, outputs: KnownOutputs) -> bool:
     return in_bounds and not one.other and one.actions <= ours.actions and one.conditions >= ours.conditions
 
 
-def _may_be_added(one: Statement) -> bool:
+def may_be_added(one: Statement) -> bool:
     """True if the statement may be one that a team has added in its files."""
     if one.conditions or one.other or one.principals or assumes_by_pattern(one.actions, one.resources):
         return False

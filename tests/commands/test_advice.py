@@ -413,6 +413,66 @@ def test_a_revert_is_offered_of_a_way_to_the_world_that_the_files_want(run: Sess
     assert undo(run, entries, found(FUNCTION, "timeout_s", 60)) == f"tapctl revert --env dev {FUNCTION}.timeout_s"
 
 
+KEY, TLS = "kms-key/alias/db-key-dev", "db-cluster-parameter-group/db-cluster-params-pg16-dev"
+WINDOW, SNAPSHOT = "tags.tapctl:deletion-window-days", "tags.tapctl:final-snapshot"
+
+
+@pytest.mark.parametrize(
+    ("address", "field", "recorded_value", "live"),
+    [
+        (CLUSTER, "deletion_protection", False, True),
+        (CLUSTER, SNAPSHOT, "false", "true"),
+        (KEY, WINDOW, "7", "30"),
+        (LOGS, "retention_days", 30, 60),
+        (LOGS, "kms_key_arn", "", "arn:aws:kms:us-east-2:123456789012:key/k"),
+        (CLUSTER, "tags.Environment", "prod", "dev"),
+        (TLS, "parameters.log_statement", "all", "ddl"),
+        (TLS, "parameters.rds.force_ssl", "0", "1"),
+        ("rds-event-subscription/db-cluster-events-dev", "enabled", False, True),
+    ],
+)
+def test_a_record_alone_takes_no_safeguard_and_no_owner_away(
+    run: Session, address: str, field: str, recorded_value: Any, live: Any
+) -> None:
+    folder = Folder(run.invocation.config).put("dev", "database.instance_count", 2)
+    run.loaded = folder.put("dev", "protected", True).put("common", "logs.retention_days", 90).load()["dev"]
+    entries = recorded(run.config, run.names)
+    name, _, member = field.partition(".")
+    spec = entries[address].spec
+    value = {**spec[name], member: recorded_value} if member else recorded_value
+    forged = {**entries, address: entries[address].model_copy(update={"spec": {**spec, name: value}})}
+    finding = Finding(address, address.partition("/")[0], field, Reason.CHANGED, recorded_value, live)
+    assert undo(run, forged, finding) == APPLY
+    run.loaded = ConfigError([Problem("dev.toml", "", "", "is wrong")])
+    assert undo(run, forged, finding) == APPLY, "nobody can tell that the files want it"
+
+
+@pytest.mark.parametrize(
+    ("address", "field", "recorded_value", "live"),
+    [
+        (CLUSTER, "deletion_protection", True, False),
+        (LOGS, "retention_days", 400, 1),
+        (LOGS, "retention_days", 0, 1),
+        (FUNCTION, "timeout_s", 31, 60),
+        ("cloudwatch-alarm/db-cpu-0-dev", "threshold", 75.0, 99.0),
+        (FUNCTION, "tags.CostCenter", "another", "x"),
+    ],
+)
+def test_what_guards_more_or_is_a_setting_goes_back_whatever_the_files_want_by_now(
+    run: Session, address: str, field: str, recorded_value: Any, live: Any
+) -> None:
+    entries = recorded(run.config, run.names)
+    name, _, member = field.partition(".")
+    spec = entries[address].spec
+    value = {**spec[name], member: recorded_value} if member else recorded_value
+    pending = {**entries, address: entries[address].model_copy(update={"spec": {**spec, name: value}})}
+    finding = Finding(address, address.partition("/")[0], field, Reason.CHANGED, recorded_value, live)
+    back = f"tapctl revert --env dev {address}.{field}"
+    assert undo(run, pending, finding) == back
+    run.loaded = ConfigError([Problem("dev.toml", "", "", "is wrong")])
+    assert undo(run, pending, finding) == back
+
+
 def test_no_revert_is_offered_that_would_be_refused(run: Session) -> None:
     entries = recorded(run.config, run.names)
 

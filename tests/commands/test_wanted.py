@@ -141,12 +141,12 @@ def test_a_final_snapshot_stays_due_by_the_record_or_by_the_tag(
     live = registry()["db-cluster"].spec.model_validate({**known.spec, "tags": {name: tag} if tag else {}})
     seen: Observed[Any, Any] = Observed(live, None)
     observed = {cluster: Absent() if tag is None else seen}
-    assert snapshot_stays_due(run, told, observed) is due
+    assert snapshot_stays_due(run, told.entries, observed) is due
     if tag == "true":
         unread = replace(seen, unreadable={"tags": "rds:ListTagsForResource"})
-        assert not snapshot_stays_due(run, told, {cluster: unread}), "what stands in for it is no word of AWS's"
+        assert not snapshot_stays_due(run, told.entries, {cluster: unread}), "what stands in for it is no word of AWS's"
         written = session(folder.put("dev", "final_snapshot", False))
-        assert not snapshot_stays_due(written, told, observed)
+        assert not snapshot_stays_due(written, told.entries, observed)
 
 
 def test_where_nobody_can_tell_nothing_is_told(folder: Folder) -> None:

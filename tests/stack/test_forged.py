@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from tapctl.config import Config
+from tapctl.config import Config, any_config
 from tapctl.engine.record import Entry, Phase
 from tapctl.names import Names
 from tapctl.reconcilers.iam_role import IamRole, IamRoleSpec
 from tapctl.stack.forged import forged, forged_whatever_the_files
 from tapctl.stack.network import NetworkContract
 from tapctl.stack.never_wanted import let_in
-from tests.support.additions import add_all
+from tests.support.additions import EGRESS, PERMISSION, add_all
 from tests.support.config_folder import Folder
 from tests.support.recorded import DIGEST, NETWORK, recorded
 
@@ -93,9 +93,12 @@ def other_files(tmp_path: Path) -> dict[str, Config]:
         .put("dev", "database.instance_count", 2)
         .load()["dev"]
     )
+    nobodys = any_config("dev", "123456789012", "us-east-2")
+    nobodys = nobodys.model_copy(update={"database": nobodys.database.model_copy(update={"engine_version": "16.13"})})
     return {"as they are": Folder(tmp_path / "plain").load()["dev"], "added": added, "zip": by_zip} | {
         "bigger": bigger.load()["dev"],
         "hardened": hardened,
+        "nobody's": nobodys,
     }
 
 
@@ -127,6 +130,52 @@ def test_no_files_want_another_endpoint_or_no_trace(folder: Folder) -> None:
 
     assert told_of(finished=True) == {endpoint, tracing, tls, (action, "alarm_actions"), *groups}
     assert told_of(finished=False) == {tracing, tls}, "the cluster may have been replaced, and the function not yet"
+
+
+def items_of(value: Any) -> list[list[dict[str, Any]]]:
+    """Every set of rules or statements in a recorded spec."""
+    if isinstance(value, dict):
+        own = [value[name] for name in ("statements", "rules") if name in value]
+        return own + [each for part in value.values() for each in items_of(part)]
+    return []
+
+
+def weakened(items: list[dict[str, Any]], item: dict[str, Any]) -> list[list[dict[str, Any]]]:
+    """The set without this item, and with what it limits taken from it: conditions, a Deny, the single port."""
+    others = [each for each in items if each is not item]
+    if "rule" in item or "peer" in item:
+        return [others, [*others, {**item, "to_port": 65535}], [*others, {**item, "protocol": "-1"}]]
+    changed = [{**item, "actions": [*item["actions"], "s3:GetObject"]}, {**item, "other": '{"NotAction": "x:Y"}'}]
+    changed += [{**item, "effect": "Allow"}] if item["effect"] == "Deny" else []
+    for condition in item["conditions"]:
+        changed.append({**item, "conditions": [each for each in item["conditions"] if each is not condition]})
+        wider = {**condition, "values": [*condition["values"], "*"]}
+        changed.append({**item, "conditions": [wider if each is condition else each for each in item["conditions"]]})
+    return [others, *([*others, each] for each in changed)]
+
+
+@pytest.mark.parametrize("added", [False, True])
+def test_every_rule_and_statement_of_ours_is_wanted_by_all_files(tmp_path: Path, added: bool) -> None:
+    """Whichever files the record says that it is of: it lacks none of them, and has none that is weaker."""
+    files = other_files(tmp_path)
+    names = Names("dev", "123456789012", "us-east-2")
+    honest = recorded(files["added"], names)
+    tried = 0
+    for place, entry in honest.items():
+        for items in items_of(entry.spec):
+            for item in items:
+                sid, whole = item.get("sid"), [*items]
+                if sid == PERMISSION["sid"] or item.get("peer") == EGRESS["to"]:
+                    continue  # a team's, which other files may not want
+                for weaker in weakened(whole, item):
+                    items[:] = weaker
+                    now = files["added" if added else "bigger"]
+                    found = forged_whatever_the_files(now, names, {**honest, place: entry}, NETWORK, finished=True)
+                    told = {each.address for each, _ in found}
+                    assert told == {place}, (place, item, weaker)
+                    tried += 1
+                items[:] = whole
+    assert tried > 80
 
 
 def test_a_digest_that_the_files_name_is_the_only_one(folder: Folder) -> None:

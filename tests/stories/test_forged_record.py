@@ -106,15 +106,22 @@ def test_a_record_that_calls_itself_one_of_other_files_hides_nothing_that_no_fil
     ec2.authorize_security_group_ingress(GroupId=group["GroupId"], IpPermissions=[door])
     untraced = {"TracingConfig": {"Mode": "PassThrough"}}
     lambda_.update_function_configuration(FunctionName="payment-processor-dev", MemorySize=2048, **untraced)
+    iam, named = dev.client("iam"), {"RoleName": "lambda-role-dev", "PolicyName": "lambda-policy-dev"}
+    policy = iam.get_role_policy(**named)["PolicyDocument"]
+    policy["Statement"] = [one for one in policy["Statement"] if one["Effect"] == "Allow"]
+    iam.put_role_policy(**named, PolicyDocument=json.dumps(policy))
     forged = dev.manifest()
+    own = forged["entries"][ROLE]["spec"]["inline"]["lambda-policy-dev"]
+    own["statements"] = [one for one in own["statements"] if one["effect"] == "Allow"]
     rules = forged["entries"][RULES]["spec"]["rules"]
     rules.append({**rules[0], "peer": theirs})
     forged["entries"][FUNCTION]["spec"].update(memory_mb=2048, tracing="PassThrough")
     dev.path().write_text(json.dumps({**forged, "config_hash": "0" * 64}))
     told = dev.drift()
     found = {(one["address"], one["field"]): one["live"] for one in told.of_type("finding")}
-    assert {*found} == {(RULES, "rules"), (FUNCTION, "tracing")}
-    assert (told.code, found[RULES, "rules"]["peer"]) == (2, theirs)
+    denied = (ROLE, "inline.lambda-policy-dev.statements")
+    assert {*found} == {(RULES, "rules"), (FUNCTION, "tracing"), denied}
+    assert (told.code, found[RULES, "rules"]["peer"], found[denied]) == (2, theirs, None)
     assert FUNCTION in told.records[-1]["wanted"]["changes"], (
         "files may have wanted that once: it is told, and no drift"
     )
@@ -209,7 +216,7 @@ def test_who_was_let_in_by_a_policy_or_subscribed_is_drift_whatever_is_recorded(
     assert (refused.code, refused.changes) == (6, ())
     # Who hides it by another hash, too, is told of what no files at all can want.
     dev.path().write_text(json.dumps(dev.manifest() | {"config_hash": "0" * 64}))
-    assert {one["field"] for one in dev.drift().of_type("finding")} == {"trust", "inline.more"}
+    assert {one["field"] for one in dev.drift().of_type("finding")} == {"trust.statements", "inline.more"}
 
 
 def test_no_door_is_put_back_that_the_record_alone_tells_of_whatever_files_it_says_it_is_of(dev: World) -> None:
@@ -228,6 +235,31 @@ def test_no_door_is_put_back_that_the_record_alone_tells_of_whatever_files_it_sa
     live = dev.client("lambda").get_function_configuration(FunctionName="payment-processor-dev")
     assert (live["Role"], live["Timeout"]) == ("arn:aws:iam::123456789012:role/lambda-role-dev", 31)
     assert live["Environment"]["Variables"]["DB_ENDPOINT"] != "db.evil.example"
+
+
+def test_a_slip_in_the_files_lets_no_record_take_a_safeguard_away(dev: World) -> None:
+    dev.edit("dev.toml", "memory_mb = 1024", "memory_mb = 12")
+    forged = {
+        ("db-cluster-parameter-group/db-cluster-params-pg16-dev", "parameters", "rds.force_ssl"): "0",
+        ("cloudwatch-alarm/db-cpu-0-dev", "actions_enabled", ""): False,
+        ("rds-event-subscription/db-cluster-events-dev", "enabled", ""): False,
+        (TOPIC, "signature_version", ""): "1",
+        (TOPIC, "kms_key_arn", ""): "",
+        ("db-cluster/db-cluster-dev", "tags", "Environment"): "prod",
+    }
+
+    def weaken(entries: dict[str, Any]) -> None:
+        for (address, field, member), value in forged.items():
+            spec = entries[address]["spec"]
+            spec[field] = {**spec[field], member: value} if member else value
+
+    forge(dev, weaken)
+    told = dev.drift()
+    found = {(one["address"], one["field"]): one["note"] for one in told.of_type("finding")}
+    assert {*found} == {(address, f"{field}.{member}" if member else field) for address, field, member in forged}
+    assert all(note.startswith("recorded otherwise than the files") for note in found.values()), found
+    answer = dev.tapctl("revert", "--env", "dev", "--yes")
+    assert (answer.code, answer.changes) == (6, ()), answer.err
 
 
 def test_an_emptied_record_is_no_ok_of_a_live_parity_nor_of_a_drift_without_the_file(dev: World) -> None:

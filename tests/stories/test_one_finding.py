@@ -90,7 +90,7 @@ def test_a_value_is_put_back_alone_whatever_the_files_want(drifted: World) -> No
     drifted.edit("dev.toml", "instance_class", "# somebody's note\ninstance_class")
     drifted.edit("common.toml", "rotation_days = ", "rotation_days = 1")
     asked = drifted.tapctl("revert", "--env", "dev", f"{FUNCTION}.memory_mb")
-    assert (asked.code, "Put 1 value of dev back to what is recorded?" in asked.err) == (64, True)
+    assert (asked.code, "Put 1 value of dev back to what is recorded?" in asked.err) == (64, True), asked.err
     before = drifted.manifest()
     answer = drifted.tapctl("revert", "--env", "dev", f"{FUNCTION}.memory_mb", "--yes")
     drifted.edit("common.toml", "rotation_days = 1", "rotation_days = ")
@@ -262,6 +262,19 @@ def test_a_secret_that_is_put_back_is_another_one_until_an_apply_gives_it_to_its
     assert not any("somebody" in note for note in notes), notes
     dev.applied("dev")
     assert dev.drift().code == 0
+
+
+def test_a_revert_that_gives_a_final_snapshot_up_says_so_and_does_it_only_where_the_files_do(dev: World) -> None:
+    rds, tag = dev.client("rds"), "db-cluster/db-cluster-dev.tags.tapctl:final-snapshot"
+    cluster = rds.describe_db_clusters(DBClusterIdentifier="db-cluster-dev")["DBClusters"][0]["DBClusterArn"]
+    rds.add_tags_to_resource(ResourceName=cluster, Tags=[{"Key": "tapctl:final-snapshot", "Value": "true"}])
+    refused = dev.tapctl("revert", "--env", "dev", tag, "--yes")
+    assert (refused.code, refused.changes) == (6, ()), "the files do not say it, so that it stays due"
+    dev.edit("dev.toml", "protected = false", "protected = false\nfinal_snapshot = false")
+    asked = dev.tapctl("revert", "--env", "dev", tag)
+    assert (asked.code, "1 loses its protection" in asked.err) == (64, True), asked.err
+    back = dev.tapctl("revert", "--env", "dev", tag, "--yes")
+    assert (back.code, "no final snapshot will be taken of it any more" in back.out) == (0, True), back.err
 
 
 def test_a_stack_that_is_gone_has_nothing_to_waive(drifted: World) -> None:
