@@ -172,9 +172,12 @@ def compare_between_readings(
 
     stored, compared, meanwhile = look_between_readings(session, stored, look, _differs, since)
     if compared is not None and meanwhile.written:
-        findings = tuple(with_run(compared.report.findings, meanwhile.written))
+        findings = tuple(with_run(compared.report.findings, meanwhile, compared.observed))
         report = replace(compared.report, findings=findings)
-        compared = replace(compared, report=report, written=meanwhile.written)
+        still = {
+            one.address for one in findings if one.reason is not Reason.UNDER_WAY and one.address in meanwhile.made
+        }
+        compared = replace(compared, report=report, written=meanwhile.written - still)
     if compared is not None and meanwhile.run:
         compared = replace(compared, is_at_work=True, by_destroy=False)
     return stored, compared, meanwhile.run

@@ -306,6 +306,20 @@ def test_a_value_that_other_files_or_those_of_an_earlier_day_may_have_is_none(
     assert [*forged_whatever_the_files(config, names, entries, NETWORK)] == []
 
 
+@pytest.mark.parametrize(
+    ("protocol", "first", "last", "is_a_teams"),
+    [("tcp", 8443, 8443, True), ("tcp", 0, 65535, False), ("udp", 53, 53, False), ("-1", -1, -1, False)],
+)
+def test_a_way_out_that_no_team_can_write_is_of_no_files(
+    folder: Folder, protocol: str, first: int, last: int, is_a_teams: bool
+) -> None:
+    config, names, entries = dev(folder)
+    rule = {"direction": "egress", "protocol": protocol, "from_port": first, "to_port": last}
+    entries[f"{RULES}lambda-sg-dev"].spec["rules"].append({**rule, "peer": "203.0.113.7/32", "description": "why"})
+    found = forged_whatever_the_files(config, names, entries, NETWORK, finished=True)
+    assert [entry.address for entry, _ in found] == ([] if is_a_teams else [f"{RULES}lambda-sg-dev"])
+
+
 def test_a_digest_that_the_files_name_is_the_only_one(folder: Folder) -> None:
     config, names, entries = dev(folder.put("common", "processor.image.tag", DIGEST))
     assert told(config, names, entries) == []
