@@ -9,6 +9,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
+from tapctl.commands.kept import way_back
 from tapctl.commands.places import place_of
 from tapctl.commands.revertible import revertible
 from tapctl.commands.targets import place
@@ -77,7 +78,7 @@ def advise(
     # Several findings may be in one place: what is waived hides no advice on another one.
     findings = sorted(report.findings, key=lambda one: one.waiver is None)
     for finding in findings:
-        is_told = finding.reason in (Reason.CHANGED, Reason.NEVER_WANTED) and finding.waiver is None
+        is_told = finding.reason in (Reason.CHANGED, Reason.NEVER_WANTED, Reason.KEPT) and finding.waiver is None
         if is_told and _is_exposure(finding):
             exposed[finding.address, finding.field].append(finding)
     left = _left_by_revert(session, entries, findings, observed)
@@ -245,6 +246,8 @@ def _taken_by_others(
 def _advice(one: Finding, session: Session, provenance: Provenance | None, theirs: Advice | None) -> Advice:
     if one.reason is Reason.NOT_OURS:
         return Advice(undo=how_to_delete(session.aws, str(one.live).rpartition("/")[2]))
+    if one.reason is Reason.KEPT:
+        return Advice(undo=way_back(one, session))
     if one.reason is Reason.DEFERRED:
         return Advice(now=f"{session.command('apply')} --reboot") if one.detail == REBOOT else Advice()
     if one.reason in _GOES_ON:
