@@ -44,7 +44,14 @@ from tapctl.engine.drift import (
     unread_finding,
 )
 from tapctl.engine.model import Observed
-from tapctl.engine.observe import Observation, Observations, ObserveRequest, Unreadable, observe_all
+from tapctl.engine.observe import (
+    Observation,
+    Observations,
+    ObserveRequest,
+    Unreadable,
+    observe_all,
+    observed_outputs,
+)
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.refs import KnownOutputs
 from tapctl.engine.waiver import Waiver
@@ -63,10 +70,11 @@ from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, open_session
 from tapctl.session.target import Files
 from tapctl.stack.definition import planned_stack
-from tapctl.stack.forged import any_files, forged, forged_whatever_the_files
+from tapctl.stack.forged import forged, forged_whatever_the_files
 from tapctl.stack.image import FIELD as IMAGE_FIELD
 from tapctl.stack.image import tags_of
-from tapctl.stack.never_wanted import CONSTANT, NOTHING_KNOWN, SET_AFTER_CREATION, holds, let_in, never_wanted
+from tapctl.stack.never_wanted import CONSTANT, SET_AFTER_CREATION, holds, let_in, never_wanted
+from tapctl.stack.recorded_files import any_files
 
 _NAMED: Final = 5
 """Resources that are named where more are meant."""
@@ -277,7 +285,7 @@ def compare_recorded(
         *phase_findings(misplaced),
         *with_destroy([*unrecorded, *never_made], destroyed, gone=gone, there=there, removed=removed),
         *never_wanted_findings(
-            session.names, report, {**observed, **judged}, entries, outputs=_outputs_of_a_whole(manifest)
+            session.names, report, {**observed, **judged}, entries, outputs=_outputs_made_for(manifest, observed)
         ),
     ]
     unseen = (*beside, *lacking)
@@ -495,7 +503,8 @@ def _held_against_the_files(
     if finished and of_these:
         written = forged(config, session.names, entries, network)
     else:
-        written = forged_whatever_the_files(config, session.names, entries, network, finished=finished)
+        cut_off = None if finished else observed
+        written = forged_whatever_the_files(config, session.names, entries, network, cut_off=cut_off)
     report = replace(report, findings=tuple(with_forged(report.findings, written, observed)))
     if network is not None or all(entry.phase is Phase.KEPT for entry in entries.values()):
         return report
@@ -515,27 +524,39 @@ def with_forged(
     told = list(findings)
     for entry, part in written:
         place = entry.address, entry.type
-        at = next((at for at, one in enumerate(told) if part and _tells_of(one, entry.address, part)), None)
-        if at is not None:
-            told[at] = replace(told[at], reason=Reason.FORGED, waiver=None)
-        elif part is not None:
-            told.append(Finding(*place, part.path, Reason.FORGED, part.want, part.have))
-        elif not is_gone_from_aws(observed[entry.address]):
-            told.append(Finding(*place, WHOLE_RESOURCE, Reason.FORGED, live=entry.id))
+        if part is None:
+            if not is_gone_from_aws(observed[entry.address]):
+                told.append(Finding(*place, WHOLE_RESOURCE, Reason.FORGED, live=entry.id))
+            continue
+        # Of what is half made the value is AWS's, and no record's.
+        reason = Reason.FORGED if entry.phase is Phase.MADE else Reason.NEVER_WANTED
+        at = next((at for at, one in enumerate(told) if _tells_of(one, entry, part)), None)
+        if at is None:
+            told.append(Finding(*place, part.path, reason, part.want, part.have))
+        else:
+            told[at] = replace(told[at], reason=reason, waiver=None)
     yield from told
 
 
-def _tells_of(one: Finding, address: str, part: Difference) -> bool:
-    """True if the finding tells that AWS has not what is recorded there; of several items in a set, this one."""
-    if (one.address, one.field, one.reason) != (address, part.path, Reason.CHANGED) or one.recorded != part.have:
+def _tells_of(one: Finding, entry: Entry, part: Difference) -> bool:
+    """True if the finding tells that AWS has not what is recorded there, or of what is half made what AWS has.
+
+    Of several items in a set, it has to tell of this one.
+    """
+    if (one.address, one.field) != (entry.address, part.path):
         return False
-    return not part.item or part.have is not None or one.live == part.want
+    if entry.phase is not Phase.MADE:
+        return one.reason in (Reason.CHANGED, Reason.UNCONFIRMED) and bool(one.live == part.have)
+    if one.reason is not Reason.CHANGED or one.recorded != part.have:
+        return False
+    return not part.item or part.have is not None or bool(one.live == part.want)
 
 
-def _outputs_of_a_whole(manifest: Manifest) -> KnownOutputs:
-    """The recorded outputs, where a run got to its end: what it has made is made for one another."""
+def _outputs_made_for(manifest: Manifest, observed: Observations) -> tuple[KnownOutputs, ...]:
+    """The recorded outputs; where a run was cut off AWS's, too, for one of which each resource is made."""
+    recorded = {place: entry.outputs for place, entry in manifest.entries.items() if entry.outputs}
     whole = _is_settled(manifest) and not manifest.unfinished
-    return {place: entry.outputs or {} for place, entry in manifest.entries.items()} if whole else NOTHING_KNOWN
+    return (recorded,) if whole else (recorded, {**recorded, **observed_outputs(observed)})
 
 
 def never_wanted_findings(
@@ -544,7 +565,7 @@ def never_wanted_findings(
     observed: Observations,
     entries: Mapping[str, Entry],
     *,
-    outputs: KnownOutputs = NOTHING_KNOWN,
+    outputs: Sequence[KnownOutputs] = (),
 ) -> Iterator[Finding]:
     """The findings on what the product can never want and the record does not tell as a difference.
 

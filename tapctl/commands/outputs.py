@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from tapctl.commands.manifest import recorded
+from tapctl.commands.witnesses import contradictions, not_borne_out
 from tapctl.engine.model import address
-from tapctl.engine.record import Entry, Phase
+from tapctl.engine.record import Phase
 from tapctl.errors import ManifestError, Status, UsageError
 from tapctl.manifest.manifest import Manifest
 from tapctl.names import Names
-from tapctl.reconcilers.lambda_function import LambdaFunction
+from tapctl.reconcilers.kms_key import KmsKey
 from tapctl.regions import database_host, partition_of
 from tapctl.render.screen import Screen, Target
 from tapctl.session.invocation import Invocation
@@ -31,8 +32,6 @@ _OUTPUTS: Final = {
     "topic_arn": ("sns-topic", "arn"),
 }
 """Name of an output to the type of its resource and the field there."""
-_GIVEN: Final = {"DB_ENDPOINT": "cluster_endpoint", "DB_SECRET_ARN": "secret_arn"}
-"""Variable of the function to the output that it is given."""
 _VALUE: Final = re.compile(r"[A-Za-z0-9/_.:!+=,@-]{1,2048}")
 """A host, an ARN, a name or an id: a single word to every shell."""
 
@@ -52,10 +51,10 @@ def outputs(invocation: Invocation, screen: Screen, name: str | None) -> int:
     _check(manifest, where, values)
     if name is not None and name not in values:
         raise UsageError(f"there is no output {name}", hint=f"there are: {', '.join(sorted(values))}")
-    if unsure := [each for each in _not_borne_out(manifest) if each in values and name in (None, each)]:
+    if unsure := [each for each in not_borne_out(manifest, values) if name in (None, each)]:
         drift = invocation.command_line_for("drift", Target(manifest.environment, manifest.suffix))
         screen.warn(
-            f"no other place of the record of {manifest.suffix} bears out {', '.join(unsure)}: "
+            f"a run was cut off, and no other place of the record of {manifest.suffix} bears out {', '.join(unsure)}: "
             f"{drift} holds it against AWS"
         )
     if name is not None:
@@ -81,12 +80,12 @@ def _check(manifest: Manifest, where: str, values: Mapping[str, str]) -> None:
         for name, value in sorted(values.items())
         if not _VALUE.fullmatch(value) or not re.fullmatch(own.get(name, ".*"), value)
     ]
-    wrong = wrong or [*_contradictions(manifest, values)]
+    wrong = wrong or [*_two_hosts(values), *contradictions(manifest, values)]
     if wrong:
         raise ManifestError(
             f"the record of {manifest.suffix} has an output that is no host, ARN, name or id of {manifest.suffix}",
             evidence="\n".join([where, *wrong]),
-            hint="somebody else has written it: put an earlier version of the record back",
+            hint="somebody else has written it: put an earlier version of the record back; or a destroy was cut off",
         )
 
 
@@ -103,7 +102,7 @@ def _own_values(manifest: Manifest) -> dict[str, str]:
         "secret_arn": arn("secretsmanager", "secret:") + ".+",
         "function_arn": re.escape(names.function_arn),
         "role_arn": arn("iam", "role/", "") + f"(.+/)?{re.escape(names.role)}",
-        "key_arn": arn("kms", "key/") + ".+",
+        "key_arn": arn("kms", f"key/{_key_id(manifest)}"),
         "topic_arn": re.escape(names.topic_arn),
     }
     if not os.environ.get("AWS_ENDPOINT_URL"):  # another emulator has hosts and ids of its own
@@ -117,47 +116,18 @@ def _own_values(manifest: Manifest) -> dict[str, str]:
     return own
 
 
-def _contradictions(manifest: Manifest, values: Mapping[str, str]) -> Iterator[str]:
-    """The values that another place of the record tells otherwise: whoever writes one of them may forget the other.
+def _key_id(manifest: Manifest) -> str:
+    """The id that is recorded of the key beside its ARN."""
+    entry = manifest.entries.get(address(KmsKey.type, Names(manifest.suffix, "", "").key_alias))
+    return ((entry and entry.outputs) or {}).get("key_id", "")
 
-    An account has one name in a region for the hosts of its clusters, so what the function is given is the cluster's
-    in any record; but for the secret, which a run may have changed (an apply that made the cluster anew, a revert)
-    before an apply gets to the function.
-    """
+
+def _two_hosts(values: Mapping[str, str]) -> Iterator[str]:
+    """The hosts of one cluster that differ: an account has one name in a region for the hosts of its clusters."""
     writer, reader = values.get("cluster_endpoint", ""), values.get("cluster_reader_endpoint", "")
     ends = {end for host, mark in ((writer, ".cluster-"), (reader, ".cluster-ro-")) if (end := host.partition(mark)[2])}
     if len(ends) > 1:
         yield f"cluster_endpoint = {writer:.200}, and cluster_reader_endpoint = {reader:.200}"
-    finished = _is_finished(manifest)
-    same_host = finished or not os.environ.get("AWS_ENDPOINT_URL")  # another emulator may name each cluster's anew
-    held = {"cluster_endpoint": same_host, "secret_arn": finished}
-    for given in _given(manifest):
-        for variable, name in _GIVEN.items():
-            if held[name] and name in values and given.get(variable, values[name]) != values[name]:
-                yield f"{name} = {values[name]:.200}, and {variable} of the function = {given[variable]!s:.200}"
-
-
-def _not_borne_out(manifest: Manifest) -> list[str]:
-    """The outputs that the function is given, where the record does not tell that it is."""
-    known = set().union(*_given(manifest)) if _is_finished(manifest) else set()
-    return [name for variable, name in _GIVEN.items() if variable not in known]
-
-
-def _is_finished(manifest: Manifest) -> bool:
-    """True if no run is recorded as cut off, at the function or elsewhere."""
-    function = _function(manifest)
-    return not manifest.unfinished and function is not None and function.phase is Phase.MADE
-
-
-def _given(manifest: Manifest) -> list[Mapping[str, object]]:
-    """The variables that the function is recorded with, and those that it was confirmed with last."""
-    function = _function(manifest)
-    specs = (function.spec, function.confirmed_spec or {}) if function else ()
-    return [given for spec in specs if isinstance(given := spec.get("environment"), dict)]
-
-
-def _function(manifest: Manifest) -> Entry | None:
-    return next((one for one in manifest.entries.values() if one.type == LambdaFunction.type), None)
 
 
 def output_values(manifest: Manifest) -> dict[str, str]:

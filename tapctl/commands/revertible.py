@@ -13,8 +13,7 @@ from tapctl.commands.plan import snapshot_stays_due
 from tapctl.commands.safeguards import is_safeguard, is_stronger
 from tapctl.commands.targets import place
 from tapctl.engine.drift import Finding, Reason
-from tapctl.engine.model import Observed
-from tapctl.engine.observe import Observations
+from tapctl.engine.observe import Observations, observed_outputs
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.resources import Stack
 from tapctl.errors import ConfigError
@@ -22,10 +21,11 @@ from tapctl.names import Names
 from tapctl.reconcilers import reconciler_of
 from tapctl.reconcilers.lambda_function import SENDS_CODE, LambdaFunction, LambdaFunctionSpec
 from tapctl.session.session import Session
-from tapctl.stack.forged import any_files, unproven
+from tapctl.stack.forged import unproven
 from tapctl.stack.never_wanted import let_in, never_wanted
 from tapctl.stack.package import build as build_package
 from tapctl.stack.package import handler_of
+from tapctl.stack.recorded_files import any_files
 from tapctl.stack.waivers import may_be_door
 
 _NO_REVERT: Mapping[Reason, str] = {
@@ -155,11 +155,7 @@ def _not_of_the_files(
     be used, nobody can tell that they want it.
     """
     stronger = {(one.address, one.field) for one in chosen if is_stronger(one)}
-    live = {
-        address: seen.outputs.model_dump()
-        for address, seen in observed.items()
-        if isinstance(seen, Observed) and seen.outputs is not None
-    }
+    live = observed_outputs(observed)
     usable = not isinstance(session.loaded, ConfigError)
     config = session.config if usable else any_files(session.target.env, session.names, entries)
     if usable and snapshot_stays_due(session, entries, observed):

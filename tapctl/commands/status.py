@@ -28,6 +28,7 @@ from tapctl.session.target import (
     Files,
     check_manifest_target,
     check_names,
+    is_deployed,
     known_suffixes,
     open_store_unidentified,
     resolve_recorded,
@@ -36,7 +37,6 @@ from tapctl.session.target import (
 _COLUMNS: Final = ("environment", "suffix", "account", "region", "resources", "since", "by", "config", "health")
 _HEALTHY: Final = "healthy"
 _IDLE: Final = f"{INACTIVE}: Idle"
-_UNASKED: Final = "destroyed by its record; AWS was not asked, since no usable file says what for"
 _SHOWN: Final = 3
 """Problems of an environment that are named in its row; JSON has them all."""
 _ALARMS_A_CALL: Final = 100
@@ -57,6 +57,11 @@ class Problem:
 
     text: str
     code: ExitCode = ExitCode.DIFFERENT
+
+
+_NOT_ASKED: Final = Problem(
+    "destroyed by its record; AWS was not asked, since no usable file says what for", ExitCode.INCOMPLETE
+)
 
 
 def status(invocation: Invocation, screen: Screen) -> int:
@@ -85,8 +90,11 @@ def status(invocation: Invocation, screen: Screen) -> int:
     rows = [row for _, row in sorted(by_suffix.items()) if row]
     screen.table(_COLUMNS, [[str(row[column]) for column in _COLUMNS] for row in rows], rows)
     unhealthy = sum(bool(row["problems"]) for row in rows)
-    counts = {"deployed": len(rows), "unhealthy": unhealthy}
-    summary = f"{len(rows)} deployed · {len(rows) - unhealthy} healthy"
+    deployed = sum(bool(row["resources"]) for row in rows)
+    counts = {"deployed": deployed, "unhealthy": unhealthy}
+    summary = f"{deployed} deployed · {len(rows) - unhealthy} healthy"
+    if destroyed := len(rows) - deployed:
+        summary += f" · {destroyed} destroyed by the record"
     if unusable := len(codes) - len(by_suffix):
         counts["unusable"] = unusable
         summary += f" · {unusable} whose record cannot be used"
@@ -137,7 +145,8 @@ def _row(invocation: Invocation, screen: Screen, manifest: Manifest) -> tuple[di
     try:
         session = open_session(invocation, screen, Files.MAY_BE_GONE)
     except TapctlError as error:
-        return _row_of(manifest, "unknown", [_unknown(error)])
+        needs_no_file = isinstance(error, ConfigError) and not is_deployed(manifest)
+        return _row_of(manifest, "unknown", [_NOT_ASKED if needs_no_file else _unknown(error)])
     check_manifest_target(manifest, session.location, session.target)
     config = _config_state(session, manifest)
     under_way = session.run_under_way()
@@ -149,7 +158,7 @@ def _row(invocation: Invocation, screen: Screen, manifest: Manifest) -> tuple[di
         under_way = run or under_way
         if compared is None:
             if isinstance(session.loaded, ConfigError):
-                return _row_of(manifest, config, [Problem(_UNASKED, ExitCode.INCOMPLETE)], under_way)
+                return _row_of(manifest, config, [_NOT_ASKED], under_way)
             return None, ExitCode.OK
         problems = list(_problems(session, compared))
         tell_of_subscribers(session, manifest.entries)

@@ -316,29 +316,6 @@ OUR_PARAMETERS: Final[Mapping[str, str]] = {
     "pg_stat_statements.track": "every statement's statistics are kept",
 }
 """The parameters that the stack sets, each with its reason."""
-_OFF: Final = "0|off|false"
-_FROM_1: Final = "-1|[1-9][0-9]*"
-_CARD_DATA: Final[Mapping[str, tuple[str, str]]] = {
-    # Bound values of statements, which is where card data is; PostgreSQL logs them whole by default where it logs a
-    # statement with its values apart.
-    "log_parameter_max_length": ("0", '"0"'),
-    "log_parameter_max_length_on_error": ("0", '"0"'),
-    # Every statement, or every one of some transactions.
-    "log_min_duration_sample": (_FROM_1, '"1" or more milliseconds, or "-1" for none'),
-    "log_transaction_sample_rate": (r"0(\.0+)?", '"0"'),
-    "log_min_error_statement": ("error|fatal|panic", '"error", "fatal" or "panic"'),
-    # Trees of statements, with their constants.
-    "debug_print_parse": (_OFF, '"0"'),
-    "debug_print_plan": (_OFF, '"0"'),
-    "debug_print_rewritten": (_OFF, '"0"'),
-    "auto_explain.log_min_duration": (_FROM_1, '"1" or more milliseconds, or "-1" for none'),
-    "auto_explain.log_parameter_max_length": ("0", '"0"'),
-    # Statements as they were sent: of definitions and roles alone.
-    "pgaudit.log": (r"none|(ddl|role)(,(ddl|role))?", '"none", "ddl", "role" or "ddl,role"'),
-    "pgaudit.log_parameter": (_OFF, '"0"'),
-    "pgaudit.role": ("(?!)", "left out"),
-}
-"""Parameter to the pattern of the values that keep card data out of the logs, and these values in words."""
 # RDS user guide, "Specifying DB parameters": the variables of its formulas.
 _OF_RDS: Final = ("AllocatedStorage", "DBInstanceClassMemory", "DBInstanceVCPU", "EndPointPort", "TrueIfReplica")
 
@@ -349,14 +326,6 @@ def _parameter(name: str) -> str:
     if not re.fullmatch(_PARAMETER, name):
         raise rule_error("a parameter's name must be lower-case letters, digits and underscores, with at most one dot")
     return name
-
-
-def card_data_rule(name: str, value: str) -> str:
-    """The rule that this parameter's value breaks where it would put card data into the logs; empty: it does not."""
-    pattern, words = _CARD_DATA.get(name, ("", ""))
-    if not words or re.fullmatch(pattern, value.strip().lower()):
-        return ""
-    return f"would print card data into the logs; must be {words}"
 
 
 Parameters = Annotated[

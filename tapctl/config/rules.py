@@ -18,7 +18,6 @@ from tapctl.config.additions import (
     HTTPS,
     MAX_POLICY_CHARS,
     MINUTE_S,
-    card_data_rule,
     is_everything,
     longest_window_s,
     opens_world,
@@ -26,6 +25,7 @@ from tapctl.config.additions import (
 from tapctl.config.types import APP_USER, BACKUP_WINDOW, DAY, MAINTENANCE_WINDOW, MAX_TIMEOUT_S, ROLE_ARN, WEEK, window
 from tapctl.names import is_our_alarm
 from tapctl.regions import partition_of, registry_of
+from tapctl.safety.card_data import card_data_rule
 from tapctl.safety.redaction import is_secret
 
 RECEIVERS: Final = "alarms.subscribers"

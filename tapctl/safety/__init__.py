@@ -1,5 +1,6 @@
 """Texts, files and folders that others wrote or placed, made harmless before anybody else touches them.
 
+- `card_data`: knows what puts card data into the database's logs.
 - `files`: reads a file that others may have placed.
 - `redaction`: strips credentials from a text that is to be shown.
 """

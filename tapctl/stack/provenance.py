@@ -127,8 +127,12 @@ class Provenance:
         return not made_by or any(is_allowed(path, each) for each in made_by)
 
     def _makes(self, path: str, value: Any, address: str, field: str, wanted: Any) -> bool:
-        """True if the field has the wanted value where this key has that one."""
-        return bool(Provenance(with_value(self._config, path, value), self._suffix).value(address, field) == wanted)
+        """True if the field has the wanted value where this key has that one; no stack is made of nonsense."""
+        try:
+            made = Provenance(with_value(self._config, path, value), self._suffix).value(address, field)
+        except ValueError:
+            return False
+        return bool(made == wanted)
 
     @cached_property
     def _decided_by_all(self) -> frozenset[tuple[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -165,9 +165,7 @@ def test_what_the_function_is_given_otherwise_is_not_handed_to_a_script(record: 
         answer = record.tapctl("outputs", "secret_arn", "--env", "dev")
         assert answer.code == code, answer.err
     assert given["DB_SECRET_ARN"] not in answer.err
-    forged["entries"]["lambda-function/payment-processor-dev"]["spec"]["environment"] = None
-    path.write_text(json.dumps(forged))
-    assert record.tapctl("outputs", "secret_arn", "--env", "dev").code == 0
+    assert "bears out secret_arn" in answer.err
 
 
 @pytest.mark.parametrize("unsettled", ["unfinished", "half made", "confirmed otherwise"])
@@ -189,28 +187,86 @@ def test_a_host_that_the_function_is_not_given_is_an_output_of_no_record(record:
     answer = record.tapctl("outputs", "cluster_endpoint", "--env", "dev")
     record.patch.setenv("AWS_ENDPOINT_URL", record.door.url)
     assert (answer.code, answer.out) == (3, "")
-    assert "and DB_ENDPOINT of the function = " in answer.err
+    assert "and environment.DB_ENDPOINT of lambda-function/payment-processor-dev = " in answer.err
     found = {(one["address"], one["field"]) for one in record.drift().of_type("finding")}
     assert ("db-cluster/db-cluster-dev", "endpoint") in found
 
 
-@pytest.mark.parametrize("cut_off", ["unfinished", "half made", "not recorded"])
-def test_outputs_that_nothing_bears_out_are_told_as_such(record: World, cut_off: str) -> None:
-    path, cut = record.path(), record.manifest()
-    function = cut["entries"]["lambda-function/payment-processor-dev"]
-    if cut_off == "half made":
-        function |= {"phase": "making", "confirmed": function["spec"]}
-    elif cut_off == "not recorded":
-        del cut["entries"]["lambda-function/payment-processor-dev"]
-    path.write_text(json.dumps(cut | {"unfinished": cut_off == "unfinished"}))
+def test_outputs_that_nothing_bears_out_after_a_run_that_was_cut_off_are_told_as_such(record: World) -> None:
+    path, cut = record.path(), record.manifest() | {"unfinished": True}
+    path.write_text(json.dumps(cut))
+    assert record.tapctl("outputs", "--env", "dev").err == "", "the function bears them out all the same"
+    del cut["entries"]["lambda-function/payment-processor-dev"]
+    path.write_text(json.dumps(cut))
     answer = record.tapctl("outputs", "cluster_endpoint", "--env", "dev")
     assert (answer.code, answer.out.count("\n")) == (0, 1)
-    assert answer.err == (
-        "warning: no other place of the record of dev bears out cluster_endpoint: "
-        "tapctl drift --env dev holds it against AWS\n"
-    )
-    assert " bears out cluster_endpoint, secret_arn: " in record.tapctl("outputs", "--env", "dev").err
+    told = "a run was cut off, and no other place of the record of dev bears out"
+    assert answer.err == f"warning: {told} cluster_endpoint: tapctl drift --env dev holds it against AWS\n"
+    every = record.tapctl("outputs", "--env", "dev").err
+    assert f"{told} cluster_endpoint, lambda_security_group_id, role_arn, secret_arn: " in every
     assert record.tapctl("outputs", "key_arn", "--env", "dev").err == ""
+
+
+OTHER_SECRET = "arn:aws:secretsmanager:us-east-2:123456789012:secret:x"
+CLUSTER, FUNCTION = "db-cluster/db-cluster-dev", "lambda-function/payment-processor-dev"
+
+
+@pytest.mark.parametrize(
+    ("forge", "told"),
+    [
+        (lambda entries: entries.pop(FUNCTION), f"environment.DB_ENDPOINT of {FUNCTION} = nothing"),
+        (lambda entries: entries[FUNCTION].update(phase="kept"), f"environment.DB_ENDPOINT of {FUNCTION} = nothing"),
+        (
+            lambda entries: entries[FUNCTION]["spec"]["environment"].pop("DB_ENDPOINT"),
+            f"environment.DB_ENDPOINT of {FUNCTION} = None",
+        ),
+        (
+            lambda entries: entries[FUNCTION]["spec"].update(environment="x"),
+            f"environment.DB_SECRET_ARN of {FUNCTION} = x",
+        ),
+        (
+            lambda entries: entries["secret-rotation/db-cluster-dev"]["outputs"].update(secret_arn=OTHER_SECRET),
+            f"and secret_arn of secret-rotation/db-cluster-dev = {OTHER_SECRET}",
+        ),
+        (
+            lambda entries: entries["kms-key/alias/db-key-dev"]["outputs"].update(
+                arn="arn:aws:kms:us-east-2:123456789012:key/1", key_id="1"
+            ),
+            f"and kms_key_arn of {CLUSTER} = ",
+        ),
+        (
+            lambda entries: entries["kms-key/alias/db-key-dev"]["outputs"].update(key_id="1"),
+            "key_arn = ",
+        ),
+        (
+            lambda entries: entries["security-group/lambda-sg-dev"]["outputs"].update(group_id="sg-0bad"),
+            f"and security_group_ids of {FUNCTION} = ",
+        ),
+        (
+            lambda entries: entries["security-group/db-sg-dev"]["outputs"].update(group_id="sg-0bad"),
+            "and group_id of security-group-rules/db-sg-dev = ",
+        ),
+        (
+            lambda entries: entries[CLUSTER]["outputs"].update(resource_id="cluster-EVIL"),
+            "and inline of iam-role/lambda-role-dev = ",
+        ),
+        (
+            lambda entries: entries["iam-role/lambda-role-dev"]["outputs"].update(
+                arn="arn:aws:iam::123456789012:role/evil/lambda-role-dev"
+            ),
+            f"and role_arn of {FUNCTION} = ",
+        ),
+    ],
+)
+def test_an_output_that_another_place_of_the_record_tells_otherwise_or_lacks_is_not_handed_to_a_script(
+    record: World, forge: Callable[[Any], object], told: str
+) -> None:
+    forged = record.manifest()
+    forge(forged["entries"])
+    record.path().write_text(json.dumps(forged))
+    answer = record.tapctl("outputs", "--env", "dev")
+    assert (answer.code, answer.out) == (3, "")
+    assert told in answer.err
 
 
 @pytest.mark.parametrize("host", ["rds.cn-north-1", "cn-north-1.rds"])

@@ -384,6 +384,22 @@ def test_copies_that_were_destroyed_are_looked_at_unless_their_certificate_says_
     assert "gone from AWS: pr-10, pr-11, pr-12, pr-13, pr-14 and 1 more\n" in dev.tapctl("status").err
 
 
+def test_a_slip_in_the_files_makes_no_destroyed_copy_a_deployed_one(dev: World) -> None:
+    dev.path("pr-9").write_text(json.dumps(dev.manifest() | {"suffix": "pr-9", "entries": {}}))
+    certify(dev, "pr-9")
+    dev.edit("dev.toml", "protected = false", "protected = 0")
+    answer = dev.tapctl("status")
+    ours, copy = answer.out.splitlines()[1:3]
+    assert "unknown: the configuration is not valid" in ours
+    assert copy.split()[4] == "0"
+    assert copy.endswith("destroyed by its record; AWS was not asked, since no usable file says what for")
+    told = "STATUS all: 1 deployed · 0 healthy · 1 destroyed by the record"
+    assert (answer.code, answer.verdict) == (3, f"{told} · not looked at, no record: prod, staging")
+    dev.path().unlink()
+    # As drift, which ends with 7 for the same slip.
+    assert (dev.tapctl("status").code, dev.tapctl("drift").code) == (7, 7)
+
+
 def test_a_certificate_of_what_is_there_is_not_believed(dev: World) -> None:
     """That may be written, too, by who may write an empty record."""
     tags = {"EnvironmentSuffix": "pr-9", "Environment": "dev", "ManagedBy": "tapctl"}

@@ -1,0 +1,102 @@
+"""Other places of a record that tell an output, too: whoever writes one of them may forget the others."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tapctl.engine.model import address
+from tapctl.engine.record import Entry, Phase
+from tapctl.manifest.manifest import Manifest
+from tapctl.names import Names
+
+_HOST: Final = "cluster_endpoint"
+
+
+@dataclass(frozen=True)
+class _Witness:
+    """A place that tells an output: a field of a spec or an output, itself, among others, or within a policy."""
+
+    output: str
+    address: str
+    field: str
+    key: str = ""
+    """The field is a table, and this its key."""
+    is_output: bool = False
+    """The field is an output of a subresource, which an earlier tapctl may not have had."""
+
+    def told(self, entry: Entry) -> list[Any]:
+        """What the place tells: of a spec that was not confirmed, what was asked for and what was confirmed last."""
+        if self.is_output:
+            return [(entry.outputs or {}).get(self.field)]
+        values = [spec.get(self.field) for spec in (entry.spec, entry.confirmed) if spec is not None]
+        return [value.get(self.key) if self.key and isinstance(value, dict) else value for value in values]
+
+    def __str__(self) -> str:
+        return f"{self.field}{f'.{self.key}' if self.key else ''} of {self.address}"
+
+
+def _witnesses(names: Names) -> tuple[_Witness, ...]:
+    function, cluster = address("lambda-function", names.function), address("db-cluster", names.cluster)
+    rotation, role = address("secret-rotation", names.cluster), address("iam-role", names.role)
+    of_function, of_database = (
+        address("security-group-rules", group) for group in (names.lambda_security_group, names.db_security_group)
+    )
+    return (
+        _Witness(_HOST, function, "environment", "DB_ENDPOINT"),
+        _Witness("secret_arn", function, "environment", "DB_SECRET_ARN"),
+        _Witness("secret_arn", rotation, "secret_arn", is_output=True),
+        _Witness("cluster_resource_id", role, "inline"),
+        _Witness("key_arn", cluster, "kms_key_arn"),
+        _Witness("role_arn", function, "role_arn"),
+        _Witness("lambda_security_group_id", function, "security_group_ids"),
+        _Witness("lambda_security_group_id", of_function, "group_id", is_output=True),
+        _Witness("db_security_group_id", cluster, "security_group_ids"),
+        _Witness("db_security_group_id", of_database, "group_id", is_output=True),
+    )
+
+
+def contradictions(manifest: Manifest, values: Mapping[str, str]) -> Iterator[str]:
+    """The values that another place of the record tells otherwise, or that lack such a place.
+
+    Where a run was cut off, what the cluster is known by may be another already (an apply that made it anew, a revert
+    of its secret), and what is given that may wait for an apply. But its host never is: an account has one name in a
+    region for the hosts of its clusters.
+    """
+    for witness, entry in _unlike(manifest, values):
+        # Another emulator than the embedded one may name the host of each cluster anew.
+        is_known = witness.output == _HOST and entry is not None and not os.environ.get("AWS_ENDPOINT_URL")
+        if is_known or not _was_cut_off(manifest, entry):
+            told = "nothing" if entry is None else ", ".join(f"{each!s:.200}" for each in witness.told(entry))
+            yield f"{witness.output} = {values[witness.output]:.200}, and {witness} = {told}"
+
+
+def not_borne_out(manifest: Manifest, values: Mapping[str, str]) -> list[str]:
+    """The names of the outputs that some other place of the record ought to tell, and does not."""
+    return sorted({witness.output for witness, _ in _unlike(manifest, values)})
+
+
+def _unlike(manifest: Manifest, values: Mapping[str, str]) -> Iterator[tuple[_Witness, Entry | None]]:
+    """The places that do not tell their output, with their entries; None where no such resource is recorded as made."""
+    for witness in _witnesses(Names(manifest.suffix, manifest.account, manifest.region)):
+        entry = manifest.entries.get(witness.address)
+        if witness.output not in values or (entry is None and witness.is_output):
+            continue
+        if entry is None or entry.phase is Phase.KEPT:
+            yield witness, None
+        elif not all(_tells(told, values[witness.output]) for told in witness.told(entry)):
+            yield witness, entry
+
+
+def _tells(told: Any, value: str) -> bool:
+    if isinstance(told, dict):
+        # In a policy an id stands within an ARN.
+        return f":{value}/" in json.dumps(told)
+    return told == value or (isinstance(told, list) and value in told)
+
+
+def _was_cut_off(manifest: Manifest, entry: Entry | None) -> bool:
+    return manifest.unfinished or (entry is not None and entry.phase is Phase.MAKING)
