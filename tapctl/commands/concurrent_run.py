@@ -69,16 +69,18 @@ def look_between_readings(
 
 def _meanwhile(run: str, before: Mapping[str, Entry], now: Mapping[str, Entry]) -> Meanwhile:
     """The work that two readings tell of: what a run is at is half made in one of them, or another afterwards."""
-    written, made = set(), {}
-    for address in before.keys() | now.keys():
-        then, since = before.get(address), now.get(address)
-        if then is None or since is None or {then.phase, since.phase} != {Phase.MADE}:
-            if then != since:
-                written.add(address)
-        elif (then.spec, then.outputs) != (since.spec, since.outputs):
-            written.add(address)
-            made[address] = since
-    return Meanwhile(run, frozenset(written), made)
+    differing = {address for address in before.keys() | now.keys() if before.get(address) != now.get(address)}
+    finished = {address for address in differing if _is_made(before.get(address)) and _is_made(now.get(address))}
+    made = {
+        address: now[address]
+        for address in finished
+        if (before[address].spec, before[address].outputs) != (now[address].spec, now[address].outputs)
+    }
+    return Meanwhile(run, frozenset(differing - finished | made.keys()), made)
+
+
+def _is_made(entry: Entry | None) -> bool:
+    return entry is not None and entry.phase is Phase.MADE
 
 
 def with_run(findings: Iterable[Finding], meanwhile: Meanwhile, observed: Observations) -> Iterator[Finding]:
