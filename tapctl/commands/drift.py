@@ -408,7 +408,8 @@ def _drift_one(
     older = warn_of_old_record(session, manifest, observed) if report.drifted else ""
     # Who may write the record may have written that it is of other files: what these want of it is told then, too.
     asked = not older and (report.drifted or not _is_of_the_files(session, manifest))
-    wanted = wanted_beside(session, manifest, {**found.beside, **observed}) if asked else None
+    beside, waived = {**found.beside, **observed}, {(one.address, one.field) for one in report.findings if one.waiver}
+    wanted = wanted_beside(session, manifest, beside, waived=waived) if asked else None
     advice = advise(
         report,
         session,
