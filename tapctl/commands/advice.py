@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 from tapctl.commands.places import place_of
 from tapctl.commands.revertible import revertible
@@ -32,7 +31,7 @@ from tapctl.render.terminal import sanitize
 from tapctl.session.session import Session
 from tapctl.session.target import is_gone
 from tapctl.stack.never_wanted import CONSTANT
-from tapctl.stack.provenance import Key, Provenance, provenance_of, value_at
+from tapctl.stack.provenance import Key, Provenance, provenance_of, value_at, values_as_written
 from tapctl.stack.waivers import opens
 
 ACCEPTED: Final = "the files want it already, and an apply records it"
@@ -308,7 +307,7 @@ def _edits(finding: Finding, session: Session, provenance: Provenance) -> Iterat
     for key in _editable(finding, provenance):
         now = value_at(session.config, key.path)
         member = [finding.field.partition(".")[2]] if isinstance(now, Mapping) else []
-        for value in _as_written(finding.live, now, wanted):
+        for value in values_as_written(finding.live, now, wanted):
             edit = Edit(key.file, (*key.path.split("."), *member), value)
             if _would_be_wanted(finding, session, edit):
                 yield key, edit
@@ -321,18 +320,3 @@ def _would_be_wanted(finding: Finding, session: Session, edit: Edit) -> bool:
     except ConfigError:
         return False
     return bool(Provenance(config, session.suffix).value(finding.address, finding.field) == finding.live)
-
-
-def _as_written(live: Any, now: Any, wanted: Any) -> Iterator[Any]:
-    """Values of a key that may lead to the live one: AWS tells numbers as text or fraction, and truth as text.
-
-    ``now`` is the key's value, ``wanted`` what the stack makes of it: a share of something, for a threshold.
-    """
-    yield live
-    if isinstance(now, bool):
-        yield live == "true"
-    elif isinstance(now, int) and re.fullmatch("-?[0-9]+([.]0)?", str(live)):
-        number = int(float(live))
-        yield number
-        if isinstance(wanted, float) and wanted:
-            yield round(now * number / wanted)

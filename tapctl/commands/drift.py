@@ -32,7 +32,6 @@ from tapctl.commands.unfinished_upgrade import with_upgrade
 from tapctl.commands.waivers import WaiverTally, waivers_for, warn_of_idle_waivers
 from tapctl.commands.wanted import recorded_network, wanted_beside
 from tapctl.commands.who import with_causes, with_who
-from tapctl.config import Config, any_config
 from tapctl.engine.diff import Difference
 from tapctl.engine.drift import (
     PHASE,
@@ -45,7 +44,14 @@ from tapctl.engine.drift import (
     unread_finding,
 )
 from tapctl.engine.model import Observed
-from tapctl.engine.observe import Observation, Observations, ObserveRequest, Unreadable, observe_all
+from tapctl.engine.observe import (
+    Observation,
+    Observations,
+    ObserveRequest,
+    Unreadable,
+    observe_all,
+    observed_outputs,
+)
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.refs import KnownOutputs
 from tapctl.engine.waiver import Waiver
@@ -54,7 +60,6 @@ from tapctl.manifest.history import last_version
 from tapctl.manifest.manifest import Manifest, is_of_tomorrow
 from tapctl.names import Names
 from tapctl.reconcilers import kept_without_reason, never_compared, observations_for, registry
-from tapctl.reconcilers.db_cluster import DbCluster
 from tapctl.reconcilers.iam_role import IamRole
 from tapctl.reconcilers.security_group import SecurityGroup, SecurityGroupOutputs
 from tapctl.reconcilers.security_group_rules import OF_EVERY_NEW_GROUP, SecurityGroupRules
@@ -68,8 +73,8 @@ from tapctl.stack.definition import planned_stack
 from tapctl.stack.forged import forged, forged_whatever_the_files
 from tapctl.stack.image import FIELD as IMAGE_FIELD
 from tapctl.stack.image import tags_of
-from tapctl.stack.never_wanted import CONSTANT, NOTHING_KNOWN, SET_AFTER_CREATION, holds, let_in, never_wanted
-from tapctl.stack.provenance import with_value
+from tapctl.stack.never_wanted import CONSTANT, SET_AFTER_CREATION, holds, let_in, never_wanted
+from tapctl.stack.recorded_files import any_files
 
 _NAMED: Final = 5
 """Resources that are named where more are meant."""
@@ -277,7 +282,7 @@ def compare_recorded(
         *phase_findings(misplaced),
         *with_destroy([*unrecorded, *never_made], destroyed, gone=gone, there=there, removed=removed),
         *never_wanted_findings(
-            session.names, report, {**observed, **judged}, entries, outputs=_outputs_of_a_whole(manifest)
+            session.names, report, {**observed, **judged}, entries, outputs=_outputs_made_for(manifest, observed)
         ),
     ]
     unseen = (*beside, *lacking)
@@ -479,7 +484,7 @@ def _held_against_the_files(
     cannot be used: what all files want stands in for them.
     """
     usable = not isinstance(session.loaded, ConfigError)
-    config = session.config if usable else _any_files(manifest)
+    config = session.config if usable else any_files(manifest.environment, session.names, entries)
     of_these = usable and _is_of_the_files(session, manifest)
     network, unlike = None, f"{_NO_NETWORK}: {_NOT_COMPARED}"
     with suppress(ValidationError):
@@ -496,7 +501,8 @@ def _held_against_the_files(
     if finished and of_these:
         written = forged(config, session.names, entries, network)
     else:
-        written = forged_whatever_the_files(config, session.names, entries, network, finished=finished)
+        cut_off = None if finished else observed
+        written = forged_whatever_the_files(config, session.names, entries, network, cut_off=cut_off)
     report = replace(report, findings=tuple(with_forged(report.findings, written, observed)))
     if network is not None or all(entry.phase is Phase.KEPT for entry in entries.values()):
         return report
@@ -504,15 +510,6 @@ def _held_against_the_files(
     return replace(
         report, fields=report.fields + 1, unchecked=report.unchecked + 1, missed=(*report.missed, "networking")
     )
-
-
-def _any_files(manifest: Manifest) -> Config:
-    """A configuration in place of files that cannot be used, of the recorded major version, which is in names."""
-    config = any_config(manifest.environment, manifest.account, manifest.region)
-    cluster = next((one.spec for one in manifest.entries.values() if one.type == DbCluster.type), {})
-    version = str(cluster.get("engine_version", ""))
-    known = version.partition(".")[0].isdecimal()
-    return with_value(config, "database.engine_version", version) if known else config
 
 
 def with_forged(
@@ -525,27 +522,39 @@ def with_forged(
     told = list(findings)
     for entry, part in written:
         place = entry.address, entry.type
-        at = next((at for at, one in enumerate(told) if part and _tells_of(one, entry.address, part)), None)
-        if at is not None:
-            told[at] = replace(told[at], reason=Reason.FORGED, waiver=None)
-        elif part is not None:
-            told.append(Finding(*place, part.path, Reason.FORGED, part.want, part.have))
-        elif not is_gone_from_aws(observed[entry.address]):
-            told.append(Finding(*place, WHOLE_RESOURCE, Reason.FORGED, live=entry.id))
+        if part is None:
+            if not is_gone_from_aws(observed[entry.address]):
+                told.append(Finding(*place, WHOLE_RESOURCE, Reason.FORGED, live=entry.id))
+            continue
+        # Of what is half made the value is AWS's, and no record's.
+        reason = Reason.FORGED if entry.phase is Phase.MADE else Reason.NEVER_WANTED
+        at = next((at for at, one in enumerate(told) if _tells_of(one, entry, part)), None)
+        if at is None:
+            told.append(Finding(*place, part.path, reason, part.want, part.have))
+        else:
+            told[at] = replace(told[at], reason=reason, waiver=None)
     yield from told
 
 
-def _tells_of(one: Finding, address: str, part: Difference) -> bool:
-    """True if the finding tells that AWS has not what is recorded there; of several items in a set, this one."""
-    if (one.address, one.field, one.reason) != (address, part.path, Reason.CHANGED) or one.recorded != part.have:
+def _tells_of(one: Finding, entry: Entry, part: Difference) -> bool:
+    """True if the finding tells that AWS has not what is recorded there, or of what is half made what AWS has.
+
+    Of several items in a set, it has to tell of this one.
+    """
+    if (one.address, one.field) != (entry.address, part.path):
         return False
-    return not part.item or part.have is not None or one.live == part.want
+    if entry.phase is not Phase.MADE:
+        return one.reason in (Reason.CHANGED, Reason.UNCONFIRMED) and bool(one.live == part.have)
+    if one.reason is not Reason.CHANGED or one.recorded != part.have:
+        return False
+    return not part.item or part.have is not None or bool(one.live == part.want)
 
 
-def _outputs_of_a_whole(manifest: Manifest) -> KnownOutputs:
-    """The recorded outputs, where a run got to its end: what it has made is made for one another."""
+def _outputs_made_for(manifest: Manifest, observed: Observations) -> tuple[KnownOutputs, ...]:
+    """The recorded outputs; where a run was cut off AWS's, too, for one of which each resource is made."""
+    recorded = {place: entry.outputs for place, entry in manifest.entries.items() if entry.outputs}
     whole = _is_settled(manifest) and not manifest.unfinished
-    return {place: entry.outputs or {} for place, entry in manifest.entries.items()} if whole else NOTHING_KNOWN
+    return (recorded,) if whole else (recorded, {**recorded, **observed_outputs(observed)})
 
 
 def never_wanted_findings(
@@ -554,7 +563,7 @@ def never_wanted_findings(
     observed: Observations,
     entries: Mapping[str, Entry],
     *,
-    outputs: KnownOutputs = NOTHING_KNOWN,
+    outputs: Sequence[KnownOutputs] = (),
 ) -> Iterator[Finding]:
     """The findings on what the product can never want and the record does not tell as a difference.
 

@@ -10,11 +10,10 @@ from typing import Final
 from pydantic import ValidationError
 
 from tapctl.commands.plan import snapshot_stays_due
-from tapctl.commands.safeguards import is_safeguard, is_stronger, may_guard
+from tapctl.commands.safeguards import is_safeguard, is_stronger
 from tapctl.commands.targets import place
 from tapctl.engine.drift import Finding, Reason
-from tapctl.engine.model import Observed
-from tapctl.engine.observe import Observations
+from tapctl.engine.observe import Observations, observed_outputs
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.resources import Stack
 from tapctl.errors import ConfigError
@@ -26,6 +25,7 @@ from tapctl.stack.forged import unproven
 from tapctl.stack.never_wanted import let_in, never_wanted
 from tapctl.stack.package import build as build_package
 from tapctl.stack.package import handler_of
+from tapctl.stack.recorded_files import any_files
 from tapctl.stack.waivers import may_be_door
 
 _NO_REVERT: Mapping[Reason, str] = {
@@ -155,37 +155,24 @@ def _not_of_the_files(
     be used, nobody can tell that they want it.
     """
     stronger = {(one.address, one.field) for one in chosen if is_stronger(one)}
-
-    def guards(address: str, path: str) -> bool:
-        return is_safeguard(entries[address].type, path) and (address, path) not in stronger
-
-    if isinstance(session.loaded, ConfigError):
-        taken = _taken(fields, lambda at, path: _opens(entries[at].type, path) or guards(at, path))
-        return dict.fromkeys(taken, _NO_FILES)
-    config = session.config
-    if snapshot_stays_due(session, entries, observed):
+    live = observed_outputs(observed)
+    usable = not isinstance(session.loaded, ConfigError)
+    config = session.config if usable else any_files(session.target.env, session.names, entries)
+    if usable and snapshot_stays_due(session, entries, observed):
         config = config.model_copy(update={"final_snapshot": True})
     others: dict[str, list[str]] = defaultdict(list)
-    live = {
-        address: seen.outputs.model_dump()
-        for address, seen in observed.items()
-        if isinstance(seen, Observed) and seen.outputs is not None
-    }
-    for entry, part in unproven(
-        config, session.names, entries, live, lambda type_, name: _opens(type_, name) or may_guard(type_, name)
-    ):
-        others[entry.address] += [part.path] if part else []
-    taken = _taken(
-        fields,
-        lambda at, path: (
-            (_opens(entries[at].type, path) or guards(at, path)) and any(_overlap(path, other) for other in others[at])
-        ),
-    )
-    return dict.fromkeys(taken, _NO_REVERT[Reason.FORGED])
+    for address, path in unproven(config, session.names, entries, live, is_safeguard):
+        others[address].append(path)
 
+    def refuses(address: str, path: str) -> bool:
+        type_ = entries[address].type
+        if (address, path) in stronger:
+            return False
+        if not usable and (may_be_door(type_, path.partition(".")[0]) or is_safeguard(type_, path)):
+            return True
+        return any(_overlap(path, other) for other in others[address])
 
-def _opens(type_: str, path: str) -> bool:
-    return may_be_door(type_, path.partition(".")[0])
+    return dict.fromkeys(_taken(fields, refuses), _NO_REVERT[Reason.FORGED] if usable else _NO_FILES)
 
 
 def _taken(fields: Mapping[str, set[str]], refuses: Callable[[str, str], bool]) -> list[str]:

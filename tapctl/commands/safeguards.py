@@ -24,11 +24,6 @@ def is_safeguard(type_: str, path: str) -> bool:
     return (type_, name) not in _ANY_WITHIN_THE_RULES and kind_of(type_, path, None, None) is not SETTING
 
 
-def may_guard(type_: str, name: str) -> bool:
-    """True if this field of a spec is a safeguard, or has some among its members."""
-    return name == _TAGS or is_safeguard(type_, name)
-
-
 def is_stronger(one: Finding) -> bool:
     """True if what is recorded guards more than what AWS has: it is on, or is kept for longer (0 is for ever)."""
     recorded, live = one.recorded, one.live

@@ -153,12 +153,12 @@ def allowed_keys(kind: type[Table], above: str = "") -> dict[str, str]:
     """List the dotted path of every key that this kind of file may have, with its rule."""
     rules: dict[str, str] = {}
     for name, field in kind.model_fields.items():
-        table = _table(field.annotation)
+        table = table_of(field.annotation)
         rules.update(allowed_keys(table, f"{above}{name}.") if table else {f"{above}{name}": _rule(kind, (name,))})
     return rules
 
 
-def _table(annotation: Any) -> type[Table] | None:
+def table_of(annotation: Any) -> type[Table] | None:
     """The kind of table of this annotation, optional or not; None if it is no table's."""
     return _table_among((annotation, *get_args(annotation))) if get_origin(annotation) is not tuple else None
 
@@ -177,14 +177,14 @@ def _array(kind: type[Table], path: KeyPath) -> type[Table] | None:
     field = kind.model_fields.get(str(path[0]))
     if field is None:
         return None
-    table = _table(field.annotation)
+    table = table_of(field.annotation)
     return _array(table, path[1:]) if table else _element(field.annotation)
 
 
 def _rule(kind: type[Table], path: KeyPath) -> str:
     """The rule of this path, in the words of its type's description."""
     field = kind.model_fields[str(path[0])]
-    table = _table(field.annotation)
+    table = table_of(field.annotation)
     if table and len(path) > 1:
         return _rule(table, path[1:])
     if table:

@@ -44,6 +44,15 @@ Observations = Mapping[str, Observation]
 """Address to observation."""
 
 
+def observed_outputs(observed: Observations) -> dict[str, dict[str, str]]:
+    """The outputs that AWS tells, by address; of what has none to tell yet there are none."""
+    return {
+        place: seen.outputs.model_dump()
+        for place, seen in observed.items()
+        if isinstance(seen, Observed) and seen.outputs is not None
+    }
+
+
 @dataclass(frozen=True)
 class ObserveRequest:
     """A resource to observe; ``expected`` is the wanted or recorded spec (see `Reconciler.observe`)."""

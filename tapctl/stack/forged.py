@@ -15,7 +15,8 @@ from pydantic import ValidationError
 from tapctl.config import Config
 from tapctl.engine import refs
 from tapctl.engine.diff import Difference, details
-from tapctl.engine.model import address
+from tapctl.engine.model import Observed, address
+from tapctl.engine.observe import Observations, observed_outputs
 from tapctl.engine.record import Entry, Phase, recorded_value
 from tapctl.engine.resources import AnyResource, Stack
 from tapctl.names import Names
@@ -24,12 +25,13 @@ from tapctl.reconcilers.lambda_function import SENDS_CODE, LambdaFunction
 from tapctl.stack.definition import recorded_stack
 from tapctl.stack.network import NetworkContract
 from tapctl.stack.other_files import may_be_of_other_files
-from tapctl.stack.provenance import provenance_of
+from tapctl.stack.provenance import Provenance, provenance_of
+from tapctl.stack.recorded_files import VERSION, recorded_configs
 from tapctl.stack.waivers import may_be_door
 
 _DECIDED_BY_MORE: Final[Mapping[str, Collection[str]]] = {
     # Another kind of package comes with other keys, which its table has only then.
-    LambdaFunction.type: SENDS_CODE | {"handler"},
+    LambdaFunction.type: SENDS_CODE | {"handler", "runtime"},
     # A parameter of the team's may bring a library along.
     DbParameterGroup.type: {"parameters.shared_preload_libraries"},
 }
@@ -63,38 +65,104 @@ def unproven(
     names: Names,
     entries: Mapping[str, Entry],
     observed: refs.KnownOutputs,
-    compares: Callable[[str, str], bool],
-) -> Iterator[tuple[Entry, Difference | None]]:
-    """List, as `forged` does, what is not as the files want it with these observed outputs, in some fields.
+    guards: Callable[[str, str], bool],
+) -> Iterator[tuple[str, str]]:
+    """List address and path of what opens or guards, and is not recorded as the files want it with these outputs.
 
     What is made of another resource's outputs is held against AWS's, for who writes one of the two into the record may
-    write both; where AWS does not tell them, it counts as different. ``compares``: True for a type's field to compare.
+    write both; where AWS does not tell them, it counts as different. ``guards``: True for a type's path that guards.
     """
-    yield from _unlike(_stack(config, names, entries), entries, compares, observed, strictly=True)
+    stack = _stack(config, names, entries)
+    for entry, part in _unlike(stack, entries, _all, observed, strictly=True):
+        if part is None:
+            continue
+        name = part.path.partition(".")[0]
+        made = refs.needs(getattr(stack[entry.address].spec, name))
+        if made or may_be_door(entry.type, name) or guards(entry.type, part.path):
+            yield entry.address, part.path
 
 
 def forged_whatever_the_files(
-    config: Config, names: Names, entries: Mapping[str, Entry], network: NetworkContract | None, *, finished: bool
+    config: Config,
+    names: Names,
+    entries: Mapping[str, Entry],
+    network: NetworkContract | None,
+    *,
+    cut_off: Observations | None = None,
 ) -> Iterator[tuple[Entry, Difference]]:
     """List what of these entries no files can want, whichever they are of: another value where no key decides one.
 
     So is a rule or a statement, of ours or not, that no team can have added and no key have changed.
-    ``finished``: False where a run was cut off; what is made may then be made for another resource that was replaced.
+
+    ``cut_off``: AWS's answers, where a run did not finish. What is made may be made for the outputs of either then, and
+    of a resource that is half made what AWS has is listed in the place of what is recorded.
     """
-    provenance = provenance_of(config, names.suffix)
-    made = {place: entry for place, entry in entries.items() if entry.phase is Phase.MADE}
-    known = {place: entry.outputs or {} for place, entry in made.items()} if finished else {}
-    unlike = _unlike(_stack(config, names, made, network), made, _all if network else may_be_door, known)
-    differences = [(entry, part) for entry, part in unlike if part is not None]
-    for entry, part in differences:
-        if _is_structured(part):
-            beside = (other for at, other in differences if (at, other.path) == (entry, part.path))
-            may_differ = _may_differ(names, entry, part, beside)
-        else:
-            by_more = part.path in _DECIDED_BY_MORE.get(entry.type, ())
-            may_differ = by_more or not provenance.is_constant(entry.address, part.path)
-        if not may_differ:
-            yield entry, part
+    recorded = {place: entry.outputs for place, entry in entries.items() if entry.outputs}
+    live = observed_outputs(cut_off or {})
+    known = [{**live, **recorded}, {**recorded, **live}] if cut_off else [recorded]
+    compared = {place: entry for place, entry in entries.items() if entry.phase is Phase.MADE}
+    compared.update(_half_made(entries, cut_off or {}))
+    for likely in recorded_configs(config, entries):
+        stack, provenance = _stack(likely, names, entries, network), provenance_of(likely, names.suffix)
+        here = {place: compared.pop(place) for place in compared.keys() & {one.address for one in stack}}
+        differences = _unlike_all(stack, here, _all if network else may_be_door, known)
+        for one, part in differences:
+            entry = entries[one.address]
+            is_made = entry.phase is Phase.MADE
+            if not is_made and not _is_begun(entry, part):
+                continue
+            if _is_structured(part):
+                beside = (other for at, other in differences if (at, other.path) == (one, part.path))
+                may_differ = not is_made or _may_differ(names, entry, part, beside)
+            else:
+                by_more = part.path in _DECIDED_BY_MORE.get(entry.type, ())
+                may_differ = by_more or _may_be_decided(provenance, entry, part, whole=not cut_off)
+            if not may_differ:
+                yield entry, part
+
+
+def _half_made(entries: Mapping[str, Entry], observed: Observations) -> Iterator[tuple[str, Entry]]:
+    """The entries that a run has left half done, as made, with what AWS has in the place of what is recorded."""
+    for place, entry in entries.items():
+        seen = observed.get(place)
+        if entry.phase in (Phase.MAKING, Phase.LEAVING) and isinstance(seen, Observed) and not seen.deleting:
+            spec = {name: value for name, value in refs.to_json(seen.spec).items() if name not in seen.unreadable}
+            yield place, entry.model_copy(update={"phase": Phase.MADE, "spec": spec, "confirmed": None})
+
+
+def _is_begun(entry: Entry, part: Difference) -> bool:
+    """True if the difference is none that a first apply has not come to yet, or a removal leaves on its way."""
+    is_changed = entry.phase is Phase.MAKING and entry.confirmed_spec is not None
+    return is_changed or (part.have is not None and may_be_door(entry.type, part.path.partition(".")[0]))
+
+
+def _may_be_decided(provenance: Provenance, entry: Entry, part: Difference, *, whole: bool) -> bool:
+    """True if other files may want another value; ``whole``: a run got to its end, and left one version everywhere."""
+    keys = {key.path for key in provenance.keys(entry.address, part.path)}
+    follows_from_version = whole and keys == {VERSION} and part.path != "engine_version"
+    if follows_from_version or provenance.is_constant(entry.address, part.path):
+        return False
+    # An item of a set by itself tells no value.
+    return part.item or provenance.may_be(entry.address, part.path, part.have)
+
+
+def _unlike_all(
+    stack: Stack,
+    entries: Mapping[str, Entry],
+    compares: Callable[[str, str], bool],
+    known: Iterable[refs.KnownOutputs],
+) -> list[tuple[Entry, Difference]]:
+    """List what of these entries, which the stack has, is as with none of the known outputs."""
+    first, *others = (
+        [(entry, part) for entry, part in _unlike(stack, entries, compares, each) if part is not None] for each in known
+    )
+    also = [{_shown(entry, part) for entry, part in other} for other in others]
+    return [(entry, part) for entry, part in first if all(_shown(entry, part) in other for other in also)]
+
+
+def _shown(entry: Entry, part: Difference) -> tuple[str, str, bool, str]:
+    """The place of a difference, and the item or value that one has."""
+    return entry.address, part.path, part.have is None, str(part.have)
 
 
 def _may_differ(names: Names, entry: Entry, part: Difference, beside: Iterable[Difference]) -> bool:

@@ -6,8 +6,7 @@ A record is evidence and no truth. Who may write it can make a hole look recorde
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
@@ -28,9 +27,12 @@ from tapctl.reconcilers.sns_topic import SnsTopicSpec
 from tapctl.stack.policies import function_policy, key_policy, lambda_trust, topic_policy
 
 EVERYBODY: Final = "*"
-NOTHING_KNOWN: Final[KnownOutputs] = MappingProxyType({})
 _ANY_USER: Final = "ANYUSER"
 """Stands for the database's user, whom the files name."""
+_ANY_KEY: Final = "ANYKEY"
+_ANY_MANAGED: Final = "ANYMANAGED"
+_ANY_CLUSTER: Final = "ANYCLUSTER"
+"""Words that stand for outputs that are not known."""
 _EVERYBODIES: Final = frozenset({Principal(kind="AWS", name=EVERYBODY)})
 _HTTPS: Final = ("tcp", HTTPS, HTTPS)
 CONSTANT: Final[Mapping[tuple[str, str], Any]] = {
@@ -76,14 +78,14 @@ def let_in(
     live: Spec,
     *,
     function_group: str = "",
-    outputs: KnownOutputs = NOTHING_KNOWN,
+    outputs: Sequence[KnownOutputs] = (),
 ) -> Iterator[tuple[str, Any]]:
     """List by what of a live resource others are let in, field and item: no key of the files may want any of it.
 
     Where the record tells of one, somebody has written there: an apply leaves exposures alone and records none, and
     makes neither the rules nor the statements. A waiver that names it may cover one. ``function_group``: the id of the
     function's security group, as EC2 tells it; empty where that is not known, and any group may be the function's.
-    ``outputs``: those of the key and the cluster that the role's policy is for; without them it may be for any.
+    ``outputs``: those of the key and the cluster that the role's policy may be for; without them any of this account.
     """
     yield from _exposed(type_, live)
     for name, (document, wanted) in _policies(names, live).items():
@@ -114,20 +116,38 @@ def _allowing(document: PolicyDocument) -> list[Statement]:
     return sorted((one for one in document.statements if one.effect == "Allow"), key=lambda statement: statement.sid)
 
 
-def _is_ours(names: Names, one: Statement, outputs: KnownOutputs) -> bool:
-    """True if the statement, which bears the id of one of ours, allows no more than that one."""
-    key = outputs.get(address(KmsKey.type, names.key_alias), {}).get("arn", "")
-    cluster = outputs.get(address(DbCluster.type, names.cluster), {})
-    secret, resource = cluster.get("secret_arn", ""), cluster.get("resource_id", "")
+def _is_ours(names: Names, one: Statement, outputs: Sequence[KnownOutputs]) -> bool:
+    """True if the statement, which bears the id of one of ours, allows no more than that one for some outputs."""
+    return any(_is_for(names, one, known) for known in outputs or ({},))
+
+
+def _is_for(names: Names, one: Statement, known: KnownOutputs) -> bool:
+    key = known.get(address(KmsKey.type, names.key_alias), {})
+    cluster = known.get(address(DbCluster.type, names.cluster), {})
     wanted = function_policy(
-        names, key_arn=key, secret_arn=secret, cluster_resource_id=resource, database_user=_ANY_USER
+        names,
+        key_arn=key.get("arn") or _ANY_KEY,
+        secret_arn=cluster.get("secret_arn") or _ANY_MANAGED,
+        cluster_resource_id=cluster.get("resource_id") or _ANY_CLUSTER,
+        database_user=_ANY_USER,
     )
     (ours,) = (each for each in wanted.statements if each.sid == one.sid)
-    patterns = [re.escape(each).replace(_ANY_USER, r"\w+_app") for each in ours.resources]
-    in_bounds = not (key and secret and resource) or all(
-        any(re.fullmatch(pattern, each, re.ASCII) for pattern in patterns) for each in one.resources
-    )
+    patterns = [_pattern(names, each) for each in ours.resources]
+    in_bounds = all(any(re.fullmatch(pattern, each, re.ASCII) for pattern in patterns) for each in one.resources)
     return in_bounds and not one.other and one.actions <= ours.actions and one.conditions >= ours.conditions
+
+
+def _pattern(names: Names, resource: str) -> str:
+    """The pattern of a resource in which something stands for what is not known."""
+    pattern, place = re.escape(resource), re.escape(f"{names.region}:{names.account}")
+    for stand_in, any_of in {
+        _ANY_USER: r"\w+_app",
+        _ANY_KEY: rf"arn:[\w-]+:kms:{place}:key/[\w-]+",
+        _ANY_MANAGED: rf"arn:[\w-]+:secretsmanager:{place}:secret:rds!cluster-[\w-]+",
+        _ANY_CLUSTER: r"cluster-\w+",
+    }.items():
+        pattern = pattern.replace(stand_in, any_of)
+    return pattern
 
 
 def may_be_added(one: Statement) -> bool:

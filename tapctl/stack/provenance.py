@@ -10,6 +10,7 @@ tells, and an image's digest, is no environment file's to decide: `planned_stack
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -18,6 +19,7 @@ from typing import Any, Final, Literal, get_args, get_origin
 from pydantic import BaseModel
 
 from tapctl.config import COMMON, Config
+from tapctl.config.allowed import is_allowed
 from tapctl.config.problems import allowed_keys
 from tapctl.config.schema import CommonFile, EnvironmentFile
 from tapctl.config.types import OneOf
@@ -106,6 +108,32 @@ class Provenance:
         """
         return not self.keys(address, field) and (address, field) not in self._decided_by_all
 
+    def may_be(self, address: str, field: str, value: Any) -> bool:
+        """True if some files may want this value of the field: its key may have what makes it, or more keys decide it.
+
+        None: the field's member is not there.
+        """
+        keys = self.keys(address, field)
+        if len(keys) != 1:
+            return True
+        path = keys[0].path
+        now, may_be_left_out = value_at(self._config, path), is_allowed(path, None)
+        if value is None:
+            return isinstance(now, Mapping) or may_be_left_out
+        if may_be_left_out and self._makes(path, None, address, field, value):
+            return True
+        typed = _values_as_typed(now, field, value, self.value(address, field))
+        made_by = [each for each in typed if self._makes(path, each, address, field, value)]
+        return not made_by or any(is_allowed(path, each) for each in made_by)
+
+    def _makes(self, path: str, value: Any, address: str, field: str, wanted: Any) -> bool:
+        """True if the field has the wanted value where this key has that one; no stack is made of nonsense."""
+        try:
+            made = Provenance(with_value(self._config, path, value), self._suffix).value(address, field)
+        except ValueError:
+            return False
+        return bool(made == wanted)
+
     @cached_property
     def _decided_by_all(self) -> frozenset[tuple[str, str]]:
         """Address and name of each field that other values of all keys at once change."""
@@ -143,6 +171,31 @@ def value_at(config: BaseModel, path: str) -> Any:
     for name in path.split("."):
         value = getattr(value, name, None)
     return value
+
+
+def values_as_written(live: Any, now: Any, wanted: Any) -> Iterator[Any]:
+    """Values of a key that may lead to the live one: AWS tells numbers as text or fraction, and truth as text.
+
+    ``now`` is the key's value, ``wanted`` what the stack makes of it: a share of something, for a threshold.
+    """
+    yield live
+    if isinstance(now, bool):
+        yield live == "true"
+    elif isinstance(now, int) and re.fullmatch("-?[0-9]+([.]0)?", str(live)):
+        number = int(float(live))
+        yield number
+        if isinstance(wanted, float) and wanted:
+            yield round(now * number / wanted)
+
+
+def _values_as_typed(now: Any, field: str, value: Any, wanted: Any) -> Iterator[Any]:
+    """As `values_as_written`, of the key's own type; of a table of any keys, with this member."""
+    if isinstance(now, Mapping):
+        yield {**now, field.partition(".")[2]: value}
+    else:
+        for each in values_as_written(value, now, wanted):
+            if now is None or type(each) is type(now):
+                yield each
 
 
 def with_value(model: Any, path: str, value: Any) -> Any:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tapctl.config import Config, any_config
+from tapctl.engine.model import Observed
+from tapctl.engine.observe import Observations
 from tapctl.engine.record import Entry, Phase
 from tapctl.names import Names
+from tapctl.reconcilers import reconciler_of
 from tapctl.reconcilers.iam_role import IamRole, IamRoleSpec
 from tapctl.stack.forged import forged, forged_whatever_the_files
 from tapctl.stack.network import NetworkContract
@@ -18,6 +22,7 @@ from tests.support.additions import EGRESS, PERMISSION, add_all
 from tests.support.config_folder import Folder
 from tests.support.recorded import DIGEST, NETWORK, recorded
 
+CLUSTER, EVIL = "db-cluster/db-cluster-dev", "db.evil.example"
 ROLE, FUNCTION, RULES = "iam-role/lambda-role-dev", "lambda-function/payment-processor-dev", "security-group-rules/"
 HOST = "123456789012.dkr.ecr.us-east-2.amazonaws.com"
 
@@ -58,7 +63,7 @@ def test_what_an_apply_has_left_is_not_forged(folder: Folder, added: bool, packa
             assert told(config, names, entries, network) == []
         role = IamRoleSpec.model_validate(entries[f"iam-role/{names.role}"].spec)
         outputs = {address: entry.outputs or {} for address, entry in entries.items()}
-        assert list(let_in(names, IamRole.type, names.role, role, outputs=outputs)) == []
+        assert list(let_in(names, IamRole.type, names.role, role, outputs=[outputs])) == []
 
 
 @pytest.mark.parametrize(
@@ -107,13 +112,13 @@ def test_a_record_of_other_files_is_not_forged(tmp_path: Path) -> None:
     files = other_files(tmp_path)
     for now, config in files.items():
         for before, other in files.items():
-            found = forged_whatever_the_files(config, names, recorded(other, names), NETWORK, finished=True)
+            found = forged_whatever_the_files(config, names, recorded(other, names), NETWORK)
             assert [(entry.address, part.path) for entry, part in found] == [], (before, now)
 
 
 def test_no_files_want_another_endpoint_or_no_trace(folder: Folder) -> None:
     config, names, entries = dev(folder.put("dev", "processor.memory_mb", 2048))
-    entries[FUNCTION].spec["environment"]["DB_ENDPOINT"] = "db.evil.example"
+    entries[FUNCTION].spec["environment"]["DB_ENDPOINT"] = EVIL
     entries[FUNCTION].spec["memory_mb"] = 512
     entries[FUNCTION].spec["tracing"] = "PassThrough"
     tls, action = ("db-cluster-params-pg16-dev", "parameters.rds.force_ssl"), "payment-processor-errors-dev"
@@ -124,12 +129,86 @@ def test_no_files_want_another_endpoint_or_no_trace(folder: Folder) -> None:
         entries[place].spec["security_group_ids"] = ["sg-evil"]
     endpoint, tracing = ("payment-processor-dev", "environment.DB_ENDPOINT"), ("payment-processor-dev", "tracing")
 
-    def told_of(*, finished: bool) -> set[tuple[str, str]]:
-        found = forged_whatever_the_files(config, names, entries, NETWORK, finished=finished)
+    def told_of(cut_off: Observations | None = None) -> set[tuple[str, str]]:
+        found = forged_whatever_the_files(config, names, entries, NETWORK, cut_off=cut_off)
         return {(entry.id, part.path) for entry, part in found}
 
-    assert told_of(finished=True) == {endpoint, tracing, tls, (action, "alarm_actions"), *groups}
-    assert told_of(finished=False) == {tracing, tls}, "the cluster may have been replaced, and the function not yet"
+    told = {endpoint, tracing, tls, (action, "alarm_actions"), *groups}
+    assert told_of() == told
+    assert told_of(as_in_aws(entries)) == told
+    other = entries["db-cluster/db-cluster-dev"].outputs or {}
+    replaced = {**entries, CLUSTER: entries[CLUSTER].model_copy(update={"outputs": {**other, "endpoint": EVIL}})}
+    assert told_of(as_in_aws(replaced)) == told - {endpoint}, "the cluster was replaced, and the run cut off after it"
+
+
+def as_in_aws(entries: dict[str, Entry], *, unreadable: str = "", deleting: bool = False) -> Observations:
+    """AWS's answers of which these entries would be the record."""
+    observed = {}
+    for place, entry in entries.items():
+        reconciler = reconciler_of(entry)
+        spec = reconciler.spec.model_validate(entry.spec)
+        outputs = reconciler.outputs.model_validate(entry.outputs) if entry.outputs else None
+        denied = {unreadable: "some:Action"} if unreadable else {}
+        observed[place] = Observed(spec, outputs, deleting=deleting, unreadable=denied)
+    return observed
+
+
+@pytest.mark.parametrize(
+    ("half_made", "told"),
+    [
+        ({"phase": Phase.MAKING, "confirmed": {}}, {"environment.DB_ENDPOINT", "environment.DB_NAME", "tracing"}),
+        ({"phase": Phase.MAKING}, {"environment.DB_ENDPOINT"}),
+        ({"phase": Phase.LEAVING}, {"environment.DB_ENDPOINT"}),
+    ],
+)
+def test_what_aws_has_of_a_half_made_function_is_held_against_all_files(
+    folder: Folder, half_made: dict[str, Any], told: set[str]
+) -> None:
+    config, names, entries = dev(folder)
+    evil = json.loads(json.dumps(entries[FUNCTION].spec))
+    evil["environment"]["DB_ENDPOINT"] = EVIL
+    evil["tracing"] = "PassThrough"
+    del evil["environment"]["DB_NAME"]
+    live = {**entries, FUNCTION: entries[FUNCTION].model_copy(update={"spec": evil})}
+    confirmed = entries[FUNCTION].spec if "confirmed" in half_made else None
+    entries[FUNCTION] = entries[FUNCTION].model_copy(update={**half_made, "confirmed": confirmed})
+
+    def told_of(cut_off: Observations) -> set[str]:
+        found = forged_whatever_the_files(config, names, entries, NETWORK, cut_off=cut_off)
+        return {part.path for entry, part in found if entry is entries[FUNCTION]}
+
+    assert told_of(as_in_aws(entries)) == set()
+    assert told_of(as_in_aws(live)) == told
+    assert told_of(as_in_aws(live, unreadable="environment")) == told & {"tracing"}
+    assert told_of(as_in_aws(live, deleting=True)) == set()
+    assert told_of({}) == set()
+
+
+def test_what_only_other_files_want_has_in_it_what_all_files_want(folder: Folder) -> None:
+    config, names, entries = dev(folder)
+    group, instance = "db-cluster-parameter-group/db-cluster-params-pg17-dev", "db-instance/db-cluster-dev-1"
+    folder.put("common", "database.engine_version", "17.7").put("dev", "database.instance_count", 2)
+    newer = recorded(folder.load()["dev"], names)
+    for place in (group, instance):
+        entries[place] = newer[place]
+
+    def told_of(**evil: Any) -> set[tuple[str, str]]:
+        found = forged_whatever_the_files(config, names, entries, NETWORK, **evil)
+        return {(entry.address, part.path) for entry, part in found}
+
+    assert told_of() == {(instance, "parameter_group")}, "it is of one version, and the cluster of another"
+    assert told_of(cut_off=as_in_aws(entries)) == set(), "an upgrade was cut off"
+    entries[group].spec["parameters"]["rds.force_ssl"] = "0"
+    entries[instance].spec["auto_minor_version_upgrade"] = not newer[instance].spec["auto_minor_version_upgrade"]
+    entries[CLUSTER].spec["cluster_parameter_group"] = "db-cluster-params-pg17-dev"
+    assert told_of() == {
+        (group, "parameters.rds.force_ssl"),
+        (instance, "auto_minor_version_upgrade"),
+        (instance, "parameter_group"),
+        (CLUSTER, "cluster_parameter_group"),
+    }
+    entries[CLUSTER].spec["engine_version"] = "17.7"
+    assert (CLUSTER, "cluster_parameter_group") not in told_of()
 
 
 def items_of(value: Any) -> list[list[dict[str, Any]]]:
@@ -170,12 +249,61 @@ def test_every_rule_and_statement_of_ours_is_wanted_by_all_files(tmp_path: Path,
                 for weaker in weakened(whole, item):
                     items[:] = weaker
                     now = files["added" if added else "bigger"]
-                    found = forged_whatever_the_files(now, names, {**honest, place: entry}, NETWORK, finished=True)
+                    found = forged_whatever_the_files(now, names, {**honest, place: entry}, NETWORK)
                     told = {each.address for each, _ in found}
                     assert told == {place}, (place, item, weaker)
                     tried += 1
                 items[:] = whole
     assert tried > 80
+
+
+@pytest.mark.parametrize(
+    ("address", "path", "value"),
+    [
+        ("db-cluster-parameter-group/db-cluster-params-pg16-dev", "parameters.log_statement", "all"),
+        ("db-cluster-parameter-group/db-cluster-params-pg16-dev", "parameters.log_statement", None),
+        ("db-cluster-parameter-group/db-cluster-params-pg16-dev", "parameters.log_min_duration_statement", "0"),
+        ("db-parameter-group/db-instance-params-pg16-dev", "parameters.log_parameter_max_length", "-1"),
+        ("log-group//aws/lambda/payment-processor-dev", "retention_days", 1),
+        ("secret-rotation/db-cluster-dev", "rotation_days", 365),
+        ("cloudwatch-alarm/db-cpu-0-dev", "threshold", 1000.0),
+        ("db-cluster/db-cluster-dev", "backup_retention_days", 0),
+        (FUNCTION, "reserved_concurrency", 0),
+        (FUNCTION, "environment.API_TOKEN", "0123456789abcdef0123456789abcdef"),
+    ],
+)
+def test_a_value_that_the_rules_refuse_is_of_no_files(folder: Folder, address: str, path: str, value: Any) -> None:
+    config, names, entries = dev(folder.put("dev", "processor.reserved_concurrency", 10))
+    name, _, member = path.partition(".")
+    spec = entries[address].spec
+    if not member:
+        spec[name] = value
+    elif value is None:
+        spec[name].pop(member)
+    else:
+        spec[name][member] = value
+    found = forged_whatever_the_files(config, names, entries, NETWORK)
+    assert [(entry.address, part.path) for entry, part in found] == [(address, path)]
+
+
+@pytest.mark.parametrize(
+    ("address", "path", "value"),
+    [
+        ("db-cluster/db-cluster-dev", "engine_version", "16.4"),
+        (FUNCTION, "timeout_s", 60),
+        (FUNCTION, "reserved_concurrency", None),
+        (FUNCTION, "environment.OTHER", "value"),
+        ("cloudwatch-alarm/db-connections-0-dev", "threshold", 99999.0),
+    ],
+)
+def test_a_value_that_other_files_or_those_of_an_earlier_day_may_have_is_none(
+    folder: Folder, address: str, path: str, value: Any
+) -> None:
+    config, names, entries = dev(folder.put("dev", "processor.reserved_concurrency", 10))
+    name, _, member = path.partition(".")
+    spec = entries[address].spec
+    spec[name] = {**spec[name], member: value} if member else value
+    assert [*forged_whatever_the_files(config, names, entries, NETWORK)] == []
 
 
 def test_a_digest_that_the_files_name_is_the_only_one(folder: Folder) -> None:
@@ -213,7 +341,7 @@ def test_a_door_that_the_files_do_not_want_is_forged(
 
 def test_a_variable_that_the_files_do_not_want_is_forged(folder: Folder) -> None:
     config, names, entries = dev(folder)
-    entries[FUNCTION].spec["environment"]["DB_ENDPOINT"] = "db.evil.example"
+    entries[FUNCTION].spec["environment"]["DB_ENDPOINT"] = EVIL
     endpoint = "endpoint of db-cluster/db-cluster-dev"
     path = "environment.DB_ENDPOINT"
     assert told(config, names, entries) == [(FUNCTION, path, "db.evil.example", endpoint)]

@@ -159,6 +159,44 @@ def test_no_word_of_the_record_turns_its_comparison_with_the_files_off_and_is_gr
     assert dev.manifest()["networking"] == forged["networking"]
 
 
+def test_no_word_of_a_cut_off_run_hides_what_is_made_of_an_output(dev: World) -> None:
+    """A run that was cut off may leave what was made for another cluster, but nothing for neither of the two."""
+    lambda_, iam = dev.client("lambda"), dev.client("iam")
+    named = {"RoleName": "lambda-role-dev", "PolicyName": "lambda-policy-dev"}
+    policy = iam.get_role_policy(**named)["PolicyDocument"]
+    (secret,) = [one for one in policy["Statement"] if one["Sid"] == "ReadDatabaseSecret"]
+    secret["Resource"] = ["*"]
+    iam.put_role_policy(**named, PolicyDocument=json.dumps(policy))
+    variables = lambda_.get_function_configuration(FunctionName="payment-processor-dev")["Environment"]["Variables"]
+    variables = {**variables, "DB_ENDPOINT": "db.evil.example.com"}
+    lambda_.update_function_configuration(FunctionName="payment-processor-dev", Environment={"Variables": variables})
+    forged = dev.manifest()
+    honest = json.loads(json.dumps(forged["entries"][FUNCTION]["spec"]))
+    (own,) = [
+        one
+        for one in forged["entries"][ROLE]["spec"]["inline"]["lambda-policy-dev"]["statements"]
+        if one["sid"] == "ReadDatabaseSecret"
+    ]
+    own["resources"] = ["*"]
+    forged["entries"][FUNCTION]["spec"]["environment"]["DB_ENDPOINT"] = "db.evil.example.com"
+
+    def found() -> dict[tuple[str, str], str]:
+        told = dev.drift()
+        assert told.code == 2
+        return {(one["address"], one["field"]): one["note"] for one in told.of_type("finding")}
+
+    endpoint, statement = (FUNCTION, "environment.DB_ENDPOINT"), (ROLE, "inline.lambda-policy-dev.statements")
+    dev.path().write_text(json.dumps({**forged, "unfinished": True}))
+    notes = {place: note.partition(":")[0] for place, note in found().items()}
+    assert notes == dict.fromkeys((endpoint, statement), "recorded otherwise than the files that were applied want it")
+    forged["entries"][FUNCTION].update(phase="making", confirmed=honest)
+    dev.path().write_text(json.dumps(forged))
+    assert found()[endpoint] == "never wanted, whatever is recorded"
+    forged["entries"][FUNCTION].update(phase="leaving")
+    dev.path().write_text(json.dumps(forged))
+    assert found()[endpoint] == "never wanted, whatever is recorded"
+
+
 def test_a_revert_holds_what_is_made_of_an_output_against_aws(dev: World) -> None:
     """Who writes another group's id into the record may write it where it is used, too."""
     ec2 = dev.client("ec2")
@@ -179,6 +217,35 @@ def test_a_revert_holds_what_is_made_of_an_output_against_aws(dev: World) -> Non
     assert (told.code, "revert" in rules["undo"]) == (2, False)
     answer = dev.tapctl("revert", "--env", "dev", "--yes")
     assert (answer.code, answer.changes) == (6, ()), answer.out + answer.err
+
+
+def test_a_revert_sends_nothing_to_where_the_record_alone_says_in_an_unfinished_one_too(dev: World) -> None:
+    alarm, events = "cloudwatch-alarm/db-cpu-0-dev", "rds-event-subscription/db-cluster-events-dev"
+    evil, key = "arn:aws:sns:us-east-2:999999999999:evil", "arn:aws:kms:us-east-2:999999999999:key/theirs"
+    honest = dev.path().read_text()
+
+    def lead_away(entries: dict[str, Any]) -> None:
+        entries[alarm]["spec"]["alarm_actions"] = [evil]
+        entries[events]["spec"]["topic_arn"] = evil
+        for place in (TOPIC, FUNCTION, "log-group//aws/lambda/payment-processor-dev"):
+            entries[place]["spec"]["kms_key_arn"] = key
+
+    forge(dev, lead_away)
+    dev.path().write_text(json.dumps({**dev.manifest(), "unfinished": True}))
+    told = dev.drift()
+    assert (told.code, {"revert" in one["undo"] for one in told.of_type("finding")}) == (2, {False})
+    refused = dev.tapctl("revert", "--env", "dev", "--yes")
+    assert (refused.code, refused.changes) == (6, ()), refused.err
+    dev.path().write_text(honest)
+    cloudwatch = dev.client("cloudwatch")
+    (live,) = cloudwatch.describe_alarms(AlarmNames=["db-cpu-0-dev"])["MetricAlarms"]
+    known = (
+        *("AlarmName", "MetricName", "Namespace", "Statistic", "Dimensions", "Period", "EvaluationPeriods"),
+        *("Threshold", "ComparisonOperator", "TreatMissingData", "AlarmDescription"),
+    )
+    cloudwatch.put_metric_alarm(**{name: live[name] for name in known if name in live})
+    back = dev.tapctl("revert", "--env", "dev", "--yes")
+    assert (back.code, back.changes) == (0, ("cloudwatch:PutMetricAlarm",)), back.err
 
 
 def test_who_was_let_in_by_a_policy_or_subscribed_is_drift_whatever_is_recorded(dev: World) -> None:
