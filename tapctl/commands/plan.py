@@ -192,7 +192,7 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
     changes = [_check_version(session, stack, change, observed, unasked.append) for change in told]
     healed = _identities(observed[change.address] for change in plan.changes if change.heals)
     changes = [
-        plan_restore(session, permits, change, stack[change.address].spec, manifest, healed=healed)
+        plan_restore(session, permits, change, stack[change.address].spec, manifest, healed=healed, observed=observed)
         if change.type == DbCluster.type and change.address in stack
         else change
         for change in changes
