@@ -251,7 +251,7 @@ def _plan_present(
     if unread_error is not None:
         return replace(base, blocked=unread_error)
     if seen.failure is not None:
-        return _plan_failed(base, reconciler, seen.failure, seen.remedy)
+        return _plan_failed(base, reconciler, seen, seen.failure)
     if any(field.impact is Impact.REPLACE for field in fields):
         return _plan_replacement(base, reconciler)
     if fields:
@@ -400,16 +400,17 @@ def _newly_wanted(wanted: Spec, name: str, entry: Entry | None) -> frozenset[str
     return frozenset(part.path for part in details(name, before, getattr(wanted, name)) if not part.item)
 
 
-def _plan_failed(base: Change, reconciler: Reconciler[Any, Any], failure: str, remedy: str) -> Change:
+def _plan_failed(base: Change, reconciler: Reconciler[Any, Any], seen: Observed[Any, Any], failure: str) -> Change:
+    state = f"is {seen.status}" if seen.failed_by_others else "has failed"
     if reconciler.holds_data:
         how = "bring it back to available as AWS's documentation of that state says"
         blocked = Refused(
-            f"{base.address} has failed and holds data: tapctl neither changes nor replaces it",
+            f"{base.address} {state} and holds data: tapctl neither changes nor replaces it",
             evidence=f"AWS says: {failure}",
-            hint=f"{remedy or how}, then run this again",
+            hint=f"{seen.remedy or how}, then run this again",
         )
         return replace(base, blocked=blocked)
-    note = f"AWS gave it up: {failure}"
+    note = failure if seen.failed_by_others else f"AWS gave it up: {failure}"
     if reconciler.replaceable and not base.adopts:
         return replace(base, action=Action.REPLACE, impact=Impact.REPLACE, note=note)
     return replace(base, action=Action.UPDATE, note=note)
