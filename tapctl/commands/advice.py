@@ -16,7 +16,7 @@ from tapctl.commands.targets import place
 from tapctl.config import Edit, load
 from tapctl.engine.drift import Finding, FindingState, Reason, Report, finding_id
 from tapctl.engine.model import ALLOW, REBOOT, Observed
-from tapctl.engine.observe import Observations
+from tapctl.engine.observe import Observation, Observations
 from tapctl.engine.owner_tags import ENVIRONMENT_TAG, OWNER_TAG, SUFFIX_TAG
 from tapctl.engine.ownership import Verdict, command_back
 from tapctl.engine.record import Entry
@@ -98,6 +98,7 @@ def advise(
         keys = None if one.reason is Reason.FORGED else provenance
         told = theirs.get(one.address) or (replaced[one.address] if _is_replaced(one) else None)
         own = again if one.reason in removed else _advice(one, session, keys, told)
+        own = _way_out(one, observed.get(one.address)) or own
         acting = _acting(own, one, session, left)
         advice[one.address, one.field] = _undoing(acting, session, more=more, goes_on=goes_on)
     strangers: dict[tuple[str, str], list[str]] = defaultdict(list)
@@ -115,6 +116,13 @@ def advise(
         return advice
     places = {(one.address, one.field): place_of(one, session, provenance) for one in report.findings}
     return {found: replace(told, place=places[found]) for found, told in advice.items()}
+
+
+def _way_out(one: Finding, seen: Observation | None) -> Advice | None:
+    """The command of a person that ends what somebody has done to the resource, where no apply does."""
+    if one.reason is not Reason.OUT_OF_ORDER or not isinstance(seen, Observed):
+        return None
+    return Advice(undo=seen.way_out) if seen.way_out else None
 
 
 def _undoing(advice: Advice, session: Session, *, more: bool, goes_on: str) -> Advice:

@@ -19,6 +19,7 @@ from tapctl.commands.concurrent_run import Stored, look_between_readings, with_r
 from tapctl.commands.fleet import end_of_destroyed, environments_to_look_at, for_each_environment
 from tapctl.commands.kept import compare_kept
 from tapctl.commands.known import Known, known_findings, only_new
+from tapctl.commands.lost_cluster import is_cluster_lost, with_lost_cluster
 from tapctl.commands.older import warn_of_old_record
 from tapctl.commands.plan import snapshot_stays_due
 from tapctl.commands.restore import continuing
@@ -285,7 +286,9 @@ def compare_recorded(
     never_made = [Finding(address, _type_of(address), WHOLE_RESOURCE, Reason.NEVER_MADE) for address in lacking]
     lost = gone if deployed and _is_of_the_files(session, manifest) else []
     earlier = earlier_versions(session, manifest)
-    removed = removed_by_destroy(session.loaded, manifest, observed, lost, earlier)
+    # No destroy of ours leaves the function without its cluster.
+    cluster_is_lost = is_cluster_lost(session.names, {**others, **observed})
+    removed = frozenset() if cluster_is_lost else removed_by_destroy(session.loaded, manifest, observed, lost, earlier)
     destroyed = unfinished_destroy(session, manifest) if unrecorded or never_made else None
     there = {one.address for one in unrecorded if one.reason is Reason.UNRECORDED}
     there |= {address for address, seen in observed.items() if not is_gone_from_aws(seen)}
@@ -294,11 +297,14 @@ def compare_recorded(
         *with_destroy([*unrecorded, *never_made], destroyed, gone=gone, there=there, removed=removed),
         *never_wanted_findings(session.names, report, {**observed, **judged}, entries, outputs=made_for),
     ]
+    findings = [*report.findings, *findings]
+    if cluster_is_lost:
+        findings = [*with_lost_cluster(findings, session.names)]
     unseen = (*beside, *lacking)
     fields = sum(len(registry()[_type_of(address)].spec.model_fields) for address in unseen)
     report = replace(
         report,
-        findings=(*report.findings, *findings),
+        findings=tuple(findings),
         fields=report.fields + fields,
         unchecked=report.unchecked + fields,
         resources=report.resources + len(unseen),
@@ -428,7 +434,8 @@ def _drift_one(
     older = warn_of_old_record(session, manifest, observed) if report.drifted else ""
     # Who may write the record may have written that it is of other files: what these want of it is told then, too.
     asked = not older and (report.drifted or not _is_of_the_files(session, manifest))
-    wanted = wanted_beside(session, manifest, {**found.beside, **observed}) if asked else None
+    beside, waived = {**found.beside, **observed}, {(one.address, one.field) for one in report.findings if one.waiver}
+    wanted = wanted_beside(session, manifest, beside, waived=waived) if asked else None
     advice = advise(
         report,
         session,

@@ -33,6 +33,7 @@ _NO_REVERT: Mapping[Reason, str] = {
     Reason.DELETING: "it is being deleted: an apply makes it again",
     Reason.NOT_OURS: "it is not ours, and is never removed",
     Reason.GAVE_UP: "AWS gave it up: an apply mends it, where it can be mended",
+    Reason.OUT_OF_ORDER: "it is no setting: drift tells what puts it in order",
     Reason.REPLACED: "it is another resource of that name: an apply takes it back, where it is ours",
     Reason.NEVER_WANTED: "tapctl never wants what is recorded: drift tells what ends it",
     Reason.FORGED: "the files want something else there than is recorded: an apply puts it in order",

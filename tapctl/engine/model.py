@@ -171,6 +171,10 @@ class Observed(Generic[S, O]):
     update_failure: str | None = None
     """AWS's reason for a failed *update* (or a stopped resource). The resource itself is intact, so it is not replaced:
     a failure seen before our first call is a gap to close, after a call of ours it ends the work."""
+    failed_by_others: bool = False
+    """True if somebody has brought that ``failure`` about (a stop, the removal of what is used), and not AWS."""
+    way_out: str = ""
+    """The command by which a person ends that failure, where no apply does."""
     failure_may_pass: bool = False
     """True if the failure may be AWS's own delay (a right that has not spread): then it is asked again for a while."""
     status: str = "active"

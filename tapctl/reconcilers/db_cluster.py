@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
@@ -51,6 +51,7 @@ from tapctl.reconcilers.rds import (
     last_event,
     owned_names,
     put_off,
+    start_command,
     step_tags,
 )
 from tapctl.reconcilers.upgrade import check_upgrade
@@ -296,6 +297,7 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         "rds",
         whole=("CreateDBCluster", "RestoreDBClusterFromSnapshot", "RestoreDBClusterToPointInTime", "DeleteDBCluster"),
         fields={
+            "status": ("StopDBCluster",),
             "engine_version": ("ModifyDBCluster:engineVersion",),
             "port": ("ModifyDBCluster:port",),
             "cluster_parameter_group": ("ModifyDBCluster:dBClusterParameterGroupName",),
@@ -424,7 +426,8 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         if cluster is None:
             return None
         if cluster.get("Status") == _STOPPED:
-            return observed_cluster(cluster, expected, remedy=how_to_start(aws, id))
+            stopped = observed_cluster(cluster, expected, remedy=how_to_start(aws, id))
+            return replace(stopped, failed_by_others=True, way_out=start_command(aws, id))
         if cluster.get("Status") == RECOVERABLE:
             return observed_cluster(cluster, expected, remedy=how_to_recover(aws, id))
         reason = last_event(aws, "db-cluster", id) if cluster.get("Status") in _TERMINAL else ""
