@@ -320,6 +320,14 @@ def test_a_way_out_that_no_team_can_write_is_of_no_files(
     assert [entry.address for entry, _ in found] == ([] if is_a_teams else [f"{RULES}lambda-sg-dev"])
 
 
+def test_a_subscription_of_other_files_has_no_settings_either(folder: Folder) -> None:
+    config, names, entries = dev(folder)
+    spec = {"topic_arn": "arn", "protocol": "email", "endpoint": "x@example.com", "filter_policy": '{"never": ["x"]}'}
+    one = Entry(type="sns-subscription", id="alarms-dev/email:x@example.com", phase=Phase.MADE, spec=spec)
+    found = forged_whatever_the_files(config, names, {**entries, one.address: one}, NETWORK)
+    assert [(entry.address, part.path, part.want) for entry, part in found] == [(one.address, "filter_policy", "")]
+
+
 def test_a_digest_that_the_files_name_is_the_only_one(folder: Folder) -> None:
     config, names, entries = dev(folder.put("common", "processor.image.tag", DIGEST))
     assert told(config, names, entries) == []
