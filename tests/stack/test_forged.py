@@ -96,6 +96,7 @@ def other_files(tmp_path: Path) -> dict[str, Config]:
         Folder(tmp_path / "hardened")
         .put("dev", "protected", True)
         .put("dev", "database.instance_count", 2)
+        .put("common", "database.name", "orders")
         .load()["dev"]
     )
     nobodys = any_config("dev", "123456789012", "us-east-2")
@@ -233,12 +234,9 @@ def weakened(items: list[dict[str, Any]], item: dict[str, Any]) -> list[list[dic
     return [others, *([*others, each] for each in changed)]
 
 
-@pytest.mark.parametrize("added", [False, True])
-def test_every_rule_and_statement_of_ours_is_wanted_by_all_files(tmp_path: Path, added: bool) -> None:
+def test_every_rule_and_statement_of_ours_is_wanted_by_all_files(folder: Folder) -> None:
     """Whichever files the record says that it is of: it lacks none of them, and has none that is weaker."""
-    files = other_files(tmp_path)
-    names = Names("dev", "123456789012", "us-east-2")
-    honest = recorded(files["added"], names)
+    config, names, honest = dev(add_all(folder))
     tried = 0
     for place, entry in honest.items():
         for items in items_of(entry.spec):
@@ -248,8 +246,7 @@ def test_every_rule_and_statement_of_ours_is_wanted_by_all_files(tmp_path: Path,
                     continue  # a team's, which other files may not want
                 for weaker in weakened(whole, item):
                     items[:] = weaker
-                    now = files["added" if added else "bigger"]
-                    found = forged_whatever_the_files(now, names, {**honest, place: entry}, NETWORK)
+                    found = forged_whatever_the_files(config, names, {**honest, place: entry}, NETWORK)
                     told = {each.address for each, _ in found}
                     assert told == {place}, (place, item, weaker)
                     tried += 1
