@@ -279,6 +279,10 @@ def test_no_key_is_put_under_our_alias_that_the_record_alone_names(dev: World) -
         assert (answer.code, "update-alias" in answer.out + answer.err) == (6, False), verb
     dev.applied("dev", "--adopt", KEY)
     assert dev.drift().code == 0
+    dev.client("kms").update_alias(AliasName="alias/db-key-dev", TargetKeyId=theirs["KeyId"])
+    ours = dev.manifest()["entries"][KEY]["outputs"]["key_id"]
+    back = f"aws kms update-alias --alias-name alias/db-key-dev --target-key-id {ours}"
+    assert back in dev.tapctl("drift", "--env", "dev").out, "by the recorded one the cluster is encrypted"
 
 
 def test_who_was_let_in_by_a_policy_or_subscribed_is_drift_whatever_is_recorded(dev: World) -> None:
