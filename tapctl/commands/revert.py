@@ -85,7 +85,7 @@ def _plan(session: Session, found: Examined, part: Revertible) -> tuple[Plan, di
     plan = make_plan(
         stack,
         {address: found.entries[address] for address in fields},
-        {address: found.observed[address] for address in fields},
+        found.observed,
         session.claimant,
         registry(),
         spares=lambda address, path, live: path not in fields[address] or is_waived(address, path, live),

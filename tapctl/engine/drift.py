@@ -86,6 +86,8 @@ class Reason(StrEnum):
     what is recorded, the finding's ``recorded`` is what they want in its place."""
     WRONG_PHASE = "wrong phase"
     """The recorded phase does not fit the resource."""
+    KEPT = "kept"
+    """A destroy has kept the resource, and somebody has changed it since."""
 
 
 _MEANINGS: Final[Mapping[Reason, tuple[FindingState, str]]] = {
@@ -132,6 +134,7 @@ _MEANINGS: Final[Mapping[Reason, tuple[FindingState, str]]] = {
         FindingState.DRIFT,
         "recorded otherwise than the files that were applied want it: somebody, or another tapctl, has written that",
     ),
+    Reason.KEPT: (FindingState.DRIFT, "a destroy has kept it otherwise: somebody has changed it since"),
     Reason.WRONG_PHASE: (FindingState.DRIFT, "no removal leaves it so: somebody has written into the record"),
 }
 """Reason to the state it means and the note that is printed."""

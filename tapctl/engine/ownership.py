@@ -272,9 +272,19 @@ def other_data(reconciler: Reconciler[Any, Any], entry: Entry | None, seen: Obse
     return f"{name} {recorded[name]} → {live}" if live != recorded[name] else ""
 
 
-def command_back(reconciler: Reconciler[Any, Any], id: str, recorded: Any) -> str:
-    """The command that puts the resource with this recorded identity back under its name; empty where none does."""
-    return reconciler.puts_back.format(id=shlex.quote(id), recorded=shlex.quote(str(recorded)))
+def command_back(
+    reconciler: Reconciler[Any, Any], id: str, recorded: Mapping[str, str], observations: Iterable[Any]
+) -> str:
+    """The command that puts the resource with these recorded outputs back under its name; empty where none does.
+
+    ``observations``: all there are. Who may write the record may name anybody's resource there; the real one is what
+    AWS tells that others of ours are made with.
+    """
+    specs = [one.spec for one in observations if isinstance(one, Observed)]
+    used = {value for spec in specs for value in dict(spec).values() if isinstance(value, str)}
+    if not reconciler.puts_back or used.isdisjoint(recorded.values()):
+        return ""
+    return reconciler.puts_back.format(id=shlex.quote(id), recorded=shlex.quote(recorded[reconciler.identity]))
 
 
 def replaced_error(address: str, told: str, hint: str, *, back: str = "") -> Refused:

@@ -65,7 +65,7 @@ def make_plan(
         reconciler = resource.reconciler
         adopts = address in adopted or (reconciler.subresource and reconciler.parent_id(resource.id) in _ids(adopted))
         permits = _Permits(address in allowed, adopts, adopt_overwritten, spares)
-        change = _plan_change(resource, want, observation, entry, claimant, permits=permits)
+        change = _plan_change(resource, want, observation, entry, claimant, permits=permits, observations=observations)
         if entry is not None and is_deleted_with_parent(entry, entries):
             # It went with what a removal of ours has begun with.
             change = replace(change, removed_outside=False, note="")
@@ -193,6 +193,7 @@ def _plan_change(
     claimant: Claimant,
     *,
     permits: _Permits,
+    observations: Observations,
 ) -> Change:
     address, reconciler = resource.address, resource.reconciler
     base = Change(address, resource.type, resource.id, Action.NOTHING, allowed=permits.allowed, spares=permits.spares)
@@ -211,12 +212,18 @@ def _plan_change(
         base = replace(base, adopts=True, note=f"taken over; {ownership.evidence}")
     elif ownership.untagged:
         base = replace(base, note="taken over: AWS makes it by itself, and nobody has tagged it")
-    base = _tell_if_replaced(base, reconciler, observation, entry, adopts=permits.adopts)
+    base = _tell_if_replaced(base, reconciler, observation, entry, adopts=permits.adopts, observations=observations)
     return base if base.blocked else _plan_present(base, reconciler, want, observation, entry)
 
 
 def _tell_if_replaced(
-    base: Change, reconciler: Reconciler[Any, Any], seen: Observed[Any, Any], entry: Entry | None, *, adopts: bool
+    base: Change,
+    reconciler: Reconciler[Any, Any],
+    seen: Observed[Any, Any],
+    entry: Entry | None,
+    *,
+    adopts: bool,
+    observations: Observations,
 ) -> Change:
     """Say of a resource that it is not the recorded one, whatever its tags say; block it where it holds other data."""
     recorded = (entry.outputs or {}) if entry is not None and entry.confirmed_spec is not None else {}
@@ -229,7 +236,7 @@ def _tell_if_replaced(
     if adopts:
         return replace(base, adopts=True, note=f"taken over as it is; {told}")
     hint = f"if that one is meant: apply with --adopt {base.address}"
-    back = command_back(reconciler, base.id, recorded[reconciler.identity])
+    back = command_back(reconciler, base.id, recorded, observations.values())
     return replace(base, blocked=replaced_error(base.address, told, hint, back=back))
 
 

@@ -250,6 +250,22 @@ def test_a_revert_sends_nothing_to_where_the_record_alone_says_in_an_unfinished_
     assert (back.code, back.changes) == (0, ("cloudwatch:PutMetricAlarm",)), back.err
 
 
+def test_no_key_is_put_under_our_alias_that_the_record_alone_names(dev: World) -> None:
+    theirs = dev.client("kms").create_key(Description="crown jewels of another team")["KeyMetadata"]
+    outputs = {"key_id": theirs["KeyId"], "arn": theirs["Arn"]}
+    forge(dev, lambda entries: entries[KEY].update(outputs=outputs))
+    told = dev.drift()
+    (found,) = [
+        one for one in told.of_type("finding") if one["note"] == "replaced outside" and one["field"] == "key_id"
+    ]
+    assert (told.code, found["undo"]) == (2, f"tapctl apply --env dev --adopt {KEY}")
+    for verb in (("plan",), ("plan", "--destroy")):
+        answer = dev.tapctl(*verb, "--env", "dev")
+        assert (answer.code, "update-alias" in answer.out + answer.err) == (6, False), verb
+    dev.applied("dev", "--adopt", KEY)
+    assert dev.drift().code == 0
+
+
 def test_who_was_let_in_by_a_policy_or_subscribed_is_drift_whatever_is_recorded(dev: World) -> None:
     iam, sns = dev.client("iam"), dev.client("sns")
     stranger = {"Sid": "X", "Effect": "Allow", "Principal": {"AWS": "999999999999"}, "Action": "sts:AssumeRole"}

@@ -270,6 +270,8 @@ def test_what_somebody_else_has_claimed_is_not_put_back(drifted: World) -> None:
 
 
 def test_a_secret_that_is_put_back_is_another_one_until_an_apply_gives_it_to_its_users(dev: World) -> None:
+    dev.edit("dev.toml", "memory_mb = 1024", "memory_mb = 2048")
+    dev.applied("dev")
     ended = {"ManageMasterUserPassword": False, "MasterUserPassword": "x" * 20}
     dev.client("rds").modify_db_cluster(DBClusterIdentifier="db-cluster-dev", ApplyImmediately=True, **ended)
     back = dev.tapctl("revert", "--env", "dev", "db-cluster/db-cluster-dev.managed_secret", "--yes")
