@@ -331,7 +331,7 @@ def test_a_subscription_of_other_files_has_no_settings_either(folder: Folder) ->
     config, names, entries = dev(folder)
     spec = {"topic_arn": "arn", "protocol": "email", "endpoint": "x@example.com", "filter_policy": '{"never": ["x"]}'}
     one = Entry(type="sns-subscription", id="alarms-dev/email:x@example.com", phase=Phase.MADE, spec=spec)
-    found = forged_whatever_the_files(config, names, {**entries, one.address: one}, NETWORK)
+    found = whatever_the_files(config, names, {**entries, one.address: one})
     assert [(entry.address, part.path, part.want) for entry, part in found] == [(one.address, "filter_policy", "")]
 
 
