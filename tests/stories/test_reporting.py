@@ -381,8 +381,9 @@ def test_status_tells_what_the_record_says_where_aws_cannot_be_asked(two: World)
 
 
 def kept_key(record: dict[str, Any]) -> dict[str, Any]:
-    """The entries of a record after a destroy: the key waits."""
-    return {"kms-key/alias/db-key-dev": {**record["entries"]["kms-key/alias/db-key-dev"], "phase": "kept"}}
+    """The entries of a record after a destroy whose key has gone since."""
+    entry = record["entries"]["kms-key/alias/db-key-dev"]
+    return {"kms-key/alias/db-key-dev": {**entry, "phase": "kept", "kept_until": "2020-01-01"}}
 
 
 @pytest.mark.soak
