@@ -9,13 +9,14 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
+from tapctl.commands.kept import way_back
 from tapctl.commands.places import place_of
 from tapctl.commands.revertible import revertible
 from tapctl.commands.targets import place
 from tapctl.config import Edit, load
 from tapctl.engine.drift import Finding, FindingState, Reason, Report, finding_id
 from tapctl.engine.model import ALLOW, REBOOT, Observed
-from tapctl.engine.observe import Observations
+from tapctl.engine.observe import Observation, Observations
 from tapctl.engine.owner_tags import ENVIRONMENT_TAG, OWNER_TAG, SUFFIX_TAG
 from tapctl.engine.ownership import Verdict, command_back
 from tapctl.engine.record import Entry
@@ -77,7 +78,7 @@ def advise(
     # Several findings may be in one place: what is waived hides no advice on another one.
     findings = sorted(report.findings, key=lambda one: one.waiver is None)
     for finding in findings:
-        is_told = finding.reason in (Reason.CHANGED, Reason.NEVER_WANTED) and finding.waiver is None
+        is_told = finding.reason in (Reason.CHANGED, Reason.NEVER_WANTED, Reason.KEPT) and finding.waiver is None
         if is_told and _is_exposure(finding):
             exposed[finding.address, finding.field].append(finding)
     left = _left_by_revert(session, entries, findings, observed)
@@ -97,6 +98,7 @@ def advise(
         keys = None if one.reason is Reason.FORGED else provenance
         told = theirs.get(one.address) or (replaced[one.address] if _is_replaced(one) else None)
         own = again if one.reason in removed else _advice(one, session, keys, told)
+        own = _way_out(one, observed.get(one.address)) or own
         acting = _acting(own, one, session, left)
         advice[one.address, one.field] = _undoing(acting, session, more=more, goes_on=goes_on)
     strangers: dict[tuple[str, str], list[str]] = defaultdict(list)
@@ -114,6 +116,13 @@ def advise(
         return advice
     places = {(one.address, one.field): place_of(one, session, provenance) for one in report.findings}
     return {found: replace(told, place=places[found]) for found, told in advice.items()}
+
+
+def _way_out(one: Finding, seen: Observation | None) -> Advice | None:
+    """The command of a person that ends what somebody has done to the resource, where no apply does."""
+    if one.reason is not Reason.OUT_OF_ORDER or not isinstance(seen, Observed):
+        return None
+    return Advice(undo=seen.way_out) if seen.way_out else None
 
 
 def _undoing(advice: Advice, session: Session, *, more: bool, goes_on: str) -> Advice:
@@ -245,6 +254,8 @@ def _taken_by_others(
 def _advice(one: Finding, session: Session, provenance: Provenance | None, theirs: Advice | None) -> Advice:
     if one.reason is Reason.NOT_OURS:
         return Advice(undo=how_to_delete(session.aws, str(one.live).rpartition("/")[2]))
+    if one.reason is Reason.KEPT:
+        return Advice(undo=way_back(one, session))
     if one.reason is Reason.DEFERRED:
         return Advice(now=f"{session.command('apply')} --reboot") if one.detail == REBOOT else Advice()
     if one.reason in _GOES_ON:

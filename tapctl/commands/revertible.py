@@ -33,9 +33,11 @@ _NO_REVERT: Mapping[Reason, str] = {
     Reason.DELETING: "it is being deleted: an apply makes it again",
     Reason.NOT_OURS: "it is not ours, and is never removed",
     Reason.GAVE_UP: "AWS gave it up: an apply mends it, where it can be mended",
+    Reason.OUT_OF_ORDER: "it is no setting: drift tells what puts it in order",
     Reason.REPLACED: "it is another resource of that name: an apply takes it back, where it is ours",
     Reason.NEVER_WANTED: "tapctl never wants what is recorded: drift tells what ends it",
     Reason.FORGED: "the files want something else there than is recorded: an apply puts it in order",
+    Reason.KEPT: "a destroy has kept it, and no verb changes what is kept",
     Reason.WRONG_PHASE: "the record itself was changed: an apply writes it anew",
 }
 """The reason of a finding to why there is nothing to put back."""

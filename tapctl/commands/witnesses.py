@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from tapctl.engine.model import address
 from tapctl.engine.record import Entry, Phase
-from tapctl.manifest.manifest import Manifest
+from tapctl.manifest.manifest import AwsKind, Manifest
 from tapctl.names import Names
 
 _HOST: Final = "cluster_endpoint"
@@ -67,8 +67,7 @@ def contradictions(manifest: Manifest, values: Mapping[str, str]) -> Iterator[st
     region for the hosts of its clusters.
     """
     for witness, entry in _unlike(manifest, values):
-        # Another emulator than the embedded one may name the host of each cluster anew.
-        is_known = witness.output == _HOST and entry is not None and not os.environ.get("AWS_ENDPOINT_URL")
+        is_known = witness.output == _HOST and entry is not None and not may_be_of_another_emulator(manifest)
         if is_known or not _was_cut_off(manifest, entry):
             told = "nothing" if entry is None else ", ".join(f"{each!s:.200}" for each in witness.told(entry))
             yield f"{witness.output} = {values[witness.output]:.200}, and {witness} = {told}"
@@ -77,6 +76,14 @@ def contradictions(manifest: Manifest, values: Mapping[str, str]) -> Iterator[st
 def not_borne_out(manifest: Manifest, values: Mapping[str, str]) -> list[str]:
     """The names of the outputs that some other place of the record ought to tell, and does not."""
     return sorted({witness.output for witness, _ in _unlike(manifest, values)})
+
+
+def may_be_of_another_emulator(manifest: Manifest) -> bool:
+    """True if the record is of an endpoint of the user's own, and is read through one.
+
+    Another emulator than the embedded one has hosts and ids of its own, and may name the host of each cluster anew.
+    """
+    return manifest.aws_kind is AwsKind.ENDPOINT and bool(os.environ.get("AWS_ENDPOINT_URL"))
 
 
 def _unlike(manifest: Manifest, values: Mapping[str, str]) -> Iterator[tuple[_Witness, Entry | None]]:

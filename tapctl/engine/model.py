@@ -171,6 +171,10 @@ class Observed(Generic[S, O]):
     update_failure: str | None = None
     """AWS's reason for a failed *update* (or a stopped resource). The resource itself is intact, so it is not replaced:
     a failure seen before our first call is a gap to close, after a call of ours it ends the work."""
+    failed_by_others: bool = False
+    """True if somebody has brought that ``failure`` about (a stop, the removal of what is used), and not AWS."""
+    way_out: str = ""
+    """The command by which a person ends that failure, where no apply does."""
     failure_may_pass: bool = False
     """True if the failure may be AWS's own delay (a right that has not spread): then it is asked again for a while."""
     status: str = "active"
@@ -271,8 +275,8 @@ class Reconciler(ABC, Generic[S, O]):
     """The output by which another resource of the same name is known for another one, where that is other data: an
     apply takes it for ours only where it is named. Empty: another one is told, and taken as it is."""
     name_is_identity: ClassVar[bool] = False
-    """True if the outputs are made of the name alone: whatever bears it has the same ones, and the record, which holds
-    them, proves nothing against the tags of others."""
+    """True if the outputs are made of the name alone, or hold no id beside it: whatever bears the name has the same
+    ones, and the record, which holds them, proves nothing against the tags of others."""
     outputs_need: ClassVar[frozenset[str]] = frozenset()
     """Fields without whose wanted value AWS does not tell all outputs. These count as recorded where such a field is
     left as it is: another field of a cluster is put back, whose managed secret somebody has ended."""

@@ -250,7 +250,7 @@ def _plan_present(
     wanted, want = want, leave(reconciler, want, seen.spec, allowed=base.allowed)
     left = _left_fields(reconciler, wanted, want, seen)
     wanted, want = want, leave_parts(want, seen.spec, partial(base.spares, base.address))
-    left += _spared_fields(wanted, want, seen)
+    left += _spared_fields(wanted, want, seen, entry)
     fields = _field_changes(reconciler, want, seen, entry)
     impact = max((field.impact for field in fields), default=Impact.NONE)
     base = replace(base, fields=fields, impact=impact, pending=seen.pending, unreadable=seen.unreadable, left=left)
@@ -258,7 +258,7 @@ def _plan_present(
     if unread_error is not None:
         return replace(base, blocked=unread_error)
     if seen.failure is not None:
-        return _plan_failed(base, reconciler, seen.failure, seen.remedy)
+        return _plan_failed(base, reconciler, seen, seen.failure)
     if any(field.impact is Impact.REPLACE for field in fields):
         return _plan_replacement(base, reconciler)
     if fields:
@@ -382,25 +382,42 @@ def _left_fields(
     )
 
 
-def _spared_fields(wanted: Spec, want: Spec, seen: Observed[Any, Any]) -> tuple[LeftField, ...]:
+def _spared_fields(wanted: Spec, want: Spec, seen: Observed[Any, Any], entry: Entry | None) -> tuple[LeftField, ...]:
     """List what is left because the user says so: the part in which ``want`` gave up what is ``wanted``."""
     return tuple(
-        LeftField(part.path, part.have, allow_ends=False, waived=True, lacks=part.want if part.item else None)
+        LeftField(
+            part.path,
+            part.have,
+            allow_ends=False,
+            waived=True,
+            lacks=part.want if part.item else None,
+            newly=part.want if part.path in _newly_wanted(wanted, name, entry) else None,
+        )
         for name in compare(wanted, want, unread=seen.unreadable)
         for part in details(name, getattr(want, name), getattr(wanted, name))
     )
 
 
-def _plan_failed(base: Change, reconciler: Reconciler[Any, Any], failure: str, remedy: str) -> Change:
+def _newly_wanted(wanted: Spec, name: str, entry: Entry | None) -> frozenset[str]:
+    """The paths in this field at which the last apply wanted another value; the items of a set have none."""
+    try:
+        before = recorded_value(type(wanted), name, _left_as(entry))
+    except (KeyError, ValidationError):
+        return frozenset()
+    return frozenset(part.path for part in details(name, before, getattr(wanted, name)) if not part.item)
+
+
+def _plan_failed(base: Change, reconciler: Reconciler[Any, Any], seen: Observed[Any, Any], failure: str) -> Change:
+    state = f"is {seen.status}" if seen.failed_by_others else "has failed"
     if reconciler.holds_data:
         how = "bring it back to available as AWS's documentation of that state says"
         blocked = Refused(
-            f"{base.address} has failed and holds data: tapctl neither changes nor replaces it",
+            f"{base.address} {state} and holds data: tapctl neither changes nor replaces it",
             evidence=f"AWS says: {failure}",
-            hint=f"{remedy or how}, then run this again",
+            hint=f"{seen.remedy or how}, then run this again",
         )
         return replace(base, blocked=blocked)
-    note = f"AWS gave it up: {failure}"
+    note = failure if seen.failed_by_others else f"AWS gave it up: {failure}"
     if reconciler.replaceable and not base.adopts:
         return replace(base, action=Action.REPLACE, impact=Impact.REPLACE, note=note)
     return replace(base, action=Action.UPDATE, note=note)

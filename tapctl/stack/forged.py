@@ -16,7 +16,7 @@ from tapctl.config import Config
 from tapctl.engine import refs
 from tapctl.engine.diff import Difference, details
 from tapctl.engine.model import Observed, address
-from tapctl.engine.observe import Observations, observed_outputs
+from tapctl.engine.observe import Observations
 from tapctl.engine.record import Entry, Phase, recorded_value
 from tapctl.engine.resources import AnyResource, Stack
 from tapctl.names import Names
@@ -95,6 +95,7 @@ def forged_whatever_the_files(
     names: Names,
     entries: Mapping[str, Entry],
     network: NetworkContract | None,
+    outputs: Iterable[refs.KnownOutputs],
     *,
     cut_off: Observations | None = None,
 ) -> Iterator[tuple[Entry, Difference]]:
@@ -102,12 +103,10 @@ def forged_whatever_the_files(
 
     So is a rule or a statement, of ours or not, that no team can have added and no key have changed.
 
-    ``cut_off``: AWS's answers, where a run did not finish. What is made may be made for the outputs of either then, and
-    of a resource that is half made what AWS has is listed in the place of what is recorded.
+    ``outputs``: for some of these each resource is made. ``cut_off``: AWS's answers, where a run did not finish; of a
+    resource that is half made what AWS has is listed in the place of what is recorded.
     """
-    recorded = {place: entry.outputs for place, entry in entries.items() if entry.outputs}
-    live = observed_outputs(cut_off or {})
-    known = [{**live, **recorded}, {**recorded, **live}] if cut_off else [recorded]
+    known = [*outputs]
     compared = {place: entry for place, entry in entries.items() if entry.phase is Phase.MADE}
     compared.update(_half_made(entries, cut_off or {}))
     for likely in recorded_configs(config, entries):

@@ -15,6 +15,8 @@ FUNCTION = "lambda-function/payment-processor-dev"
 RULES = "security-group-rules/db-sg-dev"
 ROLE = "iam-role/lambda-role-dev"
 TOPIC = "sns-topic/alarms-dev"
+CLUSTER, INSTANCE = "db-cluster/db-cluster-dev", "db-instance/db-cluster-dev-0"
+ROTATION = "secret-rotation/db-cluster-dev"
 QUEUE = "arn:aws:sqs:us-east-2:123456789012:listens"
 STRANGER = "arn:aws:iam::999999999999:role/reader"
 
@@ -437,3 +439,32 @@ def test_a_record_that_was_removed_is_told_from_an_environment_that_was_never_ma
     (error,) = never.of_type("error")
     assert (never.code, never.records[-1]["counts"]) == (3, {"there": 0})
     assert "AWS has nothing under its names" in error["why"]
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [
+        lambda entries: [entries.pop(each) for each in (CLUSTER, INSTANCE, ROTATION)],
+        lambda entries: [entries[each].update(phase="leaving") for each in (CLUSTER, INSTANCE, ROTATION)],
+        lambda entries: entries[CLUSTER].update(phase="making", confirmed=None),
+    ],
+)
+def test_a_cluster_that_is_gone_beside_its_function_is_lost_whatever_the_record_says(
+    dev: World, forge: Callable[[dict[str, Any]], object]
+) -> None:
+    rds = dev.client("rds")
+    rds.delete_db_instance(DBInstanceIdentifier="db-cluster-dev-0", SkipFinalSnapshot=True)
+    rds.delete_db_cluster(DBClusterIdentifier="db-cluster-dev", SkipFinalSnapshot=True)
+    before = dev.path().read_bytes()
+    forged = json.loads(before)
+    kept = dev.path().with_name("history") / "dev" / f"{forged['serial']:08}-{forged['run']}.json"
+    kept.parent.mkdir(0o700, parents=True)
+    kept.write_bytes(before)
+    forge(forged["entries"])
+    dev.path().write_text(json.dumps(forged | {"serial": forged["serial"] + 1}))
+    told = dev.drift()
+    states = {one["address"]: one["state"] for one in told.of_type("finding") if one["field"] == "*"}
+    assert (told.code, states[CLUSTER]) == (2, "MISSING"), told.err
+    assert "tapctl destroy" not in told.err
+    planned = dev.tapctl("plan", "--env", "dev")
+    assert (planned.code, "removed outside tapctl with its data" in planned.err) == (6, True), planned.out

@@ -291,6 +291,21 @@ def test_a_host_of_another_emulator_is_an_output(record: World) -> None:
     assert (answer.code, answer.out) == (0, "localhost.localstack.cloud\n")
 
 
+@pytest.mark.parametrize("kind", ["real", "sandbox"])
+def test_the_user_s_own_endpoint_makes_no_host_an_output_of_a_record_that_is_of_no_such_one(
+    record: World, kind: str
+) -> None:
+    other = record.manifest()
+    host = other["entries"]["db-cluster/db-cluster-dev"]["outputs"]["endpoint"]
+    other.pop("aws", None)
+    other |= {} if kind == "real" else {"aws": kind}
+    other["run"] = other["run"].rpartition("-")[2]
+    record.path().write_text(json.dumps(other).replace(host, "db.evil.example.com"))
+    answer = record.tapctl("outputs", "cluster_endpoint", "--env", "dev")
+    assert (answer.code, answer.out) == (3, "")
+    assert "cluster_endpoint = 'db.evil.example.com'" in answer.err
+
+
 def test_outputs_that_the_record_lacks_are_left_out(record: World) -> None:
     forged = record.manifest()
     del forged["entries"]["db-cluster/db-cluster-dev"]["outputs"]["endpoint"]
