@@ -44,7 +44,8 @@ def _evidence(session: Session, manifest: Manifest, observed: Observations) -> s
     with suppress(TapctlError):  # a history that cannot be read tells nothing
         later = later_version(session.store, session.suffix, manifest)
         # A run may have carried both on since this record was read.
-        if later is not None and session.load_manifest()[0].serial < later.serial:
+        serial = session.load_manifest()[0].serial if later is not None else 0
+        if later is not None and (serial < later.serial or serial == manifest.serial):
             return f"its history has {later.stamp}"
     for address, seen in sorted(observed.items()):
         being_made = address in manifest.entries and manifest.entries[address].phase is Phase.MAKING

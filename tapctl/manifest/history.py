@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
+from datetime import datetime
 from functools import partial
 from itertools import islice
 
@@ -14,13 +15,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import ManifestError
 from tapctl.manifest.lock import LockHolder, LockInfo
-from tapctl.manifest.manifest import Manifest, is_of_tomorrow, parse
+from tapctl.manifest.manifest import SKEW, Manifest, is_of_tomorrow, parse
 from tapctl.manifest.store import Store
 
 HISTORY = "history"
 """The folder, inside the store, of the histories of all suffixes."""
 _VERSION = re.compile(r"([0-9]{8,})-.*\.json")
 _UNLOCK = re.compile(r"unlock-.*\.json")
+_MOST = 10**9
+"""More than any record has versions: a number beyond it is of a name that somebody has made up."""
 _PARALLEL_READS = 8
 """Versions that are read at once: each is an object of its own."""
 _TRIED = 8
@@ -138,7 +141,7 @@ def later_version(store: Store, suffix: str, manifest: Manifest) -> Manifest | N
 
     After such a one has been written on, its serials come again, and the later time tells which is later; a record of
     tomorrow has no time that tells anything, nor has such a version. Files that cannot be used, and versions of another
-    place, which somebody has put there, hide none.
+    place, which somebody has put there, hide none. Of the versions with a lower serial the last one is read.
     """
     matches = ((name, _VERSION.fullmatch(name)) for name in store.list_history(suffix))
     names = [name for name, match in matches if match and int(match[1]) > manifest.serial]
@@ -147,7 +150,28 @@ def later_version(store: Store, suffix: str, manifest: Manifest) -> Manifest | N
     if is_of_tomorrow(manifest):
         return next(own, None)
     newest = next((version for version in own if not is_of_tomorrow(version)), None)
-    return newest if newest is not None and newest.written_at >= manifest.written_at else None
+    if newest is not None:
+        return newest if newest.written_at >= manifest.written_at else None
+    # Whoever puts an old one back may write a higher serial into it.
+    before = next(ends_of_runs(store, manifest), None)
+    if before is None or before.written_at <= manifest.written_at or is_of_tomorrow(before):
+        return None
+    return None if _is_skew(manifest, before) else before
+
+
+def _is_skew(earlier: Manifest, later: Manifest) -> bool:
+    """True if two clocks that AWS takes may differ by as much: each version has the time of who wrote it."""
+    try:
+        older, newer = (datetime.fromisoformat(one.written_at) for one in (earlier, later))
+    except ValueError:
+        return False
+    return newer - older <= SKEW
+
+
+def highest_serial(store: Store, suffix: str) -> int:
+    """Read off the highest serial of the kept versions, from which a record that is written anew goes on; 0: none."""
+    serials = (int(match[1]) for name in store.list_history(suffix) if (match := _VERSION.fullmatch(name)))
+    return max((serial for serial in serials if serial < _MOST), default=0)
 
 
 def _place(manifest: Manifest) -> Place:

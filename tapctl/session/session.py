@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -22,6 +22,7 @@ from tapctl.engine.ownership import Claimant
 from tapctl.errors import ConfigError, ExitCode, Status, StoreFailed, TapctlError, WrongTarget
 from tapctl.manifest import open_store
 from tapctl.manifest.durations import read_durations, write_durations
+from tapctl.manifest.history import highest_serial
 from tapctl.manifest.journal import Journal
 from tapctl.manifest.lock import Lease, LockHolder, ci_commit, ci_run
 from tapctl.manifest.manifest import AwsKind, Manifest, empty
@@ -137,7 +138,13 @@ class Session:
             )
 
     def journal(self, manifest: Manifest, version: str | None) -> Journal:
-        """The journal of this session, on top of the record as it was read."""
+        """The journal of this session, on top of the record as it was read.
+
+        A record that is written anew goes on from its history: no serial comes again.
+        """
+        if version is None:
+            with suppress(TapctlError):  # a history that cannot be read has nothing to go on from
+                manifest = manifest.model_copy(update={"serial": highest_serial(self.store, self.suffix)})
         journal = Journal(self.store, manifest, version)
         journal.update(
             config_hash=self.target.config_hash, run=self.id, written_by=self.target.identity, aws=self.aws_kind

@@ -13,6 +13,7 @@ from tapctl.manifest.history import (
     diff_run,
     diff_versions,
     ends_of_runs,
+    highest_serial,
     last_version,
     later_version,
     unlocks,
@@ -334,3 +335,28 @@ def test_what_each_run_has_left_is_read_newest_first(any_store: Store) -> None:
     write(any_store, *written)
     assert [(one.run, one.serial) for one in ends_of_runs(any_store, written[-1])] == [("c", 5), ("a", 2)]
     assert [one.serial for one in ends_of_runs(any_store, written[1])] == [1]
+
+
+@pytest.mark.parametrize(
+    ("written_at", "later"),
+    [
+        ("2021-05-06T06:00:00Z", True),
+        ("", True),
+        ("2021-00-00T00:00:00Z", True),
+        ("2021-05-06T07:04:00Z", False),  # two clocks may be off by so much
+        ("2021-05-06T08:00:00Z", False),
+    ],
+)
+def test_a_higher_serial_makes_no_old_version_the_newest(any_store: Store, written_at: str, *, later: bool) -> None:
+    kept = manifest(serial=3, run="a").model_copy(update={"written_at": "2021-05-06T07:08:09Z"})
+    old = manifest(serial=9999, run="b").model_copy(update={"written_at": written_at})
+    write(any_store, kept, old)
+    assert later_version(any_store, "dev", old) == (kept if later else None)
+
+
+def test_the_highest_serial_of_the_history_is_no_number_that_somebody_has_made_up(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    assert highest_serial(store, "dev") == 0
+    write(store, *(manifest(serial=serial) for serial in range(1, 12)))
+    (tmp_path / "history" / "dev" / f"{2**63}-x.json").write_text("")
+    assert highest_serial(store, "dev") == 10
