@@ -97,7 +97,8 @@ def advise(
         # An edit that wants what somebody has written into the record is nothing to suggest.
         keys = None if one.reason is Reason.FORGED else provenance
         told = theirs.get(one.address) or (replaced[one.address] if _is_replaced(one) else None)
-        own = again if one.reason in removed else _advice(one, session, keys, told)
+        entry = entries.get(one.address)
+        own = again if one.reason in removed else _advice(one, session, keys, told, entry.claim if entry else {})
         own = _way_out(one, observed.get(one.address)) or own
         acting = _acting(own, one, session, left)
         advice[one.address, one.field] = _undoing(acting, session, more=more, goes_on=goes_on)
@@ -251,7 +252,9 @@ def _taken_by_others(
             yield address, Advice(undo=undo, undo_note=_OTHERS_TAGS)
 
 
-def _advice(one: Finding, session: Session, provenance: Provenance | None, theirs: Advice | None) -> Advice:
+def _advice(
+    one: Finding, session: Session, provenance: Provenance | None, theirs: Advice | None, outputs: Mapping[str, str]
+) -> Advice:
     if one.reason is Reason.NOT_OURS:
         return Advice(undo=how_to_delete(session.aws, str(one.live).rpartition("/")[2]))
     if one.reason is Reason.KEPT:
@@ -273,7 +276,7 @@ def _advice(one: Finding, session: Session, provenance: Provenance | None, their
     edit, can_be_accepted = _edit(one, session, provenance) if provenance is not None else ("", False)
     accept = f"{session.command('accept')} {_target(one, session)}" if can_be_accepted else ""
     lost_data = one.type == DbCluster.type and one.reason in (Reason.ABSENT, Reason.DELETING)
-    by_itself = known.gone_by_itself if known is not None and one.reason is Reason.ABSENT else ""
+    by_itself = known.gone_by_itself(outputs) if known is not None and one.reason is Reason.ABSENT else ""
     note = _WHERE_FROM if lost_data else f"{by_itself}; asks again:" if by_itself else ""
     return Advice(edit=edit, accept=accept, undo=session.command("apply"), undo_note=note)
 

@@ -367,9 +367,9 @@ def _changed_outputs(entry: Entry, seen: Observed[Any, Any]) -> Iterator[Finding
         yield Finding(entry.address, entry.type, OUTPUTS, Reason.NOT_TOLD)
     if entry.phase is Phase.MADE and seen.settled and live.keys() - (entry.outputs or {}).keys():
         yield Finding(entry.address, entry.type, OUTPUTS, Reason.NOT_RECORDED)
-    for name, recorded in sorted((entry.outputs or {}).items()):
-        if live and live.get(name) != recorded:
-            yield Finding(entry.address, entry.type, name, Reason.REPLACED, recorded, live.get(name))
+    recorded = entry.outputs or {}
+    for name in seen.outputs.changed_from(recorded) if seen.outputs is not None else ():
+        yield Finding(entry.address, entry.type, name, Reason.REPLACED, recorded[name], live.get(name))
 
 
 def _unexpected_members(

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from tapctl.engine.model import Observed, Owner, Reconciler, address
+from tapctl.engine.model import Observed, Outputs, Owner, Reconciler, address
 from tapctl.engine.owner_tags import ENVIRONMENT_TAG, MANAGED_BY
 from tapctl.engine.record import Entry
 from tapctl.errors import ManifestError, Refused
@@ -197,7 +197,7 @@ class Claimant:
             recorded: the outputs of the record's entry (`Entry.claim`); None where there is no entry.
             just_made: True if this run has made the resource: its tags show later than itself.
         """
-        same = bool(recorded) and seen.outputs is not None and recorded == seen.outputs.model_dump()
+        same = recorded is not None and seen.outputs is not None and _are_same(seen.outputs, recorded)
         if reconciler.name_is_identity and self._is_tagged_by_others(seen):
             same = False
         untagged_is_ours = reconciler.created_by_aws or just_made
@@ -257,6 +257,10 @@ class Claimant:
             hint="somebody has written into the record: put an earlier version of it back, or take these entries out; "
             "if a newer tapctl has written it: upgrade tapctl",
         )
+
+
+def _are_same(outputs: Outputs, recorded: Mapping[str, str]) -> bool:
+    return recorded.keys() == type(outputs).model_fields.keys() and not outputs.changed_from(recorded)
 
 
 def other_data(reconciler: Reconciler[Any, Any], entry: Entry | None, seen: Observed[Any, Any]) -> str:

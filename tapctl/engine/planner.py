@@ -202,7 +202,7 @@ def _plan_change(
         return replace(base, unreadable={"*": observation.action}, blocked=blocked)
     if isinstance(observation, Absent):
         removed = entry is not None and entry.phase is Phase.MADE
-        note = reconciler.gone_by_itself if removed else ""
+        note = reconciler.gone_by_itself(entry.claim) if entry is not None and removed else ""
         return replace(base, action=Action.CREATE, fields=_wanted_values(want), removed_outside=removed, note=note)
     ownership = claimant.judge(reconciler, resource.id, observation, recorded=entry.claim if entry else None)
     if not ownership.ours:
@@ -227,9 +227,8 @@ def _tell_if_replaced(
 ) -> Change:
     """Say of a resource that it is not the recorded one, whatever its tags say; block it where it holds other data."""
     recorded = (entry.outputs or {}) if entry is not None and entry.confirmed_spec is not None else {}
-    live = seen.outputs.model_dump() if seen.outputs is not None and not seen.deleting else recorded
-    replaced = tuple(name for name, value in sorted(recorded.items()) if live.get(name) != value)
-    base = replace(base, replaced=replaced)
+    if seen.outputs is not None and not seen.deleting:
+        base = replace(base, replaced=seen.outputs.changed_from(recorded))
     told = other_data(reconciler, entry, seen)
     if not told:
         return base
