@@ -72,7 +72,7 @@ from tapctl.render.values import truncate
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, open_session
 from tapctl.session.target import Files
-from tapctl.stack.definition import planned_stack
+from tapctl.stack.definition import planned_addresses, planned_stack
 from tapctl.stack.forged import forged, forged_whatever_the_files
 from tapctl.stack.image import FIELD as IMAGE_FIELD
 from tapctl.stack.image import tags_of
@@ -279,9 +279,9 @@ def compare_recorded(
     made_for = _outputs_made_for(manifest, observed, earlier_versions(session, manifest))
     report = _held_against_the_files(session, manifest, report, entries, observed, made_for=made_for)
     # By a record of nothing that is deployed, and of no unfinished apply, nothing lacks: it was destroyed.
-    is_whole = _is_settled(manifest) and _is_of_the_files(session, manifest) and (deployed or manifest.unfinished)
+    is_whole = _is_settled(manifest) and (deployed or manifest.unfinished)
     gone = [address for address, seen in others.items() if is_gone_from_aws(seen)]
-    lacking = gone if is_whole else []
+    lacking = _wanted_by_its_files(session, manifest, gone) if is_whole else []
     unrecorded = [_unrecorded_finding(session, address, seen, entries) for address, seen in beside.items()]
     # A stranger's resource that came after a destroy holds what its owner wants.
     theirs = {one.address for one in unrecorded if one.reason is Reason.FOREIGN and not deployed}
@@ -315,6 +315,14 @@ def compare_recorded(
         unfinished=manifest.unfinished,
     )
     return Compared(entries, observed, beside, report, continuing(session, manifest), by_destroy=bool(removed))
+
+
+def _wanted_by_its_files(session: Session, manifest: Manifest, addresses: Sequence[str]) -> Sequence[str]:
+    """List those of these addresses that the files which the record is of want: of other files those that all want."""
+    if _is_of_the_files(session, manifest):
+        return addresses
+    by_all = planned_addresses(any_files(manifest.environment, session.names, manifest.entries), session.suffix)
+    return [address for address in addresses if address in by_all]
 
 
 def _compare_kept(session: Session, manifest: Manifest) -> Compared | None:

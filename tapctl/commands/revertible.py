@@ -65,7 +65,7 @@ def revertible(
     session: Session, entries: Mapping[str, Entry], chosen: Sequence[Finding], observed: Observations
 ) -> Revertible:
     """Tell what of these findings goes back to what these entries record; ``observed``: what AWS has of them."""
-    fields, left = _fields_of(entries, chosen)
+    fields, left = _fields_of(session, entries, chosen)
     stack, other_form = _as_recorded(entries, fields)
     left |= dict.fromkeys(other_form, _OTHER_FORM)
     left |= dict.fromkeys(_never_put_back(session.names, stack, fields), _NO_REVERT[Reason.NEVER_WANTED])
@@ -74,7 +74,9 @@ def revertible(
     return Revertible(stack, fields, left)
 
 
-def _fields_of(entries: Mapping[str, Entry], chosen: Sequence[Finding]) -> tuple[dict[str, set[str]], dict[str, str]]:
+def _fields_of(
+    session: Session, entries: Mapping[str, Entry], chosen: Sequence[Finding]
+) -> tuple[dict[str, set[str]], dict[str, str]]:
     """The paths to put back, by address; and the place of every other finding, with why it stays."""
     fields: dict[str, set[str]] = defaultdict(set)
     left: dict[str, str] = {}
@@ -83,6 +85,11 @@ def _fields_of(entries: Mapping[str, Entry], chosen: Sequence[Finding]) -> tuple
             left[place(one)] = _NO_REVERT[one.reason]
         elif entries[one.address].phase is not Phase.MADE:
             left[place(one)] = "an apply did not finish there: run it again"
+        elif reconciler_of(entries[one.address]).subresource and session.claimant.chosen_name(
+            one.type, entries[one.address].id
+        ):
+            # It shows its parent's tags, which say nothing of who made it.
+            left[place(one)] = "nothing but the record says that tapctl has made it"
         else:
             fields[one.address].add(one.field)
     return fields, left

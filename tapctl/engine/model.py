@@ -275,8 +275,8 @@ class Reconciler(ABC, Generic[S, O]):
     """The output by which another resource of the same name is known for another one, where that is other data: an
     apply takes it for ours only where it is named. Empty: another one is told, and taken as it is."""
     name_is_identity: ClassVar[bool] = False
-    """True if the outputs are made of the name alone, or hold no id beside it: whatever bears the name has the same ones,
-    and the record, which holds them, proves nothing against the tags of others."""
+    """True if the outputs are made of the name alone, or hold no id beside it: whatever bears the name has them, and
+    the record, which tells them, proves nothing against the tags of others."""
     outputs_need: ClassVar[frozenset[str]] = frozenset()
     """Fields without whose wanted value AWS does not tell all outputs. These count as recorded where such a field is
     left as it is: another field of a cluster is put back, whose managed secret somebody has ended."""

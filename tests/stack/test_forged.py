@@ -106,6 +106,7 @@ def other_files(tmp_path: Path) -> dict[str, Config]:
         Folder(tmp_path / "hardened")
         .put("dev", "protected", True)
         .put("dev", "database.instance_count", 2)
+        .put("common", "database.name", "orders")
         .load()["dev"]
     )
     nobodys = any_config("dev", "123456789012", "us-east-2")
@@ -243,12 +244,9 @@ def weakened(items: list[dict[str, Any]], item: dict[str, Any]) -> list[list[dic
     return [others, *([*others, each] for each in changed)]
 
 
-@pytest.mark.parametrize("added", [False, True])
-def test_every_rule_and_statement_of_ours_is_wanted_by_all_files(tmp_path: Path, added: bool) -> None:
+def test_every_rule_and_statement_of_ours_is_wanted_by_all_files(folder: Folder) -> None:
     """Whichever files the record says that it is of: it lacks none of them, and has none that is weaker."""
-    files = other_files(tmp_path)
-    names = Names("dev", "123456789012", "us-east-2")
-    honest = recorded(files["added"], names)
+    config, names, honest = dev(add_all(folder))
     tried = 0
     for place, entry in honest.items():
         for items in items_of(entry.spec):
@@ -258,8 +256,7 @@ def test_every_rule_and_statement_of_ours_is_wanted_by_all_files(tmp_path: Path,
                     continue  # a team's, which other files may not want
                 for weaker in weakened(whole, item):
                     items[:] = weaker
-                    now = files["added" if added else "bigger"]
-                    found = whatever_the_files(now, names, {**honest, place: entry})
+                    found = whatever_the_files(config, names, {**honest, place: entry})
                     told = {each.address for each, _ in found}
                     assert told == {place}, (place, item, weaker)
                     tried += 1
@@ -328,6 +325,14 @@ def test_a_way_out_that_no_team_can_write_is_of_no_files(
     entries[f"{RULES}lambda-sg-dev"].spec["rules"].append({**rule, "peer": "203.0.113.7/32", "description": "why"})
     found = whatever_the_files(config, names, entries)
     assert [entry.address for entry, _ in found] == ([] if is_a_teams else [f"{RULES}lambda-sg-dev"])
+
+
+def test_a_subscription_of_other_files_has_no_settings_either(folder: Folder) -> None:
+    config, names, entries = dev(folder)
+    spec = {"topic_arn": "arn", "protocol": "email", "endpoint": "x@example.com", "filter_policy": '{"never": ["x"]}'}
+    one = Entry(type="sns-subscription", id="alarms-dev/email:x@example.com", phase=Phase.MADE, spec=spec)
+    found = whatever_the_files(config, names, {**entries, one.address: one})
+    assert [(entry.address, part.path, part.want) for entry, part in found] == [(one.address, "filter_policy", "")]
 
 
 def test_a_digest_that_the_files_name_is_the_only_one(folder: Folder) -> None:

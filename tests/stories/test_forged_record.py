@@ -161,6 +161,21 @@ def test_no_word_of_the_record_turns_its_comparison_with_the_files_off_and_is_gr
     assert dev.manifest()["networking"] == forged["networking"]
 
 
+def test_what_every_file_wants_is_missed_whichever_files_the_record_is_of(dev: World) -> None:
+    lost = ("cloudwatch-alarm/payment-processor-errors-dev", "rds-event-subscription/db-cluster-events-dev")
+    dev.client("cloudwatch").delete_alarms(AlarmNames=["payment-processor-errors-dev"])
+    dev.client("rds").delete_event_subscription(SubscriptionName="db-cluster-events-dev")
+    forged = dev.manifest()
+    for place in lost:
+        del forged["entries"][place]
+    dev.path().write_text(json.dumps({**forged, "config_hash": "0" * 64}))
+    dev.edit("dev.toml", "instance_count = 1", "instance_count = 2")
+    told = dev.drift()
+    assert (told.code, {one["address"] for one in told.of_type("finding")}) == (7, {*lost})
+    status = dev.tapctl("status", "--env", "dev")
+    assert (status.code, lost[0] in status.out) == (7, True)
+
+
 def test_no_word_of_a_cut_off_run_hides_what_is_made_of_an_output(dev: World) -> None:
     """A run that was cut off may leave what was made for another cluster, but nothing for neither of the two."""
     lambda_, iam = dev.client("lambda"), dev.client("iam")
@@ -264,6 +279,10 @@ def test_no_key_is_put_under_our_alias_that_the_record_alone_names(dev: World) -
         assert (answer.code, "update-alias" in answer.out + answer.err) == (6, False), verb
     dev.applied("dev", "--adopt", KEY)
     assert dev.drift().code == 0
+    dev.client("kms").update_alias(AliasName="alias/db-key-dev", TargetKeyId=theirs["KeyId"])
+    ours = dev.manifest()["entries"][KEY]["outputs"]["key_id"]
+    back = f"aws kms update-alias --alias-name alias/db-key-dev --target-key-id {ours}"
+    assert back in dev.tapctl("drift", "--env", "dev").out, "by the recorded one the cluster is encrypted"
 
 
 def test_who_was_let_in_by_a_policy_or_subscribed_is_drift_whatever_is_recorded(dev: World) -> None:
