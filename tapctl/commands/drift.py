@@ -84,9 +84,6 @@ _NAMED: Final = 5
 _VERSIONS: Final = 5
 """Versions of the record that are read at most where a run was cut off."""
 _DESTROYED: Final = "nothing of it is deployed"
-_OTHERS: Final = (
-    "others of ours: what bears our names and tags, and neither record nor files hold; plan --destroy lists it"
-)
 _NO_NETWORK: Final = "the record does not tell the network of its resources, as every apply writes it there"
 _NO_NETWORK_OF_THE_FILES: Final = "the record tells the network of {told}, and the files that it is of name {named}"
 _NOT_COMPARED: Final = "what the files want of it was not compared but for ways in"
@@ -148,7 +145,7 @@ def examine(session: Session, *, locked: bool = False, since: Manifest | None = 
     assert version is not None, "what was compared is recorded"
     report = compared.report
     images = [uri for one in report.findings if one.field == IMAGE_FIELD for uri in (one.recorded, one.live)]
-    never = (*never_compared(entry.type for entry in compared.entries.values()), _OTHERS)
+    never = never_compared(entry.type for entry in compared.entries.values())
     if isinstance(session.loaded, ConfigError):
         never += ("what the record leaves out: the environment's files, which cannot be used, would tell",)
     report = replace(report, never_compared=never, names=tags_of(session.aws, images))
