@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import islice
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -22,6 +21,7 @@ from tapctl.commands.known import Known, known_findings, only_new
 from tapctl.commands.lost_cluster import is_cluster_lost, with_lost_cluster
 from tapctl.commands.older import warn_of_old_record
 from tapctl.commands.plan import snapshot_stays_due
+from tapctl.commands.recorded_outputs import recorded_outputs
 from tapctl.commands.restore import continuing
 from tapctl.commands.subscribers import tell_of_subscribers
 from tapctl.commands.unfinished_destroy import (
@@ -53,7 +53,6 @@ from tapctl.engine.observe import (
     ObserveRequest,
     Unreadable,
     observe_all,
-    observed_outputs,
 )
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.refs import KnownOutputs
@@ -81,8 +80,6 @@ from tapctl.stack.recorded_files import any_files
 
 _NAMED: Final = 5
 """Resources that are named where more are meant."""
-_VERSIONS: Final = 5
-"""Versions of the record that are read at most where a run was cut off."""
 _DESTROYED: Final = "nothing of it is deployed"
 _NO_NETWORK: Final = "the record does not tell the network of its resources, as every apply writes it there"
 _NO_NETWORK_OF_THE_FILES: Final = "the record tells the network of {told}, and the files that it is of name {named}"
@@ -273,10 +270,10 @@ def compare_recorded(
     observed = observe_all(session.aws, observations_for(entries), exposures=exposures, ours=ours)
     report = detect_drift(entries, observed, waivers)
     report = replace(report, findings=tuple(with_upgrade(report.findings, session.names, entries)))
-    made_for = _outputs_made_for(manifest, observed, earlier_versions(session, manifest))
+    made_for = recorded_outputs(session, manifest, observed)
     report = _held_against_the_files(session, manifest, report, entries, observed, made_for=made_for)
     # By a record of nothing that is deployed, and of no unfinished apply, nothing lacks: it was destroyed.
-    is_whole = _is_settled(manifest) and (deployed or manifest.unfinished)
+    is_whole = manifest.is_settled and (deployed or manifest.unfinished)
     gone = [address for address, seen in others.items() if is_gone_from_aws(seen)]
     lacking = _wanted_by_its_files(session, manifest, gone) if is_whole else []
     unrecorded = [_unrecorded_finding(session, address, seen, entries) for address, seen in beside.items()]
@@ -394,15 +391,6 @@ def _is_unrecorded(address: str, seen: Observation, *, deployed: bool) -> bool:
 
 def _is_retained(seen: Observation) -> bool:
     return isinstance(seen, Observed) and seen.retained is not None
-
-
-def _is_settled(manifest: Manifest) -> bool:
-    """True if the record tells of no resource that a run which was cut off has left half done.
-
-    Of a record of the files as they are all that they want is recorded then, or a run was cut off where no entry shows
-    it: between two resources.
-    """
-    return {entry.phase for entry in manifest.entries.values()} <= {Phase.MADE, Phase.KEPT}
 
 
 def _is_of_the_files(session: Session, manifest: Manifest) -> bool:
@@ -532,10 +520,10 @@ def _held_against_the_files(
     if usable and snapshot_stays_due(session, manifest.entries, observed):
         config = config.model_copy(update={"final_snapshot": True})
     written: Iterable[tuple[Entry, Difference | None]]
-    if _is_whole(manifest) and of_these:
+    if manifest.is_whole and of_these:
         written = forged(config, session.names, entries, network)
     else:
-        cut_off = None if _is_whole(manifest) else observed
+        cut_off = None if manifest.is_whole else observed
         written = forged_whatever_the_files(config, session.names, entries, network, made_for, cut_off=cut_off)
     report = replace(report, findings=tuple(with_forged(report.findings, written, observed)))
     if network is not None or all(entry.phase is Phase.KEPT for entry in entries.values()):
@@ -582,35 +570,6 @@ def _tells_of(one: Finding, entry: Entry, part: Difference) -> bool:
     if one.reason is not Reason.CHANGED or one.recorded != part.have:
         return False
     return not part.item or part.have is not None or bool(one.live == part.want)
-
-
-def _outputs_made_for(
-    manifest: Manifest, observed: Observations, earlier: Iterable[Manifest]
-) -> tuple[KnownOutputs, ...]:
-    """The recorded outputs, for which each resource is made.
-
-    Where a run was cut off: or AWS's, or those of the record's versions from the last one on that an earlier run has
-    finished, for what was replaced since has not come to its users yet.
-    """
-    recorded = _outputs_of(manifest)
-    if _is_whole(manifest):
-        return (recorded,)
-    live = observed_outputs(observed)
-    known = [{**live, **recorded}, {**recorded, **live}]
-    for version in islice(earlier, _VERSIONS):
-        known.append({**known[0], **_outputs_of(version)})
-        if _is_whole(version) and version.run != manifest.run:
-            break
-    return tuple(known)
-
-
-def _outputs_of(manifest: Manifest) -> KnownOutputs:
-    return {place: entry.outputs for place, entry in manifest.entries.items() if entry.outputs}
-
-
-def _is_whole(manifest: Manifest) -> bool:
-    """True if a run got to its end: what it has made is made for one another."""
-    return _is_settled(manifest) and not manifest.unfinished
 
 
 def never_wanted_findings(

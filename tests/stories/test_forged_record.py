@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.door import Proceed, Served, Visit, denied
 from tests.support.world import World
 
 KEY = "kms-key/alias/db-key-dev"
@@ -212,6 +213,54 @@ def test_no_word_of_a_cut_off_run_hides_what_is_made_of_an_output(dev: World) ->
     forged["entries"][FUNCTION].update(phase="leaving")
     dev.path().write_text(json.dumps(forged))
     assert found()[endpoint] == "never wanted, whatever is recorded"
+
+
+def test_a_version_of_the_history_makes_nothing_ours_that_another_cluster_has(dev: World) -> None:
+    """Who may write the record may write its history, too."""
+    rds, iam, before = dev.client("rds"), dev.client("iam"), dev.path().read_text()
+    group = dev.client("ec2").create_security_group(
+        GroupName="open", Description="-", VpcId=dev.manifest()["networking"]["vpc_id"]
+    )["GroupId"]
+    rds.modify_db_cluster(DBClusterIdentifier="db-cluster-dev", VpcSecurityGroupIds=[group])
+    theirs = rds.create_db_cluster(
+        DBClusterIdentifier="theirs", Engine="aurora-postgresql", MasterUsername="x", ManageMasterUserPassword=True
+    )["DBCluster"]
+    named = {"RoleName": "lambda-role-dev", "PolicyName": "lambda-policy-dev"}
+    policy = json.dumps(iam.get_role_policy(**named)["PolicyDocument"])
+    outputs = dev.manifest()["entries"][CLUSTER]["outputs"]
+    secret, id_ = outputs["secret_arn"], outputs["resource_id"]
+
+    def told(other_secret: str, other_id: str) -> set[tuple[str, str]]:
+        """What drift tells of a record and a role that are for this other cluster, as an earlier version's outputs."""
+        record = dev.manifest() | json.loads(before)
+        earlier = json.loads(before) | {"serial": record["serial"] - 1, "run": "r", "unfinished": True}
+        earlier["entries"][CLUSTER]["outputs"] |= {"secret_arn": other_secret, "resource_id": other_id}
+        earlier["entries"]["security-group/db-sg-dev"]["outputs"]["group_id"] = group
+        kept = dev.path().with_name("history") / "dev" / f"{earlier['serial']:08}-r.json"
+        kept.parent.mkdir(0o700, parents=True, exist_ok=True)
+        kept.write_text(json.dumps(earlier))
+
+        def of_other(text: str) -> str:
+            return text.replace(secret, other_secret).replace(id_, other_id)
+
+        iam.put_role_policy(**named, PolicyDocument=of_other(policy))
+        record["entries"][ROLE] = json.loads(of_other(json.dumps(record["entries"][ROLE])))
+        record["entries"][CLUSTER]["spec"]["security_group_ids"] = [group]
+        dev.path().write_text(json.dumps(record | {"unfinished": True}))
+        return {(one["address"], one["field"]) for one in dev.drift().of_type("finding")}
+
+    groups, statements = (CLUSTER, "security_group_ids"), (ROLE, "inline.lambda-policy-dev.statements")
+    assert told(theirs["MasterUserSecret"]["SecretArn"], theirs["DbClusterResourceId"]) == {groups, statements}
+    assert told(secret, "cluster-*") == {groups, statements}, "no id of RDS's"
+    assert told(f"{secret[:-6]}EARLY1", "cluster-EARLY1") == {groups}, "it was made anew, and the role comes later"
+
+    def may_not_list(visit: Visit, proceed: Proceed) -> Served:
+        if visit.name == "rds:DescribeDBClusters" and not visit.params:
+            raise denied(visit.name)
+        return proceed()
+
+    unseen = dev.meeting(may_not_list, "drift", "--env", "dev", "--json")
+    assert {(one["address"], one["field"]) for one in unseen.of_type("finding")} == {groups, statements}
 
 
 def test_a_revert_holds_what_is_made_of_an_output_against_aws(dev: World) -> None:
