@@ -270,7 +270,7 @@ def compare_recorded(
     observed = observe_all(session.aws, observations_for(entries), exposures=exposures, ours=ours)
     report = detect_drift(entries, observed, waivers)
     report = replace(report, findings=tuple(with_upgrade(report.findings, session.names, entries)))
-    made_for = recorded_outputs(session, manifest, observed)
+    made_for = recorded_outputs(session, manifest, {**beside, **observed})
     report = _held_against_the_files(session, manifest, report, entries, observed, made_for=made_for)
     # By a record of nothing that is deployed, and of no unfinished apply, nothing lacks: it was destroyed.
     is_whole = manifest.is_settled and (deployed or manifest.unfinished)
@@ -521,7 +521,7 @@ def _held_against_the_files(
         config = config.model_copy(update={"final_snapshot": True})
     written: Iterable[tuple[Entry, Difference | None]]
     if manifest.is_whole and of_these:
-        written = forged(config, session.names, entries, network)
+        written = forged(config, session.names, entries, network, made_for[0])
     else:
         cut_off = None if manifest.is_whole else observed
         written = forged_whatever_the_files(config, session.names, entries, network, made_for, cut_off=cut_off)

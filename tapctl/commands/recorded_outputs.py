@@ -25,15 +25,17 @@ _VERSIONS: Final = 5
 
 
 def recorded_outputs(session: Session, manifest: Manifest, observed: Observations) -> tuple[KnownOutputs, ...]:
-    """The outputs for some of which each resource is made: the record's, unless a run was cut off.
+    """The outputs for some of which each resource is made: the record's, and AWS's of what is not recorded.
 
-    Then AWS's as well, and the earlier clusters' back to the last version that an earlier run has finished.
+    Where a run was cut off, those of AWS, and of earlier clusters back to the last version that an earlier run has
+    finished, as well.
     """
-    recorded = _outputs_of(manifest)
-    if manifest.is_whole:
-        return (recorded,)
+    recorded = {place: entry.outputs for place, entry in manifest.entries.items() if entry.outputs}
     live = observed_outputs(observed)
-    known = [{**live, **recorded}, {**recorded, **live}]
+    known: list[KnownOutputs] = [_beside(live, recorded)]
+    if manifest.is_whole:
+        return tuple(known)
+    known.append(_beside(recorded, live))
     place = address(DbCluster.type, session.names.cluster)
     now = {value for each in known for value in each.get(place, {}).values()}
     lost = [each for each in _earlier_ids(session, manifest, place) if not now.issuperset(each.values())]
@@ -66,5 +68,6 @@ def _ids_of_others(session: Session) -> frozenset[str] | None:
         return None
 
 
-def _outputs_of(manifest: Manifest) -> KnownOutputs:
-    return {place: entry.outputs for place, entry in manifest.entries.items() if entry.outputs}
+def _beside(others: KnownOutputs, these: KnownOutputs) -> KnownOutputs:
+    """These outputs, and of the others what these do not tell."""
+    return {place: {**others.get(place, {}), **these.get(place, {})} for place in {*others, *these}}

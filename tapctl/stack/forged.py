@@ -41,16 +41,20 @@ _DECIDED_BY_MORE: Final[Mapping[str, Collection[str]]] = {
 
 
 def forged(
-    config: Config, names: Names, entries: Mapping[str, Entry], network: NetworkContract | None = None
+    config: Config,
+    names: Names,
+    entries: Mapping[str, Entry],
+    network: NetworkContract | None,
+    outputs: refs.KnownOutputs,
 ) -> Iterator[tuple[Entry, Difference | None]]:
     """List what of these entries the configuration that they are of does not want; None: the whole entry.
 
     In a difference the recorded value is what one has, and that of the files what is wanted. Without exposures, which
     no files want. ``network``: the recorded one; without it only fields that may let others in are compared.
+    ``outputs``: those that each resource is made for.
     """
-    known = {place: entry.outputs or {} for place, entry in entries.items()}
     stack = _stack(config, names, entries, network)
-    yield from _unlike(stack, entries, _all if network else may_be_door, known)
+    yield from _unlike(stack, entries, _all if network else may_be_door, outputs)
 
 
 def _all(_type: str, _field: str) -> bool:
@@ -79,7 +83,7 @@ def unproven(
     for likely in (config, *recorded_configs(config, entries)):
         stack = _stack(likely, names, entries)
         here = {place: held.pop(place) for place in held.keys() & {one.address for one in stack}}
-        for entry, part in _unlike(stack, here, _all, observed, strictly=True):
+        for entry, part in _unlike(stack, here, _all, observed):
             assert part is not None, "the stack has it"
             name = part.path.partition(".")[0]
             made = refs.needs(getattr(stack[entry.address].spec, name))
@@ -200,13 +204,8 @@ def _unlike(
     entries: Mapping[str, Entry],
     compares: Callable[[str, str], bool],
     known: refs.KnownOutputs,
-    *,
-    strictly: bool = False,
 ) -> Iterator[tuple[Entry, Difference | None]]:
-    """List what of these entries is not as in the stack.
-
-    ``strictly``: with the fields that wait for outputs which are not known.
-    """
+    """List what of these entries is not as in the stack; what is made for an output that is not known is not."""
     for place, entry in sorted(entries.items()):
         if entry.phase is Phase.KEPT:
             continue
@@ -215,12 +214,12 @@ def _unlike(
             continue
         fields = stack[place].reconciler.spec.model_fields.keys() - stack[place].reconciler.leaves(allowed=True)
         compared = [name for name in sorted(fields) if compares(entry.type, name)]
-        parts = _differences(stack[place], entry, compared, known, strictly=strictly)
+        parts = _differences(stack[place], entry, compared, known)
         yield from ((entry, part) for part in parts)
 
 
 def _differences(
-    resource: AnyResource, entry: Entry, fields: Iterable[str], known: refs.KnownOutputs, *, strictly: bool
+    resource: AnyResource, entry: Entry, fields: Iterable[str], known: refs.KnownOutputs
 ) -> Iterator[Difference]:
     """The differences in these fields; what is not recorded, or in no known form, is told as that."""
     reconciler, recorded = resource.reconciler, entry.confirmed_spec or {}
@@ -230,5 +229,4 @@ def _differences(
             have = recorded_value(reconciler.spec, name, recorded)
         except (KeyError, ValidationError):
             continue
-        if strictly or not refs.needs(want):
-            yield from details(name, have, want)
+        yield from details(name, have, refs.in_words(want))

@@ -263,6 +263,26 @@ def test_a_version_of_the_history_makes_nothing_ours_that_another_cluster_has(de
     assert {(one["address"], one["field"]) for one in unseen.of_type("finding")} == {groups, statements}
 
 
+@pytest.mark.parametrize("lacks", ["entry", "outputs"])
+def test_what_is_made_for_an_output_that_the_record_lacks_is_held_against_aws(dev: World, lacks: str) -> None:
+    group = dev.client("ec2").create_security_group(
+        GroupName="open", Description="-", VpcId=dev.manifest()["networking"]["vpc_id"]
+    )["GroupId"]
+    dev.client("rds").modify_db_cluster(DBClusterIdentifier="db-cluster-dev", VpcSecurityGroupIds=[group])
+
+    def written(entries: dict[str, Any]) -> None:
+        entries[CLUSTER]["spec"]["security_group_ids"] = [group]
+        if lacks == "entry":
+            del entries["security-group/db-sg-dev"]
+        else:
+            entries["security-group/db-sg-dev"]["outputs"] = {}
+
+    forge(dev, written)
+    told = dev.drift()
+    found = {(one["live"], one["state"]) for one in told.of_type("finding") if one["field"] == "security_group_ids"}
+    assert (told.code, (group, "DRIFT") in found) == (2, True), found
+
+
 def test_a_revert_holds_what_is_made_of_an_output_against_aws(dev: World) -> None:
     """Who writes another group's id into the record may write it where it is used, too."""
     ec2 = dev.client("ec2")
