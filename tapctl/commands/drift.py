@@ -283,8 +283,7 @@ def compare_recorded(
     never_made = [Finding(address, _type_of(address), WHOLE_RESOURCE, Reason.NEVER_MADE) for address in lacking]
     lost = gone if deployed and _is_of_the_files(session, manifest) else []
     earlier = earlier_versions(session, manifest)
-    # No destroy of ours leaves the function without its cluster.
-    cluster_is_lost = is_cluster_lost(session.names, {**others, **observed})
+    cluster_is_lost = is_cluster_lost(session, manifest, {**others, **observed})
     removed = frozenset() if cluster_is_lost else removed_by_destroy(session.loaded, manifest, observed, lost, earlier)
     destroyed = unfinished_destroy(session, manifest) if unrecorded or never_made else None
     there = {one.address for one in unrecorded if one.reason is Reason.UNRECORDED}

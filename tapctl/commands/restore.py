@@ -91,7 +91,7 @@ def plan_restore(
         return replace(change, blocked=refused)
     entry = manifest.entries.get(change.address)
     was_made = entry is not None and entry.phase is not Phase.LEAVING and entry.confirmed_spec is not None
-    lost = was_made or is_cluster_lost(session.names, observed)
+    lost = was_made or is_cluster_lost(session, manifest, observed)
     if not taken and not lost:
         return change
     if permits.empty:

@@ -20,7 +20,7 @@ from tapctl.engine.observe import Observations
 from tapctl.engine.record import Entry, Phase, recorded_value
 from tapctl.engine.resources import AnyResource, Stack
 from tapctl.names import Names
-from tapctl.reconcilers import reconciler_of
+from tapctl.reconcilers import reconciler_of, registry
 from tapctl.reconcilers.db_parameter_groups import DbParameterGroup
 from tapctl.reconcilers.lambda_function import SENDS_CODE, LambdaFunction
 from tapctl.reconcilers.sns_subscription import SnsSubscription, SnsSubscriptionSpec
@@ -83,7 +83,7 @@ def unproven(
     for likely in (config, *recorded_configs(config, entries)):
         stack = _stack(likely, names, entries)
         here = {place: held.pop(place) for place in held.keys() & {one.address for one in stack}}
-        for entry, part in _unlike(stack, here, _all, observed):
+        for entry, part in _unlike(stack, here, _all, observed, strictly=True):
             assert part is not None, "the stack has it"
             name = part.path.partition(".")[0]
             made = refs.needs(getattr(stack[entry.address].spec, name))
@@ -204,8 +204,13 @@ def _unlike(
     entries: Mapping[str, Entry],
     compares: Callable[[str, str], bool],
     known: refs.KnownOutputs,
+    *,
+    strictly: bool = False,
 ) -> Iterator[tuple[Entry, Difference | None]]:
-    """List what of these entries is not as in the stack; what is made for an output that is not known is not."""
+    """List what of these entries is not as in the stack; what is made for an output that is not known is not.
+
+    ``strictly``: also where a removal takes what has that output before its user.
+    """
     for place, entry in sorted(entries.items()):
         if entry.phase is Phase.KEPT:
             continue
@@ -214,12 +219,12 @@ def _unlike(
             continue
         fields = stack[place].reconciler.spec.model_fields.keys() - stack[place].reconciler.leaves(allowed=True)
         compared = [name for name in sorted(fields) if compares(entry.type, name)]
-        parts = _differences(stack[place], entry, compared, known)
+        parts = _differences(stack[place], entry, compared, known, strictly=strictly)
         yield from ((entry, part) for part in parts)
 
 
 def _differences(
-    resource: AnyResource, entry: Entry, fields: Iterable[str], known: refs.KnownOutputs
+    resource: AnyResource, entry: Entry, fields: Iterable[str], known: refs.KnownOutputs, *, strictly: bool
 ) -> Iterator[Difference]:
     """The differences in these fields; what is not recorded, or in no known form, is told as that."""
     reconciler, recorded = resource.reconciler, entry.confirmed_spec or {}
@@ -229,4 +234,6 @@ def _differences(
             have = recorded_value(reconciler.spec, name, recorded)
         except (KeyError, ValidationError):
             continue
-        yield from details(name, have, refs.in_words(want))
+        ranks = (registry()[needed.partition("/")[0]].teardown_rank for needed in refs.needs(want))
+        if strictly or all(rank > reconciler.teardown_rank for rank in ranks):
+            yield from details(name, have, refs.in_words(want))

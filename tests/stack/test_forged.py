@@ -400,8 +400,11 @@ def test_what_the_record_does_not_tell_is_not_forged(folder: Folder) -> None:
 
 
 def test_what_is_made_for_an_output_that_neither_record_nor_aws_tells_is_forged(folder: Folder) -> None:
-    """A run removes a resource after its users: somebody has taken it out of both."""
+    """A run removes a resource after its users, but for the role: somebody has taken it out of both."""
     config, names, entries = dev(folder)
     del entries["security-group/db-sg-dev"]
     group = "(group_id of security-group/db-sg-dev)"
     assert (CLUSTER, "security_group_ids", None, group) in told(config, names, entries)
+    del entries[CLUSTER]
+    found = {place for place, *_ in told(config, names, entries)}
+    assert (FUNCTION in found, ROLE in found) == (True, False)

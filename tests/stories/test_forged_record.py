@@ -526,19 +526,26 @@ def test_a_record_that_was_removed_is_told_from_an_environment_that_was_never_ma
 
 
 @pytest.mark.parametrize(
-    "forge",
+    ("gone", "forge"),
     [
-        lambda entries: [entries.pop(each) for each in (CLUSTER, INSTANCE, ROTATION)],
-        lambda entries: [entries[each].update(phase="leaving") for each in (CLUSTER, INSTANCE, ROTATION)],
-        lambda entries: entries[CLUSTER].update(phase="making", confirmed=None),
+        ("", lambda entries: [entries.pop(each) for each in (CLUSTER, INSTANCE, ROTATION)]),
+        ("", lambda entries: [entries[each].update(phase="leaving") for each in (CLUSTER, INSTANCE, ROTATION)]),
+        ("", lambda entries: entries[CLUSTER].update(phase="making", confirmed=None)),
+        ("variable", lambda entries: [entries.pop(each) for each in (CLUSTER, INSTANCE, ROTATION, FUNCTION)]),
+        ("function", lambda entries: entries.pop(CLUSTER)),
+        ("function", lambda entries: [entries.pop(each) for each in (CLUSTER, INSTANCE, ROTATION, FUNCTION)]),
     ],
 )
-def test_a_cluster_that_is_gone_beside_its_function_is_lost_whatever_the_record_says(
-    dev: World, forge: Callable[[dict[str, Any]], object]
+def test_a_cluster_that_no_run_of_ours_has_removed_is_lost_whatever_the_record_says(
+    dev: World, gone: str, forge: Callable[[dict[str, Any]], object]
 ) -> None:
-    rds = dev.client("rds")
+    rds, function = dev.client("rds"), {"FunctionName": "payment-processor-dev"}
     rds.delete_db_instance(DBInstanceIdentifier="db-cluster-dev-0", SkipFinalSnapshot=True)
     rds.delete_db_cluster(DBClusterIdentifier="db-cluster-dev", SkipFinalSnapshot=True)
+    if gone == "variable":
+        dev.client("lambda").update_function_configuration(**function, Environment={"Variables": {}})
+    elif gone:
+        dev.client("lambda").delete_function(**function)
     before = dev.path().read_bytes()
     forged = json.loads(before)
     kept = dev.path().with_name("history") / "dev" / f"{forged['serial']:08}-{forged['run']}.json"
