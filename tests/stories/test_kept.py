@@ -89,8 +89,10 @@ def test_a_key_that_is_to_go_though_it_was_kept_for_the_snapshot_is_told(destroy
 
 
 def test_what_nobody_may_look_at_is_no_ok(destroyed: World) -> None:
-    told = destroyed.meeting(deny("rds:DescribeDBClusterSnapshots"), "drift", "--env", "dev", "--json")
-    assert (told.code, {one["state"] for one in told.of_type("finding")}) == (7, {"UNKNOWN"})
+    for operation in ("rds:DescribeDBClusterSnapshots", "kms:DescribeKey"):
+        told = destroyed.meeting(deny(operation), "drift", "--env", "dev", "--json")
+        (finding,) = told.of_type("finding")
+        assert (told.code, finding["state"], f"{operation} denied" in finding["note"]) == (7, "UNKNOWN", True)
 
 
 def test_a_kept_snapshot_that_is_deleted_is_told_until_a_destroy_certifies_that(destroyed: World) -> None:
@@ -107,3 +109,13 @@ def test_a_kept_snapshot_that_is_deleted_is_told_until_a_destroy_certifies_that(
     kms.enable_key(KeyId=key)
     (finding,) = told_of(destroyed).values()
     assert (finding["field"], finding["live"], finding["undo"]) == ("kept_until", "no end", "tapctl destroy --env dev")
+
+    # KMS deletes the key, and AWS tells of none any more.
+    kms.disable_key(KeyId=key)
+    kms.untag_resource(KeyId=key, TagKeys=["ManagedBy", "EnvironmentSuffix", "Environment"])
+    (finding,) = told_of(destroyed).values()
+    assert (finding["field"], finding["live"]) == ("kept_until", "it is gone")
+    record = destroyed.manifest()
+    record["entries"][KEY]["kept_until"] = "2020-01-01"
+    destroyed.path().write_text(json.dumps(record))
+    assert told_of(destroyed) == {}, "its day has come"
