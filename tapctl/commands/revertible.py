@@ -10,18 +10,19 @@ from typing import Final
 from pydantic import ValidationError
 
 from tapctl.commands.plan import snapshot_stays_due
-from tapctl.commands.safeguards import is_safeguard, is_stronger
+from tapctl.commands.safeguards import PLACES, is_safeguard, is_stronger
 from tapctl.commands.targets import place
 from tapctl.engine.drift import Finding, Reason
 from tapctl.engine.observe import Observations, observed_outputs
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.resources import Stack
-from tapctl.errors import ConfigError
+from tapctl.errors import ConfigError, TapctlError
 from tapctl.names import Names
 from tapctl.reconcilers import reconciler_of
 from tapctl.reconcilers.lambda_function import SENDS_CODE, LambdaFunction, LambdaFunctionSpec
 from tapctl.session.session import Session
 from tapctl.stack.forged import unproven
+from tapctl.stack.network import NetworkContract, resolve
 from tapctl.stack.never_wanted import let_in, never_wanted
 from tapctl.stack.package import build as build_package
 from tapctl.stack.package import handler_of
@@ -170,7 +171,8 @@ def _not_of_the_files(
     if usable and snapshot_stays_due(session, entries, observed):
         config = config.model_copy(update={"final_snapshot": True})
     others: dict[str, list[str]] = defaultdict(list)
-    for address, path in unproven(config, session.names, entries, live, is_safeguard):
+    network = _network(session) if usable and any(PLACES.intersection(paths) for paths in fields.values()) else None
+    for address, path in unproven(config, session.names, entries, live, guards=is_safeguard, network=network):
         others[address].append(path)
 
     def refuses(address: str, path: str) -> bool:
@@ -182,6 +184,14 @@ def _not_of_the_files(
         return any(_overlap(path, other) for other in others[address])
 
     return dict.fromkeys(_taken(fields, refuses), _NO_REVERT[Reason.FORGED] if usable else _NO_FILES)
+
+
+def _network(session: Session) -> NetworkContract | None:
+    """The network that the files name, as AWS tells it now; None where that is broken, or may not be asked."""
+    try:
+        return resolve(session.aws, session.config.networking, folder=session.invocation.config)
+    except TapctlError:
+        return None
 
 
 def _taken(fields: Mapping[str, set[str]], refuses: Callable[[str, str], bool]) -> list[str]:

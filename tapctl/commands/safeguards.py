@@ -10,6 +10,10 @@ from tapctl.render.severity import SETTING, kind_of
 
 _TAGS: Final = "tags"
 """Tags tell whose a resource is, what a removal keeps, and to many an organisation's policies who may do what."""
+PLACES: Final = frozenset({"subnet_ids", "vpc_id"})
+"""Fields that the networking stack tells, and no record: a resource in another subnet may be reached from elsewhere."""
+_UPGRADE: Final = "engine_version"
+"""An upgrade has no way back."""
 _ANY_WITHIN_THE_RULES: Final = frozenset({("cloudwatch-alarm", "threshold")})
 """Types and fields of which every value that files may have guards as it should."""
 
@@ -17,7 +21,7 @@ _ANY_WITHIN_THE_RULES: Final = frozenset({("cloudwatch-alarm", "threshold")})
 def is_safeguard(type_: str, path: str) -> bool:
     """True if the field at this path, as `tapctl.engine.diff.details` names it, is more than a setting."""
     name = path.partition(".")[0]
-    guards = name == _TAGS or kind_of(type_, path, None, None) is not SETTING
+    guards = name in (_TAGS, _UPGRADE, *PLACES) or kind_of(type_, path, None, None) is not SETTING
     return guards and (type_, name) not in _ANY_WITHIN_THE_RULES
 
 

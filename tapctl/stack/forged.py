@@ -71,17 +71,20 @@ def unproven(
     names: Names,
     entries: Mapping[str, Entry],
     observed: refs.KnownOutputs,
+    *,
     guards: Callable[[str, str], bool],
+    network: NetworkContract | None,
 ) -> Iterator[tuple[str, str]]:
     """List address and path of what opens or guards, and is not recorded as the files want it with these outputs.
 
     What is made of another resource's outputs is held against AWS's, for who writes one of the two into the record may
     write both; where AWS does not tell them, it counts as different. So does what no files like these want at all.
-    ``guards``: True for a type's path that guards.
+    ``guards``: True for a type's path that guards. ``network``: the one that the networking stack tells; without it
+    nothing that is to stand in one is as wanted.
     """
     held = {place: entry for place, entry in entries.items() if entry.phase is not Phase.KEPT}
     for likely in (config, *recorded_configs(config, entries)):
-        stack = _stack(likely, names, entries)
+        stack = _stack(likely, names, entries, network)
         here = {place: held.pop(place) for place in held.keys() & {one.address for one in stack}}
         for entry, part in _unlike(stack, here, _all, observed, strictly=True):
             assert part is not None, "the stack has it"

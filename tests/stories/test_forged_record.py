@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.door import Proceed, Served, Visit, denied
+from tests.failures.trouble import deny
+from tests.support.door import Proceed, Served, Visit, denied, no_trouble
 from tests.support.world import World
 
 KEY = "kms-key/alias/db-key-dev"
@@ -332,6 +333,30 @@ def test_a_revert_sends_nothing_to_where_the_record_alone_says_in_an_unfinished_
     cloudwatch.put_metric_alarm(**{name: live[name] for name in known if name in live})
     back = dev.tapctl("revert", "--env", "dev", "--yes")
     assert (back.code, back.changes) == (0, ("cloudwatch:PutMetricAlarm",)), back.err
+
+
+def test_a_revert_moves_and_upgrades_nothing_by_the_records_word_alone(dev: World) -> None:
+    network, group = dev.manifest()["networking"], "db-subnet-group/db-subnet-dev"
+    lambda_, few = dev.client("lambda"), network["subnet_ids"][:2]
+    (own,) = dev.manifest()["entries"][FUNCTION]["spec"]["security_group_ids"]
+    moved = {"SubnetIds": few, "SecurityGroupIds": [own]}
+    lambda_.update_function_configuration(FunctionName="payment-processor-dev", VpcConfig=moved)
+    back = dev.tapctl("revert", "--env", "dev", f"{FUNCTION}.subnet_ids", "--yes")
+    assert (back.code, back.changes) == (0, ("lambda:UpdateFunctionConfiguration",)), back.err
+    record = dev.manifest()
+    record["networking"]["subnet_ids"] = few
+    for place in (FUNCTION, group):
+        record["entries"][place]["spec"]["subnet_ids"] = few
+    # An upgrade has no way back either.
+    version = record["entries"][CLUSTER]["spec"]["engine_version"]
+    record["entries"][CLUSTER]["spec"]["engine_version"] = f"{version.partition('.')[0]}.99"
+    dev.path().write_text(json.dumps(record | {"config_hash": "0" * 64}))
+    told = dev.drift()
+    drifted = {(one["address"], "revert" in one["undo"]) for one in told.of_type("finding")}
+    assert drifted == {(FUNCTION, False), (group, False), (CLUSTER, False)}
+    for trouble in (no_trouble, deny("ec2:DescribeSubnets")):
+        refused = dev.meeting(trouble, "revert", "--env", "dev", "--yes")
+        assert (refused.code, refused.changes) == (6, ()), refused.out
 
 
 def test_no_key_is_put_under_our_alias_that_the_record_alone_names(dev: World) -> None:
