@@ -17,6 +17,7 @@ from tapctl.commands.advice import advise
 from tapctl.commands.concurrent_run import Stored, look_between_readings, with_run
 from tapctl.commands.fleet import end_of_destroyed, environments_to_look_at, for_each_environment
 from tapctl.commands.kept import compare_kept
+from tapctl.commands.kept_versions import KeptVersions
 from tapctl.commands.known import Known, known_findings, only_new
 from tapctl.commands.lost_cluster import is_cluster_lost, with_lost_cluster
 from tapctl.commands.older import warn_of_old_record
@@ -25,7 +26,6 @@ from tapctl.commands.recorded_outputs import recorded_outputs
 from tapctl.commands.restore import continuing
 from tapctl.commands.subscribers import tell_of_subscribers
 from tapctl.commands.unfinished_destroy import (
-    earlier_versions,
     is_gone_from_aws,
     removed_by_destroy,
     unfinished_destroy,
@@ -144,7 +144,7 @@ def examine(session: Session, *, locked: bool = False, since: Manifest | None = 
     images = [uri for one in report.findings if one.field == IMAGE_FIELD for uri in (one.recorded, one.live)]
     never = never_compared(entry.type for entry in compared.entries.values())
     if isinstance(session.loaded, ConfigError):
-        never += ("what the record leaves out: the environment's files, which cannot be used, would tell",)
+        never += ("what the files want beside what all files do: they cannot be used",)
     report = replace(report, never_compared=never, names=tags_of(session.aws, images))
     return Examined(
         manifest,
@@ -198,7 +198,7 @@ def _differs(compared: Compared | None) -> bool:
 
 def not_recorded_error(session: Session) -> NotRecorded:
     """The error for a missing record: who may write records may remove one, so AWS is asked what it has."""
-    seen = _not_recorded(session, {})
+    seen = _not_recorded(session, {}, deployed=False)
     there = [address for address, one in seen.items() if not is_gone_from_aws(one) and not _is_retained(one)]
     evidence = [f"nothing at {session.location}"]
     if there:
@@ -258,7 +258,7 @@ def compare_recorded(
     misplaced = kept_without_reason(manifest.entries)
     entries = {**manifest.entries, **misplaced}
     deployed = any(entry.phase is not Phase.KEPT for entry in entries.values())
-    others = _not_recorded(session, entries)
+    others = _not_recorded(session, entries, deployed=deployed)
     beside = {address: seen for address, seen in others.items() if _is_unrecorded(address, seen, deployed=deployed)}
     if not beside and not deployed:
         return _compare_kept(session, manifest)
@@ -268,23 +268,23 @@ def compare_recorded(
     # The record may lack the role, which uses the key by the grants that Lambda makes.
     ours = {IamRole.type: (session.names.role,)}
     observed = observe_all(session.aws, observations_for(entries), exposures=exposures, ours=ours)
+    kept = KeptVersions(session.store, manifest)
+    entries |= kept.begun_anew(entries, observed)
     report = detect_drift(entries, observed, waivers)
     report = replace(report, findings=tuple(with_upgrade(report.findings, session.names, entries)))
     made_for = recorded_outputs(session, manifest, {**beside, **observed})
     report = _held_against_the_files(session, manifest, report, entries, observed, made_for=made_for)
-    # By a record of nothing that is deployed, and of no unfinished apply, nothing lacks: it was destroyed.
-    is_whole = manifest.is_settled and (deployed or manifest.unfinished)
     gone = [address for address, seen in others.items() if is_gone_from_aws(seen)]
-    lacking = _wanted_by_its_files(session, manifest, gone) if is_whole else []
+    # By a record of nothing that is deployed, and of no unfinished apply, nothing lacks: it was destroyed.
+    wanted = _wanted_by_its_files(session, manifest, gone) if deployed or manifest.unfinished else []
+    lacking = [address for address in wanted if _is_lacking(manifest, kept.was_removed(address))]
     unrecorded = [_unrecorded_finding(session, address, seen, entries) for address, seen in beside.items()]
     # A stranger's resource that came after a destroy holds what its owner wants.
     theirs = {one.address for one in unrecorded if one.reason is Reason.FOREIGN and not deployed}
     judged = {address: seen for address, seen in beside.items() if address not in theirs}
-    never_made = [Finding(address, _type_of(address), WHOLE_RESOURCE, Reason.NEVER_MADE) for address in lacking]
-    lost = gone if deployed and _is_of_the_files(session, manifest) else []
-    earlier = earlier_versions(session, manifest)
-    cluster_is_lost = is_cluster_lost(session, manifest, {**others, **observed})
-    removed = frozenset() if cluster_is_lost else removed_by_destroy(session.loaded, manifest, observed, lost, earlier)
+    never_made = [_lacking_finding(address, kept.was_removed(address)) for address in lacking]
+    cluster_is_lost = is_cluster_lost(session, manifest, {**others, **observed}, kept)
+    removed = frozenset() if cluster_is_lost else removed_by_destroy(session.loaded, manifest, observed, wanted, kept)
     destroyed = unfinished_destroy(session, manifest) if unrecorded or never_made else None
     there = {one.address for one in unrecorded if one.reason is Reason.UNRECORDED}
     there |= {address for address, seen in observed.items() if not is_gone_from_aws(seen)}
@@ -308,6 +308,19 @@ def compare_recorded(
         unfinished=manifest.unfinished,
     )
     return Compared(entries, observed, beside, report, continuing(session, manifest), by_destroy=bool(removed))
+
+
+def _is_lacking(manifest: Manifest, was_removed: bool | None) -> bool:
+    """True if the record ought to hold what its files want and AWS has not; ``was_removed``: as `KeptVersions` tells.
+
+    Where a run has left something half done, that tells of what this run has not come to, or has removed.
+    """
+    return manifest.is_settled or was_removed is False or (was_removed is None and not manifest.unfinished)
+
+
+def _lacking_finding(address: str, was_removed: bool | None) -> Finding:
+    reason = Reason.ABSENT if was_removed is False else Reason.NEVER_MADE
+    return Finding(address, _type_of(address), WHOLE_RESOURCE, reason)
 
 
 def _wanted_by_its_files(session: Session, manifest: Manifest, addresses: Sequence[str]) -> Sequence[str]:
@@ -361,16 +374,21 @@ def _denied(seen: Observation) -> str:
     return seen.unreadable.get("tags", "") if isinstance(seen, Observed) else ""
 
 
-def _not_recorded(session: Session, entries: Mapping[str, Entry]) -> Observations:
+def _not_recorded(session: Session, entries: Mapping[str, Entry], *, deployed: bool) -> Observations:
     """Look at the resources that the files want, and that the record does not hold as deployed.
+
+    Where these cannot be used, and anything is ``deployed``: that all files want.
 
     Who may write the record may take entries out of it, or call them kept: that is no reason not to look where others
     are deployed. Nothing is asked where the record is whole.
     """
-    if isinstance(session.loaded, ConfigError):
-        return {}
+    config = session.loaded
+    if isinstance(config, ConfigError):
+        if not deployed:
+            return {}
+        config = any_files(session.target.env, session.names, entries)
     recorded = {address for address, entry in entries.items() if entry.phase is not Phase.KEPT} or entries.keys()
-    lacking = [one for one in planned_stack(session.loaded, session.suffix) if one.address not in recorded]
+    lacking = [one for one in planned_stack(config, session.suffix) if one.address not in recorded]
     return dict(
         sorted(observe_all(session.aws, [ObserveRequest(one.reconciler, one.id, None) for one in lacking]).items())
     )
@@ -460,7 +478,8 @@ def _warn_of_unfinished(session: Session, found: Examined, goes_on: str) -> None
     if found.is_at_work:
         return
     if found.by_destroy:
-        session.screen.warn(f"a destroy was cut off: {session.command('destroy')} goes on")
+        makes = f"{session.command('apply')} makes again what it has removed"
+        session.screen.warn(f"a destroy was cut off: {session.command('destroy')} goes on with it; {makes}")
     if found.report.unfinished:
         session.screen.warn(f"an apply did not finish, and may have more to do: {goes_on} goes on")
 

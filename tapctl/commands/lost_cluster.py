@@ -7,17 +7,15 @@ begun: no run of ours, cut off anywhere, leaves them without, or a record withou
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
+from tapctl.commands.kept_versions import KeptVersions
 from tapctl.commands.unfinished_destroy import is_gone_from_aws
 from tapctl.engine.drift import WHOLE_RESOURCE, Finding, Reason
 from tapctl.engine.model import Observed, address
 from tapctl.engine.observe import Observations
-from tapctl.engine.record import Phase
-from tapctl.errors import TapctlError
-from tapctl.manifest.history import versions
+from tapctl.engine.record import Entry, Phase
 from tapctl.manifest.manifest import Manifest
 from tapctl.names import Names
 from tapctl.reconcilers.db_cluster import DbCluster
@@ -27,28 +25,31 @@ from tapctl.session.session import Session
 
 _HOST: Final = "DB_ENDPOINT"
 _WITH_CLUSTER: Final = frozenset({LambdaFunction.type, DbInstance.type})
-_VERSIONS: Final = 100
-"""The newest versions of the record that are read: more than one run writes."""
 _OF_A_RUN: Final = frozenset(
     {Reason.NEVER_MADE, Reason.APPLY_INTERRUPTED, Reason.DELETE_INTERRUPTED, Reason.DESTROY_UNFINISHED}
 )
 """The reasons that lay an absent cluster to a run of ours."""
 
 
-def is_cluster_lost(session: Session, manifest: Manifest, observed: Observations) -> bool:
+def is_cluster_lost(session: Session, manifest: Manifest, observed: Observations, kept: KeptVersions) -> bool:
     """True if the cluster is gone, and something tells that no run of ours has removed it.
 
     That is the function, which is there; a record of the function or an instance as made; or the last version of the
     record that has the cluster.
     """
-    cluster = observed.get(address(DbCluster.type, session.names.cluster))
+    place = address(DbCluster.type, session.names.cluster)
+    cluster = observed.get(place)
     if cluster is None or not is_gone_from_aws(cluster):
         return False
     return (
         _is_function_there(session, observed)
         or any(entry.type in _WITH_CLUSTER and entry.phase is Phase.MADE for entry in manifest.entries.values())
-        or _was_made(session, manifest)
+        or (not _is_leaving(manifest.entries.get(place)) and kept.was_removed(place) is False)
     )
+
+
+def _is_leaving(entry: Entry | None) -> bool:
+    return entry is not None and entry.phase is Phase.LEAVING
 
 
 def _is_function_there(session: Session, observed: Observations) -> bool:
@@ -58,17 +59,6 @@ def _is_function_there(session: Session, observed: Observations) -> bool:
         return False
     assert isinstance(function.spec, LambdaFunctionSpec), "its address is a function's"
     return function.owner == session.owner or _HOST in function.spec.environment
-
-
-def _was_made(session: Session, manifest: Manifest) -> bool:
-    """True if the last version of the record that tells of the cluster as read back does not remove it."""
-    place = manifest.environment, manifest.account, manifest.region
-    kept: list[Manifest] = []
-    with suppress(TapctlError):  # a history that cannot be read tells nothing
-        kept, _ = versions(session.store, session.suffix, _VERSIONS, broken=lambda *_: None, place=place)
-    told = (version.entries.get(address(DbCluster.type, session.names.cluster)) for version in reversed(kept))
-    last = next((entry for entry in told if entry is not None and entry.confirmed_spec is not None), None)
-    return last is not None and last.phase is not Phase.LEAVING
 
 
 def with_lost_cluster(findings: Iterable[Finding], names: Names) -> Iterator[Finding]:

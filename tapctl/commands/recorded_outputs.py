@@ -27,30 +27,27 @@ _VERSIONS: Final = 5
 def recorded_outputs(session: Session, manifest: Manifest, observed: Observations) -> tuple[KnownOutputs, ...]:
     """The outputs for some of which each resource is made: the record's, and AWS's of what is not recorded.
 
-    Where a run was cut off, those of AWS, and of earlier clusters back to the last version that an earlier run has
-    finished, as well.
+    Where a run was cut off: AWS's, and the record's of what AWS does not tell; and the ids of earlier clusters, from
+    the record's own back to those of the last version that an earlier run has finished.
     """
     recorded = {place: entry.outputs for place, entry in manifest.entries.items() if entry.outputs}
     live = observed_outputs(observed)
-    known: list[KnownOutputs] = [_beside(live, recorded)]
     if manifest.is_whole:
-        return tuple(known)
-    known.append(_beside(recorded, live))
+        return (_beside(live, recorded),)
+    now = _beside(recorded, live)
     place = address(DbCluster.type, session.names.cluster)
-    now = {value for each in known for value in each.get(place, {}).values()}
-    lost = [each for each in _earlier_ids(session, manifest, place) if not now.issuperset(each.values())]
+    cluster = now.get(place, {})
+    lost = [each for each in _ids(session, manifest, place) if not each.items() <= cluster.items()]
     foreign = _ids_of_others(session) if lost else frozenset()
-    for each in lost:
-        if foreign is not None and foreign.isdisjoint(each.values()):
-            known.append({**known[0], place: {**known[0].get(place, {}), **each}})
-    return tuple(known)
+    earlier = (each for each in lost if foreign is not None and foreign.isdisjoint(each.values()))
+    return (now, *({**now, place: {**cluster, **each}} for each in earlier))
 
 
-def _earlier_ids(session: Session, manifest: Manifest, place: str) -> Iterator[dict[str, str]]:
-    """The cluster's outputs of earlier versions that are named anew with each cluster, in RDS's own form."""
+def _ids(session: Session, manifest: Manifest, place: str) -> Iterator[dict[str, str]]:
+    """The cluster's outputs that RDS names anew with each cluster, in its form, by the record and earlier versions."""
     prefix = re.escape(f"arn:{session.names.partition}:secretsmanager:{manifest.region}:{manifest.account}:")
     forms = {"secret_arn": f"{prefix}{MANAGED}", "resource_id": RESOURCE_ID}
-    for version in islice(earlier_versions(session, manifest), _VERSIONS):
+    for version in (manifest, *islice(earlier_versions(session, manifest), _VERSIONS)):
         entry = version.entries.get(place)
         told = (entry and entry.outputs) or {}
         ids = {name: told[name] for name, form in forms.items() if re.fullmatch(form, told.get(name, ""), re.ASCII)}

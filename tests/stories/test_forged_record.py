@@ -262,6 +262,12 @@ def test_a_version_of_the_history_makes_nothing_ours_that_another_cluster_has(de
 
     unseen = dev.meeting(may_not_list, "drift", "--env", "dev", "--json")
     assert {(one["address"], one["field"]) for one in unseen.of_type("finding")} == {groups, statements}
+    # What a half made entry tells by itself makes nothing ours either.
+    record = dev.manifest()
+    record["entries"]["security-group/db-sg-dev"] |= {"phase": "making", "confirmed": None}
+    record["entries"]["security-group/db-sg-dev"]["outputs"]["group_id"] = group
+    dev.path().write_text(json.dumps(record))
+    assert groups in {(one["address"], one["field"]) for one in dev.drift().of_type("finding")}
 
 
 @pytest.mark.parametrize("lacks", ["entry", "outputs"])
