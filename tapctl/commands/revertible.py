@@ -13,7 +13,8 @@ from tapctl.commands.plan import snapshot_stays_due
 from tapctl.commands.safeguards import is_safeguard, is_stronger
 from tapctl.commands.targets import place
 from tapctl.engine.drift import Finding, Reason
-from tapctl.engine.observe import Observations, observed_outputs
+from tapctl.engine.model import Observed
+from tapctl.engine.observe import Observation, Observations, observed_outputs
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.resources import Stack
 from tapctl.errors import ConfigError
@@ -65,7 +66,7 @@ def revertible(
     session: Session, entries: Mapping[str, Entry], chosen: Sequence[Finding], observed: Observations
 ) -> Revertible:
     """Tell what of these findings goes back to what these entries record; ``observed``: what AWS has of them."""
-    fields, left = _fields_of(session, entries, chosen)
+    fields, left = _fields_of(session, entries, chosen, observed)
     stack, other_form = _as_recorded(entries, fields)
     left |= dict.fromkeys(other_form, _OTHER_FORM)
     left |= dict.fromkeys(_never_put_back(session.names, stack, fields), _NO_REVERT[Reason.NEVER_WANTED])
@@ -75,7 +76,7 @@ def revertible(
 
 
 def _fields_of(
-    session: Session, entries: Mapping[str, Entry], chosen: Sequence[Finding]
+    session: Session, entries: Mapping[str, Entry], chosen: Sequence[Finding], observed: Observations
 ) -> tuple[dict[str, set[str]], dict[str, str]]:
     """The paths to put back, by address; and the place of every other finding, with why it stays."""
     fields: dict[str, set[str]] = defaultdict(set)
@@ -90,9 +91,19 @@ def _fields_of(
         ):
             # It shows its parent's tags, which say nothing of who made it.
             left[place(one)] = "nothing but the record says that tapctl has made it"
+        elif _is_replaced(entries[one.address], observed[one.address]):
+            left[place(one)] = _NO_REVERT[Reason.REPLACED]
         else:
             fields[one.address].add(one.field)
     return fields, left
+
+
+def _is_replaced(entry: Entry, seen: Observation) -> bool:
+    """True if what bears the name is another resource than the recorded one: what it lost, no value brings back.
+
+    A run that read it back would record it in the place of ours, and nobody would be told any more.
+    """
+    return isinstance(seen, Observed) and seen.outputs is not None and bool(seen.outputs.changed_from(entry.claim))
 
 
 def _as_recorded(entries: Mapping[str, Entry], fields: dict[str, set[str]]) -> tuple[Stack, list[str]]:

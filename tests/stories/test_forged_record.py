@@ -305,7 +305,11 @@ def test_who_was_let_in_by_a_policy_or_subscribed_is_drift_whatever_is_recorded(
         listens = {"type": "sns-subscription", "id": f"alarms-dev/{QUEUE}", "phase": "made", "needs": [TOPIC]}
         unset = dict.fromkeys(("filter_policy", "raw_delivery", "redrive_policy", "delivery_policy"), "")
         spec = {"topic_arn": topic, "protocol": "sqs", "endpoint": QUEUE, **unset}
-        entries[f"{listens['type']}/{listens['id']}"] = {**listens, "spec": spec, "outputs": {"topic_arn": topic}}
+        entries[f"{listens['type']}/{listens['id']}"] = {
+            **listens,
+            "spec": spec,
+            "outputs": {"topic_arn": topic, "confirmed": ""},
+        }
 
     forge(dev, record_them)
     told = dev.drift()

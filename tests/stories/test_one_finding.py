@@ -285,6 +285,34 @@ def test_a_secret_that_is_put_back_is_another_one_until_an_apply_gives_it_to_its
     assert dev.drift().code == 0
 
 
+def test_a_revert_of_what_an_earlier_tapctl_recorded_in_part_leaves_nothing_unfinished(dev: World) -> None:
+    name = "/aws/lambda/payment-processor-dev"
+    record = dev.manifest()
+    del record["entries"][f"log-group/{name}"]["outputs"]["created"]
+    dev.path().write_text(json.dumps(record))
+    dev.client("logs").put_retention_policy(logGroupName=name, retentionInDays=60)
+    back = dev.tapctl("revert", "--env", "dev", f"log-group/{name}.retention_days", "--yes")
+    assert (back.code, "known by something else" in back.err) == (0, False), back.err
+    assert dev.drift().code == 0
+
+
+def test_of_what_somebody_has_made_again_nothing_is_put_back_and_the_record_goes_on_to_tell_it(dev: World) -> None:
+    logs, name = dev.client("logs"), "/aws/lambda/payment-processor-dev"
+    logs.delete_log_group(logGroupName=name)
+    logs.create_log_group(logGroupName=name)
+    before = dev.drift()
+    assert {(one["field"], one["undo"]) for one in before.of_type("finding")} >= {
+        ("created", "tapctl apply --env dev"),
+        ("retention_days", "tapctl apply --env dev"),
+    }
+    refused = dev.tapctl("revert", "--env", "dev", "--yes")
+    assert (refused.code, refused.changes) == (6, ()), refused.err
+    assert f"log-group/{name}.retention_days: it is another resource of that name" in refused.err
+    assert dev.drift().of_type("finding") == before.of_type("finding")
+    dev.applied("dev")
+    assert dev.drift().code == 0
+
+
 def test_a_revert_that_gives_a_final_snapshot_up_says_so_and_does_it_only_where_the_files_do(dev: World) -> None:
     rds, tag = dev.client("rds"), "db-cluster/db-cluster-dev.tags.tapctl:final-snapshot"
     cluster = rds.describe_db_clusters(DBClusterIdentifier="db-cluster-dev")["DBClusters"][0]["DBClusterArn"]
