@@ -174,7 +174,7 @@ def _not_of_the_files(
     That the record alone tells of, and it gives no right to open a door or to take a safeguard away. Where no files can
     be used, nobody can tell that they want it.
     """
-    stronger = {(one.address, one.field) for one in chosen if is_stronger(one)}
+    stronger = {(one.address, one.field) for one in chosen if one.address in fields and is_stronger(one)}
     live = observed_outputs(observed)
     usable = not isinstance(session.loaded, ConfigError)
     config = session.config if usable else any_files(session.target.env, session.names, entries)
