@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from tapctl.engine.model import address
 from tapctl.engine.record import Entry, Phase
-from tapctl.manifest.manifest import Manifest
+from tapctl.manifest.manifest import AwsKind, Manifest
 from tapctl.names import Names
+from tapctl.regions import DOMAINS
 
 _HOST: Final = "cluster_endpoint"
+_OF_AWS: Final = rf"https?://[A-Za-z0-9.-]+[.]({'|'.join(map(re.escape, DOMAINS))})(:[0-9]+)?(/|$)"
+"""The beginning of an address whose host is AWS's: of an interface endpoint, such as ``vpce-….amazonaws.com``."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,16 @@ def _witnesses(names: Names) -> tuple[_Witness, ...]:
     )
 
 
+def is_of_another_emulator(manifest: Manifest) -> bool:
+    """True if the record may be of another emulator than the embedded one, which has hosts and ids of its own.
+
+    The record has to say so: an endpoint of the user's own may be a gateway in front of the real AWS. So is one within
+    AWS's own domains, whatever the record says.
+    """
+    url = os.environ.get("AWS_ENDPOINT_URL", "")
+    return bool(url) and manifest.aws_kind is AwsKind.ENDPOINT and not re.match(_OF_AWS, url)
+
+
 def contradictions(manifest: Manifest, values: Mapping[str, str]) -> Iterator[str]:
     """The values that another place of the record tells otherwise, or that lack such a place.
 
@@ -67,8 +81,8 @@ def contradictions(manifest: Manifest, values: Mapping[str, str]) -> Iterator[st
     region for the hosts of its clusters.
     """
     for witness, entry in _unlike(manifest, values):
-        # Another emulator than the embedded one may name the host of each cluster anew.
-        is_known = witness.output == _HOST and entry is not None and not os.environ.get("AWS_ENDPOINT_URL")
+        # Another emulator may name the host of each cluster anew.
+        is_known = witness.output == _HOST and entry is not None and not is_of_another_emulator(manifest)
         if is_known or not _was_cut_off(manifest, entry):
             told = "nothing" if entry is None else ", ".join(f"{each!s:.200}" for each in witness.told(entry))
             yield f"{witness.output} = {values[witness.output]:.200}, and {witness} = {told}"
