@@ -143,14 +143,15 @@ def later_version(store: Store, suffix: str, manifest: Manifest) -> Manifest | N
     matches = ((name, _VERSION.fullmatch(name)) for name in store.list_history(suffix))
     names = [name for name, match in matches if match and int(match[1]) > manifest.serial]
     tried = (_tried(store, suffix, name, lambda *_: None) for name in reversed(names[-_TRIED:]))
-    own = (version for version in tried if version is not None and _place(version) == _place(manifest))
+    own = (version for version in tried if version is not None and place_of(version) == place_of(manifest))
     if is_of_tomorrow(manifest):
         return next(own, None)
     newest = next((version for version in own if not is_of_tomorrow(version)), None)
     return newest if newest is not None and newest.written_at >= manifest.written_at else None
 
 
-def _place(manifest: Manifest) -> Place:
+def place_of(manifest: Manifest) -> Place:
+    """The environment, the account and the region that this record is of."""
     return manifest.environment, manifest.account, manifest.region
 
 
@@ -181,7 +182,7 @@ def ends_of_runs(store: Store, manifest: Manifest) -> Iterator[Manifest]:
         if (match := _VERSION.fullmatch(name)) and int(match[1]) < manifest.serial:
             last.setdefault(name.partition("-")[2], name)
     for name in islice(last.values(), _TRIED):
-        read_own = partial(_read_own_version, place=_place(manifest))
+        read_own = partial(_read_own_version, place=place_of(manifest))
         version = _tried(store, manifest.suffix, name, lambda *_: None, read_own)
         if version is not None:
             yield version
@@ -262,9 +263,9 @@ def _read_own_version(store: Store, suffix: str, name: str, place: Place | None 
             evidence=manifest.stamp,
             hint="somebody has written there: move it away, then run the same command again",
         )
-    if place is not None and _place(manifest) != place:
+    if place is not None and place_of(manifest) != place:
         # Where a suffix was elsewhere before, the history is of two records, whose versions are none of each other's.
-        its, own = (f"of {env} in account {account}, {region}" for env, account, region in (_place(manifest), place))
+        its, own = (f"of {env} in account {account}, {region}" for env, account, region in (place_of(manifest), place))
         raise ManifestError(
             f"{history_folder(suffix)}{name} is {its}, and not {own}",
             evidence=manifest.stamp,
