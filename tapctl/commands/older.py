@@ -43,9 +43,11 @@ def without_blame(plan: Plan) -> Plan:
 def _evidence(session: Session, manifest: Manifest, observed: Observations) -> str:
     with suppress(TapctlError):  # a history that cannot be read tells nothing
         later = later_version(session.store, session.suffix, manifest)
-        # A run may have carried both on since this record was read.
-        if later is not None and session.load_manifest()[0].serial < later.serial:
-            return f"its history has {later.stamp}"
+        if later is not None:
+            now, _ = session.load_manifest()
+            # A run may have carried both on since this record was read.
+            if now == manifest or now.serial < later.serial:
+                return f"its history has {later.stamp}"
     for address, seen in sorted(observed.items()):
         being_made = address in manifest.entries and manifest.entries[address].phase is Phase.MAKING
         if (

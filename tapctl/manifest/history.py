@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, fields
+from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 
@@ -14,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import ManifestError
 from tapctl.manifest.lock import LockHolder, LockInfo
-from tapctl.manifest.manifest import Manifest, is_of_tomorrow, parse
+from tapctl.manifest.manifest import SKEW, TIME_FORMAT, Manifest, is_of_tomorrow, parse
 from tapctl.manifest.store import Store
 
 HISTORY = "history"
@@ -25,6 +27,9 @@ _PARALLEL_READS = 8
 """Versions that are read at once: each is an object of its own."""
 _TRIED = 8
 """Newest versions of which one that can be read tells that there is a later one."""
+
+_UNREACHED = 10**12
+"""A serial that no record gets to: a higher one in a name is nobody's run's."""
 
 Place = tuple[str, str, str]
 """The environment, the account and the region that a record is of."""
@@ -99,7 +104,7 @@ def versions(
     Raises:
         ManifestError: one of them is no manifest, and nobody takes what is ``broken``.
     """
-    names = [name for name in store.list_history(suffix) if is_version(name)]
+    names = [name for _, name in _numbered(store, suffix)]
     current = store.read(suffix)
     if current is not None:
         # An interrupted write has archived a version that it then did not replace.
@@ -118,9 +123,7 @@ def version(store: Store, suffix: str, serial: int, place: Place | None = None) 
     Raises:
         ManifestError: what bears its name is no manifest, or one of another ``place`` than the record's.
     """
-    names = [
-        name for name in store.list_history(suffix) if (match := _VERSION.fullmatch(name)) and int(match[1]) == serial
-    ]
+    names = [name for number, name in _numbered(store, suffix) if number == serial]
     broken: list[ManifestError] = []
     read_own = partial(_read_own_version, place=place)
     read = [_tried(store, suffix, name, lambda _, error: broken.append(error), read_own) for name in names]
@@ -136,18 +139,59 @@ def version(store: Store, suffix: str, serial: int, place: Place | None = None) 
 def later_version(store: Store, suffix: str, manifest: Manifest) -> Manifest | None:
     """Read a kept version that is later than this one, which then is an old one that was put back; None if none is.
 
-    After such a one has been written on, its serials come again, and the later time tells which is later; a record of
+    The serial tells it, and, where somebody has written another one into it, run and time do. An earlier tapctl has
+    written on what was put back, so that its serials came again, and the later time tells which is later; a record of
     tomorrow has no time that tells anything, nor has such a version. Files that cannot be used, and versions of another
     place, which somebody has put there, hide none.
     """
+    names = [each for each in _numbered(store, suffix) if each[1] != version_name(manifest)]
+    of_tomorrow = is_of_tomorrow(manifest)
+    for number, name in reversed(names[-_TRIED:]):
+        kept = _tried(store, suffix, name, lambda *_: None)
+        if kept is None or place_of(kept) != place_of(manifest) or (is_of_tomorrow(kept) and not of_tomorrow):
+            continue
+        earlier = {_run_in(other) for at, other in names if at < number}
+        return kept if _is_later(kept, manifest, earlier) else None
+    return None
+
+
+def _is_later(kept: Manifest, manifest: Manifest, earlier: Collection[str]) -> bool:
+    """True if the newest kept version is later than the record; ``earlier``: the runs of the versions before it."""
+    if kept.serial > manifest.serial:
+        return is_of_tomorrow(manifest) or kept.written_at >= manifest.written_at
+    if kept.run != manifest.run and _safe(manifest.run) in earlier:
+        return True  # no run goes on once another one has written
+    if kept.run != manifest.run and kept.serial + 1 < manifest.serial:
+        return kept.written_at >= manifest.written_at  # nothing leads up to its serial: no clock of another machine
+    return _moment(kept) - _moment(manifest) > SKEW
+
+
+def _moment(manifest: Manifest) -> datetime:
+    """The time at which the manifest was written, by its own word; long ago where that is none."""
+    with suppress(ValueError):
+        return datetime.strptime(manifest.written_at, TIME_FORMAT).replace(tzinfo=UTC)
+    return datetime.min.replace(tzinfo=UTC)
+
+
+def last_serial(store: Store, manifest: Manifest, stored: str | None) -> int:
+    """The serial from which the next write of this record goes on: that of no version in its history comes again.
+
+    ``stored``: the version of the record in the store; None where there is none. One that was lost had the serial after
+    the highest of its history.
+    """
+    highest = max((number for number, _ in _numbered(store, manifest.suffix) if number < _UNREACHED), default=0)
+    return max(manifest.serial, highest + (stored is None and highest > 0))
+
+
+def _numbered(store: Store, suffix: str) -> list[tuple[int, str]]:
+    """The serials in the names of the kept versions, each with its name, in their order."""
     matches = ((name, _VERSION.fullmatch(name)) for name in store.list_history(suffix))
-    names = [name for name, match in matches if match and int(match[1]) > manifest.serial]
-    tried = (_tried(store, suffix, name, lambda *_: None) for name in reversed(names[-_TRIED:]))
-    own = (version for version in tried if version is not None and place_of(version) == place_of(manifest))
-    if is_of_tomorrow(manifest):
-        return next(own, None)
-    newest = next((version for version in own if not is_of_tomorrow(version)), None)
-    return newest if newest is not None and newest.written_at >= manifest.written_at else None
+    return sorted((int(match[1]), name) for name, match in matches if match)
+
+
+def _run_in(name: str) -> str:
+    """The run that the name of a version bears."""
+    return name.partition("-")[2].removesuffix(".json")
 
 
 def place_of(manifest: Manifest) -> Place:
@@ -161,9 +205,8 @@ def last_version(store: Store, suffix: str) -> Manifest | None:
     Raises:
         ManifestError: there are versions, and none that can be used.
     """
-    names = [name for name in store.list_history(suffix) if is_version(name)]
     broken: list[ManifestError] = []
-    for name in reversed(names[-_TRIED:]):
+    for _, name in reversed(_numbered(store, suffix)[-_TRIED:]):
         found = _tried(store, suffix, name, lambda _, error: broken.append(error), _read_version)
         if found is not None and found.suffix == suffix:
             return found
@@ -178,9 +221,9 @@ def ends_of_runs(store: Store, manifest: Manifest) -> Iterator[Manifest]:
     Files that cannot be used, and versions of another place, are none.
     """
     last: dict[str, str] = {}
-    for name in reversed(store.list_history(manifest.suffix)):
-        if (match := _VERSION.fullmatch(name)) and int(match[1]) < manifest.serial:
-            last.setdefault(name.partition("-")[2], name)
+    for number, name in reversed(_numbered(store, manifest.suffix)):
+        if number < manifest.serial:
+            last.setdefault(_run_in(name), name)
     for name in islice(last.values(), _TRIED):
         read_own = partial(_read_own_version, place=place_of(manifest))
         version = _tried(store, manifest.suffix, name, lambda *_: None, read_own)

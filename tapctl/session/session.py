@@ -22,7 +22,7 @@ from tapctl.engine.ownership import Claimant
 from tapctl.errors import ConfigError, ExitCode, ManifestError, Status, StoreFailed, TapctlError, WrongTarget
 from tapctl.manifest import open_store
 from tapctl.manifest.durations import read_durations, write_durations
-from tapctl.manifest.history import history_folder, last_version, place_of
+from tapctl.manifest.history import history_folder, last_serial, last_version, place_of
 from tapctl.manifest.journal import Journal
 from tapctl.manifest.lock import Lease, LockHolder, ci_commit, ci_run
 from tapctl.manifest.manifest import AwsKind, Manifest, empty
@@ -164,8 +164,12 @@ class Session:
             )
 
     def journal(self, manifest: Manifest, version: str | None) -> Journal:
-        """The journal of this session, on top of the record as it was read."""
-        journal = Journal(self.store, manifest, version)
+        """The journal of this session, on top of the record as it was read.
+
+        Where the record was lost, or an old one put back, its serials go on from those of its history.
+        """
+        serial = last_serial(self.store, manifest, version)
+        journal = Journal(self.store, manifest.model_copy(update={"serial": serial}), version)
         journal.update(
             config_hash=self.target.config_hash, run=self.id, written_by=self.target.identity, aws=self.aws_kind
         )

@@ -13,6 +13,7 @@ from tapctl.manifest.history import (
     diff_run,
     diff_versions,
     ends_of_runs,
+    last_serial,
     last_version,
     later_version,
     unlocks,
@@ -325,6 +326,66 @@ def test_a_later_version_tells_that_an_old_one_was_put_back(any_store: Store) ->
         assert later_version(any_store, "dev", old) == newest, changed
     of_tomorrow = old.model_copy(update={"written_at": "2099-05-06T08:00:00Z"})
     assert later_version(any_store, "dev", of_tomorrow) is not None, "a time that is yet to come tells nothing"
+
+
+AT, LATER, MUCH_LATER = "2021-05-06T07:08:09Z", "2021-05-06T07:08:10Z", "2021-05-06T07:13:10Z"
+
+
+@pytest.mark.parametrize(
+    ("serial", "run", "at", "is_old"),
+    [
+        (6, "run-3", LATER, False),  # the next of the newest run
+        (9, "run-3", LATER, False),  # writes of it have failed in between
+        (6, "run-4", LATER, False),
+        (9, "run-4", MUCH_LATER, False),  # as above, or the record was lost
+        (6, "run-4", AT, False),  # one clock is behind the other
+        (9, "run-4", LATER, True),  # no version leads up to its serial
+        (9, "run-4", LATER.replace("2021", "2020"), True),
+        (6, "run-4", "2020-01-01T00:00:00Z", True),
+        (6, "run-4", "", True),
+        (6, "run-4", "2021-99-99T00:00:00Z", True),
+        (6, "run-2", MUCH_LATER, True),  # a run that had ended when the newest began
+        (5, "run-4", LATER, False),  # of two with one serial time tells
+    ],
+)
+def test_a_record_that_no_version_leads_up_to_or_that_is_older_than_the_newest_one_is_old(
+    any_store: Store, serial: int, run: str, at: str, is_old: bool
+) -> None:
+    """Who puts an old record back may write another serial into it."""
+    before = [
+        manifest(serial=each, run=f"run-{each // 2 + 1}").model_copy(update={"written_at": AT}) for each in (2, 3, 4)
+    ]
+    newest = manifest(serial=5, run="run-3").model_copy(update={"written_at": LATER})
+    stored = manifest(serial=serial, run=run).model_copy(update={"written_at": at})
+    write(any_store, *before, newest, stored)
+    later = later_version(any_store, "dev", stored)
+    assert later == (newest if is_old else None)
+
+
+def test_a_record_whose_own_version_was_archived_is_not_old(any_store: Store) -> None:
+    """A write that was cut off has archived what it did not replace."""
+    first, second = (manifest(serial=each).model_copy(update={"written_at": AT}) for each in (1, 2))
+    write(any_store, first, second, first, second)
+    assert [*any_store.list_history("dev")] == ["00000001-run-1.json", "00000002-run-1.json"]
+    assert later_version(any_store, "dev", second) is None
+
+
+def test_serials_go_on_from_the_highest_of_the_history(any_store: Store) -> None:
+    assert last_serial(any_store, manifest(serial=3), "v") == 3
+    assert last_serial(any_store, manifest(serial=0), None) == 0
+    write(any_store, *(manifest(serial=each) for each in (8, 9, 10, 2)))
+    stored = versioned(any_store)
+    assert last_serial(any_store, manifest(serial=2), stored) == 10, "an old one was put back"
+    assert last_serial(any_store, manifest(serial=12), stored) == 12
+    assert last_serial(any_store, manifest(serial=0), None) == 11, "the one that is gone had the next"
+
+
+def test_a_name_that_no_run_has_given_moves_no_serial(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    write(store, manifest(serial=1), manifest(serial=2))
+    for name in ("9223372036854775807-x.json", "00000099x.json", "notes.json"):
+        (tmp_path / "history" / "dev" / name).touch()
+    assert last_serial(store, manifest(serial=0), None) == 2
 
 
 def test_what_each_run_has_left_is_read_newest_first(any_store: Store) -> None:
