@@ -60,7 +60,7 @@ def accept(session: Session, targets: Sequence[str]) -> int:
         raise Refused(
             f"{len(result.refused)} of {len(chosen)} findings cannot be accepted, and {NOTHING_CHANGED}",
             evidence="\n".join(f"{where}: {why}" for where, why in result.refused.items()),
-            hint=f"{session.command('revert')} puts back what is recorded",
+            hint=f"what ends each one stands under it: {session.command('drift')}",
         )
     edits = list(result.edits.values())
     paths = sorted({session.invocation.config / f"{one.file}.toml" for one in edits})

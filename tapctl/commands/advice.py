@@ -9,13 +9,14 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
+from tapctl.commands.kept import way_back
 from tapctl.commands.places import place_of
 from tapctl.commands.revertible import revertible
 from tapctl.commands.targets import place
 from tapctl.config import Edit, load
 from tapctl.engine.drift import Finding, FindingState, Reason, Report, finding_id
 from tapctl.engine.model import ALLOW, REBOOT, Observed
-from tapctl.engine.observe import Observations
+from tapctl.engine.observe import Observation, Observations
 from tapctl.engine.owner_tags import ENVIRONMENT_TAG, OWNER_TAG, SUFFIX_TAG
 from tapctl.engine.ownership import Verdict, command_back
 from tapctl.engine.record import Entry
@@ -77,12 +78,13 @@ def advise(
     # Several findings may be in one place: what is waived hides no advice on another one.
     findings = sorted(report.findings, key=lambda one: one.waiver is None)
     for finding in findings:
-        is_told = finding.reason in (Reason.CHANGED, Reason.NEVER_WANTED) and finding.waiver is None
+        is_told = finding.reason in (Reason.CHANGED, Reason.NEVER_WANTED, Reason.KEPT) and finding.waiver is None
         if is_told and _is_exposure(finding):
             exposed[finding.address, finding.field].append(finding)
     left = _left_by_revert(session, entries, findings, observed)
     theirs = {one.address: _taking_back(one, session, entries, observed) for one in report.findings if _is_theirs(one)}
     theirs |= _taken_by_others(session, entries, observed)
+    replaced = {one.address: _bringing_back(one, session, entries, observed) for one in findings if _is_replaced(one)}
     removed = (Reason.DELETE_INTERRUPTED, Reason.REMOVED)
     # An apply makes none of them again before somebody has said where the cluster's data comes from.
     no_cluster = by_destroy and all(entry.type != DbCluster.type for entry in entries.values())
@@ -94,7 +96,10 @@ def advise(
     for one in findings:
         # An edit that wants what somebody has written into the record is nothing to suggest.
         keys = None if one.reason is Reason.FORGED else provenance
-        own = again if one.reason in removed else _advice(one, session, keys, theirs.get(one.address))
+        told = theirs.get(one.address) or (replaced[one.address] if _is_replaced(one) else None)
+        entry = entries.get(one.address)
+        own = again if one.reason in removed else _advice(one, session, keys, told, entry.claim if entry else {})
+        own = _way_out(one, observed.get(one.address)) or own
         acting = _acting(own, one, session, left)
         advice[one.address, one.field] = _undoing(acting, session, more=more, goes_on=goes_on)
     strangers: dict[tuple[str, str], list[str]] = defaultdict(list)
@@ -112,6 +117,13 @@ def advise(
         return advice
     places = {(one.address, one.field): place_of(one, session, provenance) for one in report.findings}
     return {found: replace(told, place=places[found]) for found, told in advice.items()}
+
+
+def _way_out(one: Finding, seen: Observation | None) -> Advice | None:
+    """The command of a person that ends what somebody has done to the resource, where no apply does."""
+    if one.reason is not Reason.OUT_OF_ORDER or not isinstance(seen, Observed):
+        return None
+    return Advice(undo=seen.way_out) if seen.way_out else None
 
 
 def _undoing(advice: Advice, session: Session, *, more: bool, goes_on: str) -> Advice:
@@ -211,6 +223,21 @@ def _taking_back(one: Finding, session: Session, entries: Mapping[str, Entry], o
     return Advice(undo=apply, undo_note=f"set its tag {tag} back to {session.owner.tags[tag]}, then")
 
 
+def _is_replaced(one: Finding) -> bool:
+    """True if the finding tells that another resource, which holds other data, is in the place of the recorded one."""
+    known = registry().get(one.type)
+    return one.reason is Reason.REPLACED and known is not None and one.field == known.identity
+
+
+def _bringing_back(one: Finding, session: Session, entries: Mapping[str, Entry], observed: Observations) -> Advice:
+    """The advice on a resource that is in the place of the recorded one."""
+    entry = entries.get(one.address)
+    recorded = (entry and entry.outputs) or {}
+    back = command_back(registry()[one.type], one.address.partition("/")[2], recorded, observed.values())
+    adopt = f"{session.command('apply')} --adopt {one.address}"
+    return Advice(undo=session.aws.target.command(back) if back else adopt, undo_note=_BACK if back else _THAT_ONE)
+
+
 def _taken_by_others(
     session: Session, entries: Mapping[str, Entry], observed: Observations
 ) -> Iterator[tuple[str, Advice]]:
@@ -225,9 +252,13 @@ def _taken_by_others(
             yield address, Advice(undo=undo, undo_note=_OTHERS_TAGS)
 
 
-def _advice(one: Finding, session: Session, provenance: Provenance | None, theirs: Advice | None) -> Advice:
+def _advice(
+    one: Finding, session: Session, provenance: Provenance | None, theirs: Advice | None, outputs: Mapping[str, str]
+) -> Advice:
     if one.reason is Reason.NOT_OURS:
         return Advice(undo=how_to_delete(session.aws, str(one.live).rpartition("/")[2]))
+    if one.reason is Reason.KEPT:
+        return Advice(undo=way_back(one, session))
     if one.reason is Reason.DEFERRED:
         return Advice(now=f"{session.command('apply')} --reboot") if one.detail == REBOOT else Advice()
     if one.reason in _GOES_ON:
@@ -244,12 +275,8 @@ def _advice(one: Finding, session: Session, provenance: Provenance | None, their
         return Advice(edit=ACCEPTED, accept=session.command("apply"), undo=session.command("apply"))
     edit, can_be_accepted = _edit(one, session, provenance) if provenance is not None else ("", False)
     accept = f"{session.command('accept')} {_target(one, session)}" if can_be_accepted else ""
-    if one.reason is Reason.REPLACED and known is not None and one.field == known.identity:
-        back = command_back(known, one.address.partition("/")[2], one.recorded)
-        adopt = f"{session.command('apply')} --adopt {one.address}"
-        return Advice(undo=session.aws.target.command(back) if back else adopt, undo_note=_BACK if back else _THAT_ONE)
     lost_data = one.type == DbCluster.type and one.reason in (Reason.ABSENT, Reason.DELETING)
-    by_itself = known.gone_by_itself if known is not None and one.reason is Reason.ABSENT else ""
+    by_itself = known.gone_by_itself(outputs) if known is not None and one.reason is Reason.ABSENT else ""
     note = _WHERE_FROM if lost_data else f"{by_itself}; asks again:" if by_itself else ""
     return Advice(edit=edit, accept=accept, undo=session.command("apply"), undo_note=note)
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tapctl.engine.model import Retained
+from tapctl.errors import AwsError, StoreFailed
+from tapctl.manifest.manifest import Manifest
+from tapctl.manifest.store import Store
+from tapctl.names import Names
 from tapctl.reconcilers.sns_subscription import SnsSubscription
 from tapctl.reconcilers.sns_topic import SnsTopic
 from tapctl.render.screen import Target
@@ -34,6 +39,7 @@ class EarlierCertificate(BaseModel):
     gone: frozenset[str]
     removed_outside: frozenset[str] = frozenset()
     left: frozenset[str] = frozenset()
+    kept: dict[str, dict[str, str]] = Field(default_factory=dict)
     ended: frozenset[str] = frozenset()
     run: str = ""
 
@@ -87,6 +93,12 @@ class Certificate:
             ended=self.ended.union(each for each in before.ended if each.startswith(topics)),
         )
 
+    def renewing(self, before: EarlierCertificate) -> Certificate:
+        """The certificate of the destroy before it, which had removed all, with what is kept now."""
+        return replace(
+            self, deleted=tuple(sorted(before.gone)), outside=before.removed_outside, ended=before.ended | self.ended
+        )
+
     def _why(self, address: str) -> str:
         return "removed outside tapctl, not by this destroy" if address in self.outside else ""
 
@@ -127,6 +139,17 @@ def earlier_certificate(
     same = written == (target.env, target.suffix, target.account, target.region)
     named = (each.partition("/") for each in earlier.gone)
     return earlier if same and all(may_have_name(type_, id_) for type_, _, id_ in named) else None
+
+
+def last_certificate(store: Store, manifest: Manifest) -> EarlierCertificate | None:
+    """Read the certificate beside this record; None where none of its target can be read."""
+    text = None
+    with suppress(StoreFailed, AwsError):
+        text = store.get_sidecar(manifest.suffix, NAME)
+    if text is None:
+        return None
+    target = Target(manifest.environment, manifest.suffix, manifest.account, manifest.region)
+    return earlier_certificate(text, target, Names(manifest.suffix, manifest.account, manifest.region).may_have)
 
 
 def _is_topic(address: str) -> bool:

@@ -6,15 +6,19 @@ not being changed. Nothing is read a second time where nothing differs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
-from tapctl.engine.drift import Finding, FindingState, Reason
+from tapctl.engine.drift import Finding, FindingState, Reason, detect_drift
+from tapctl.engine.observe import Observations
+from tapctl.engine.record import Entry, Phase
 from tapctl.manifest.manifest import Manifest
 from tapctl.session.session import Session
 
 T = TypeVar("T")
+
+_OF_NO_RUN: Final = frozenset({Reason.NEVER_WANTED, Reason.FORGED})
 
 Stored = tuple[Manifest, str | None]
 """A record and its version; None: there is none."""
@@ -28,6 +32,8 @@ class Meanwhile:
     """The run that is under way after it; empty where there is none, or nothing differed and nobody asked."""
     written: frozenset[str] = frozenset()
     """The addresses whose entries were written during the look, which is then of no one moment."""
+    made: Mapping[str, Entry] = field(default_factory=dict)
+    """Of these the entries that were made before and after it, as they are after it."""
 
 
 NOTHING: Final = Meanwhile()
@@ -58,20 +64,43 @@ def look_between_readings(
     if not differs(seen):
         return stored, seen, NOTHING
     run, now = session.run_under_way(), session.load_manifest()
-    return stored, seen, Meanwhile(run, _written(stored[0], now[0]))
+    return stored, seen, _meanwhile(run, stored[0].entries, now[0].entries)
 
 
-def _written(before: Manifest, now: Manifest) -> frozenset[str]:
-    return frozenset(
-        address
-        for address in before.entries.keys() | now.entries.keys()
-        if before.entries.get(address) != now.entries.get(address)
-    )
+def _meanwhile(run: str, before: Mapping[str, Entry], now: Mapping[str, Entry]) -> Meanwhile:
+    """The work that two readings tell of: what a run is at is half made in one of them, or another afterwards."""
+    differing = {address for address in before.keys() | now.keys() if before.get(address) != now.get(address)}
+    finished = {address for address in differing if _is_made(before.get(address)) and _is_made(now.get(address))}
+    made = {
+        address: now[address]
+        for address in finished
+        if (before[address].spec, before[address].outputs) != (now[address].spec, now[address].outputs)
+    }
+    return Meanwhile(run, frozenset(differing - finished | made.keys()), made)
 
 
-def with_run(findings: Iterable[Finding], written: Collection[str]) -> Iterator[Finding]:
-    """The findings, with what a run was changing during the look told as that: neither as drift nor as unrecorded."""
+def _is_made(entry: Entry | None) -> bool:
+    return entry is not None and entry.phase is Phase.MADE
+
+
+def with_run(findings: Iterable[Finding], meanwhile: Meanwhile, observed: Observations) -> Iterator[Finding]:
+    """The findings, with what a run was changing during the look told as that: neither as drift nor as unrecorded.
+
+    What was made before and after has changed by a run where it is as the later record tells, and no further. No run
+    makes what no files want.
+    """
+    made = meanwhile.made
+    left = detect_drift(made, {address: observed[address] for address in made}).findings
     for one in findings:
-        is_written = one.address in written or (one.reason is Reason.NOT_OURS and one.live in written)
+        is_written = one.address in meanwhile.written or (
+            one.reason is Reason.NOT_OURS and one.live in meanwhile.written
+        )
         settled = one.state in (FindingState.PENDING, FindingState.WAIVED) or one.reason is Reason.DENIED
+        if one.address in made:
+            settled = settled or one.reason in _OF_NO_RUN or any(_is_same(one, other) for other in left)
         yield replace(one, reason=Reason.UNDER_WAY) if is_written and not settled else one
+
+
+def _is_same(one: Finding, other: Finding) -> bool:
+    """True if both tell the same of AWS, whatever is recorded."""
+    return (one.address, one.field, one.live) == (other.address, other.field, other.live)

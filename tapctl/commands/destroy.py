@@ -27,7 +27,7 @@ from tapctl.commands.subscribers import tell_of_ended_subscriptions
 from tapctl.engine.estimate import Operation, estimate, estimate_command
 from tapctl.engine.events import Detached, Failed, Result, Skipped
 from tapctl.engine.model import Impact, Observed, Retained
-from tapctl.engine.observe import Absent, Unreadable
+from tapctl.engine.observe import Absent, Observations, Unreadable
 from tapctl.engine.owner_tags import SUFFIX_TAG
 from tapctl.engine.ownership import command_back, other_data, replaced_error
 from tapctl.engine.plan import Action, Change, Plan
@@ -165,10 +165,10 @@ def _plan(session: Session, inventory: Inventory) -> Plan:
     return plan
 
 
-def _way_back(deletion: Deletion) -> str:
+def _way_back(deletion: Deletion, observations: Observations) -> str:
     """The command that brings the recorded resource back into its place; empty where none does."""
     recorded = (deletion.entry and deletion.entry.outputs) or {}
-    return command_back(deletion.reconciler, deletion.id, recorded[deletion.reconciler.identity])
+    return command_back(deletion.reconciler, deletion.id, recorded, observations.values())
 
 
 def _blocked(session: Session, view: Aws, inventory: Inventory, deletion: Deletion) -> TapctlError | None:
@@ -188,7 +188,7 @@ def _blocked(session: Session, view: Aws, inventory: Inventory, deletion: Deleti
     if told := other_data(deletion.reconciler, deletion.entry, observation):
         adopt = f"{session.command('apply')} --adopt {address}"
         hint = f"if that one may go with its data: {adopt}, then run this again"
-        return replaced_error(address, told, hint, back=_way_back(deletion))
+        return replaced_error(address, told, hint, back=_way_back(deletion, inventory.observations))
     reason = deletion.reconciler.deletion_blocker(observation)
     if reason and not observation.deleting:
         if deletion.reconciler.is_protection(observation):
@@ -410,9 +410,11 @@ def _certified(session: Session, proof: Certificate, before: EarlierCertificate 
     if before is not None:
         proof = proof.continuing(before)
     try:
-        # A run that had nothing left to remove leaves the certificate of the one that removed it.
+        # A run that had nothing left to remove leaves the certificate of the one that did, as long as that is so.
         if proof.deleted or proof.remaining or before is None:
             session.store.put_sidecar(session.suffix, NAME, proof.text())
+        elif before.kept.keys() != proof.retained.keys():
+            session.store.put_sidecar(session.suffix, NAME, proof.renewing(before).text())
     except StoreFailed as error:
         write_error = error
     session.screen.table(COLUMNS, proof.rows(), proof.records())

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -16,8 +17,10 @@ from pydantic import ValidationError
 from tapctl.commands.advice import advise
 from tapctl.commands.concurrent_run import Stored, look_between_readings, with_run
 from tapctl.commands.fleet import end_of_destroyed, environments_to_look_at, for_each_environment
+from tapctl.commands.kept import compare_kept
 from tapctl.commands.known import Known, known_findings, only_new
-from tapctl.commands.older import warn_of_old_record
+from tapctl.commands.lost_cluster import is_cluster_lost, with_lost_cluster
+from tapctl.commands.older import Age, warn_of_old_record
 from tapctl.commands.plan import snapshot_stays_due
 from tapctl.commands.restore import continuing
 from tapctl.commands.subscribers import tell_of_subscribers
@@ -69,7 +72,7 @@ from tapctl.render.values import truncate
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, open_session
 from tapctl.session.target import Files
-from tapctl.stack.definition import planned_stack
+from tapctl.stack.definition import planned_addresses, planned_stack
 from tapctl.stack.forged import forged, forged_whatever_the_files
 from tapctl.stack.image import FIELD as IMAGE_FIELD
 from tapctl.stack.image import tags_of
@@ -78,6 +81,8 @@ from tapctl.stack.recorded_files import any_files
 
 _NAMED: Final = 5
 """Resources that are named where more are meant."""
+_VERSIONS: Final = 5
+"""Versions of the record that are read at most where a run was cut off."""
 _DESTROYED: Final = "nothing of it is deployed"
 _NO_NETWORK: Final = "the record does not tell the network of its resources, as every apply writes it there"
 _NO_NETWORK_OF_THE_FILES: Final = "the record tells the network of {told}, and the files that it is of name {named}"
@@ -172,9 +177,12 @@ def compare_between_readings(
 
     stored, compared, meanwhile = look_between_readings(session, stored, look, _differs, since)
     if compared is not None and meanwhile.written:
-        findings = tuple(with_run(compared.report.findings, meanwhile.written))
+        findings = tuple(with_run(compared.report.findings, meanwhile, compared.observed))
         report = replace(compared.report, findings=findings)
-        compared = replace(compared, report=report, written=meanwhile.written)
+        still = {
+            one.address for one in findings if one.reason is not Reason.UNDER_WAY and one.address in meanwhile.made
+        }
+        compared = replace(compared, report=report, written=meanwhile.written - still)
     if compared is not None and meanwhile.run:
         compared = replace(compared, is_at_work=True, by_destroy=False)
     return stored, compared, meanwhile.run
@@ -246,14 +254,17 @@ def compare_recorded(
     *,
     exposures: bool = False,
 ) -> Compared | None:
-    """Compare a record with AWS, believing neither its phases nor that it is whole; None where nothing is deployed."""
+    """Compare a record with AWS, believing neither its phases nor that it is whole.
+
+    None where nothing is deployed, and what a destroy has kept is as it was left.
+    """
     misplaced = kept_without_reason(manifest.entries)
     entries = {**manifest.entries, **misplaced}
     deployed = any(entry.phase is not Phase.KEPT for entry in entries.values())
     others = _not_recorded(session, entries)
     beside = {address: seen for address, seen in others.items() if _is_unrecorded(address, seen, deployed=deployed)}
     if not beside and not deployed:
-        return None
+        return _compare_kept(session, manifest)
     if is_of_tomorrow(manifest):
         why = "a clock is wrong, or somebody has written into it"
         session.screen.warn(f"the record says that it was written at {manifest.written_at}, yet to come: {why}")
@@ -262,11 +273,12 @@ def compare_recorded(
     observed = observe_all(session.aws, observations_for(entries), exposures=exposures, ours=ours)
     report = detect_drift(entries, observed, waivers)
     report = replace(report, findings=tuple(with_upgrade(report.findings, session.names, entries)))
-    report = _held_against_the_files(session, manifest, report, entries, observed)
+    made_for = _outputs_made_for(manifest, observed, earlier_versions(session, manifest))
+    report = _held_against_the_files(session, manifest, report, entries, observed, made_for=made_for)
     # By a record of nothing that is deployed, and of no unfinished apply, nothing lacks: it was destroyed.
-    is_whole = _is_settled(manifest) and _is_of_the_files(session, manifest) and (deployed or manifest.unfinished)
+    is_whole = _is_settled(manifest) and (deployed or manifest.unfinished)
     gone = [address for address, seen in others.items() if is_gone_from_aws(seen)]
-    lacking = gone if is_whole else []
+    lacking = _wanted_by_its_files(session, manifest, gone) if is_whole else []
     unrecorded = [_unrecorded_finding(session, address, seen, entries) for address, seen in beside.items()]
     # A stranger's resource that came after a destroy holds what its owner wants.
     theirs = {one.address for one in unrecorded if one.reason is Reason.FOREIGN and not deployed}
@@ -274,22 +286,25 @@ def compare_recorded(
     never_made = [Finding(address, _type_of(address), WHOLE_RESOURCE, Reason.NEVER_MADE) for address in lacking]
     lost = gone if deployed and _is_of_the_files(session, manifest) else []
     earlier = earlier_versions(session, manifest)
-    removed = removed_by_destroy(session.loaded, manifest, observed, lost, earlier)
+    # No destroy of ours leaves the function without its cluster.
+    cluster_is_lost = is_cluster_lost(session.names, {**others, **observed})
+    removed = frozenset() if cluster_is_lost else removed_by_destroy(session.loaded, manifest, observed, lost, earlier)
     destroyed = unfinished_destroy(session, manifest) if unrecorded or never_made else None
     there = {one.address for one in unrecorded if one.reason is Reason.UNRECORDED}
     there |= {address for address, seen in observed.items() if not is_gone_from_aws(seen)}
     findings = [
         *phase_findings(misplaced),
         *with_destroy([*unrecorded, *never_made], destroyed, gone=gone, there=there, removed=removed),
-        *never_wanted_findings(
-            session.names, report, {**observed, **judged}, entries, outputs=_outputs_made_for(manifest, observed)
-        ),
+        *never_wanted_findings(session.names, report, {**observed, **judged}, entries, outputs=made_for),
     ]
+    findings = [*report.findings, *findings]
+    if cluster_is_lost:
+        findings = [*with_lost_cluster(findings, session.names)]
     unseen = (*beside, *lacking)
     fields = sum(len(registry()[_type_of(address)].spec.model_fields) for address in unseen)
     report = replace(
         report,
-        findings=(*report.findings, *findings),
+        findings=tuple(findings),
         fields=report.fields + fields,
         unchecked=report.unchecked + fields,
         resources=report.resources + len(unseen),
@@ -297,6 +312,20 @@ def compare_recorded(
         unfinished=manifest.unfinished,
     )
     return Compared(entries, observed, beside, report, continuing(session, manifest), by_destroy=bool(removed))
+
+
+def _wanted_by_its_files(session: Session, manifest: Manifest, addresses: Sequence[str]) -> Sequence[str]:
+    """List those of these addresses that the files which the record is of want: of other files those that all want."""
+    if _is_of_the_files(session, manifest):
+        return addresses
+    by_all = planned_addresses(any_files(manifest.environment, session.names, manifest.entries), session.suffix)
+    return [address for address in addresses if address in by_all]
+
+
+def _compare_kept(session: Session, manifest: Manifest) -> Compared | None:
+    """Compare what a destroy has kept, where nothing else is deployed; None where it is as it was left."""
+    report, observed = compare_kept(session, manifest)
+    return Compared(manifest.entries, observed, {}, report, goes_on="") if report.findings else None
 
 
 def _type_of(address: str) -> str:
@@ -410,10 +439,11 @@ def _drift_one(
     if who and report.findings:
         session.screen.note(f"asking CloudTrail who changed {session.suffix}")
         report = with_who(session, manifest, report, datetime.now(UTC))
-    older = warn_of_old_record(session, manifest, observed) if report.drifted else ""
+    older = warn_of_old_record(session, manifest, observed) if report.drifted else Age()
     # Who may write the record may have written that it is of other files: what these want of it is told then, too.
     asked = not older and (report.drifted or not _is_of_the_files(session, manifest))
-    wanted = wanted_beside(session, manifest, {**found.beside, **observed}) if asked else None
+    beside, waived = {**found.beside, **observed}, {(one.address, one.field) for one in report.findings if one.waiver}
+    wanted = wanted_beside(session, manifest, beside, waived=waived) if asked else None
     advice = advise(
         report,
         session,
@@ -429,7 +459,7 @@ def _drift_one(
     if any(entry.type == SnsSubscription.type for entry in entries.values()):
         # Else nobody's subscriptions are compared, as the report says; status lists them.
         tell_of_subscribers(session, entries, nobody=False)
-    session.invocation.usage.comparison = Comparison(report.compared, report.not_compared, wanted, older)
+    session.invocation.usage.comparison = Comparison(report.compared, report.not_compared, wanted, older.evidence)
     status, code, counts, summary = drift_verdict(report)
     summary = f"{found.remark}{summary}"
     if known is not None and (old := len(found.report.findings) - len(report.findings)):
@@ -474,7 +504,13 @@ def phase_findings(misplaced: Mapping[str, Entry]) -> Iterator[Finding]:
 
 
 def _held_against_the_files(
-    session: Session, manifest: Manifest, report: Report, entries: Mapping[str, Entry], observed: Observations
+    session: Session,
+    manifest: Manifest,
+    report: Report,
+    entries: Mapping[str, Entry],
+    observed: Observations,
+    *,
+    made_for: Sequence[KnownOutputs],
 ) -> Report:
     """The report with the values that the record tells and its files do not want.
 
@@ -495,13 +531,12 @@ def _held_against_the_files(
             network = None
     if usable and snapshot_stays_due(session, manifest.entries, observed):
         config = config.model_copy(update={"final_snapshot": True})
-    finished = _is_settled(manifest) and not manifest.unfinished
     written: Iterable[tuple[Entry, Difference | None]]
-    if finished and of_these:
+    if _is_whole(manifest) and of_these:
         written = forged(config, session.names, entries, network)
     else:
-        cut_off = None if finished else observed
-        written = forged_whatever_the_files(config, session.names, entries, network, cut_off=cut_off)
+        cut_off = None if _is_whole(manifest) else observed
+        written = forged_whatever_the_files(config, session.names, entries, network, made_for, cut_off=cut_off)
     report = replace(report, findings=tuple(with_forged(report.findings, written, observed)))
     if network is not None or all(entry.phase is Phase.KEPT for entry in entries.values()):
         return report
@@ -549,11 +584,33 @@ def _tells_of(one: Finding, entry: Entry, part: Difference) -> bool:
     return not part.item or part.have is not None or bool(one.live == part.want)
 
 
-def _outputs_made_for(manifest: Manifest, observed: Observations) -> tuple[KnownOutputs, ...]:
-    """The recorded outputs; where a run was cut off AWS's, too, for one of which each resource is made."""
-    recorded = {place: entry.outputs for place, entry in manifest.entries.items() if entry.outputs}
-    whole = _is_settled(manifest) and not manifest.unfinished
-    return (recorded,) if whole else (recorded, {**recorded, **observed_outputs(observed)})
+def _outputs_made_for(
+    manifest: Manifest, observed: Observations, earlier: Iterable[Manifest]
+) -> tuple[KnownOutputs, ...]:
+    """The recorded outputs, for which each resource is made.
+
+    Where a run was cut off: or AWS's, or those of the record's versions from the last one on that an earlier run has
+    finished, for what was replaced since has not come to its users yet.
+    """
+    recorded = _outputs_of(manifest)
+    if _is_whole(manifest):
+        return (recorded,)
+    live = observed_outputs(observed)
+    known = [{**live, **recorded}, {**recorded, **live}]
+    for version in islice(earlier, _VERSIONS):
+        known.append({**known[0], **_outputs_of(version)})
+        if _is_whole(version) and version.run != manifest.run:
+            break
+    return tuple(known)
+
+
+def _outputs_of(manifest: Manifest) -> KnownOutputs:
+    return {place: entry.outputs for place, entry in manifest.entries.items() if entry.outputs}
+
+
+def _is_whole(manifest: Manifest) -> bool:
+    """True if a run got to its end: what it has made is made for one another."""
+    return _is_settled(manifest) and not manifest.unfinished
 
 
 def never_wanted_findings(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
@@ -12,18 +11,15 @@ from typing import Final
 from tapctl.aws.answers import arn_parts
 from tapctl.aws.client import Aws
 from tapctl.aws.tags import as_dict
-from tapctl.commands.certificate import NAME as CERTIFICATE
-from tapctl.commands.certificate import earlier_certificate
+from tapctl.commands.certificate import last_certificate
 from tapctl.config import known_environments, load
 from tapctl.engine.owner_tags import SUFFIX_TAG
 from tapctl.engine.record import Phase
 from tapctl.errors import (
-    AwsError,
     AwsRefused,
     ExitCode,
     ManifestError,
     Status,
-    StoreFailed,
     TapctlError,
     add_default_hint,
     bug,
@@ -32,7 +28,6 @@ from tapctl.errors import (
 from tapctl.manifest.history import last_version
 from tapctl.manifest.manifest import Manifest
 from tapctl.manifest.store import Store
-from tapctl.names import Names
 from tapctl.reconcilers.kms_key import PENDING_DELETION
 from tapctl.render.kept import KeptScreen
 from tapctl.render.screen import Screen, Target
@@ -213,14 +208,7 @@ def _never_recorded(names: Iterable[str], members: Members) -> str:
 
 def _is_certified(store: Store, manifest: Manifest, *, by_its_run: bool = False) -> bool:
     """True if a destroy of this very environment, the run that wrote this if ``by_its_run``, has left nothing."""
-    text = None
-    with suppress(StoreFailed, AwsError):
-        text = store.get_sidecar(manifest.suffix, CERTIFICATE)
-    if text is None:
-        return False
-    target = Target(manifest.environment, manifest.suffix, manifest.account, manifest.region)
-    may_have = Names(manifest.suffix, manifest.account, manifest.region).may_have
-    certificate = earlier_certificate(text, target, may_have)
+    certificate = last_certificate(store, manifest)
     return certificate is not None and certificate.complete and (not by_its_run or certificate.run == manifest.run)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from tapctl.commands.manifest import recorded
-from tapctl.commands.witnesses import contradictions, is_of_another_emulator, not_borne_out
+from tapctl.commands.witnesses import contradictions, may_be_of_another_emulator, not_borne_out
 from tapctl.engine.model import address
 from tapctl.engine.record import Phase
 from tapctl.errors import ManifestError, Status, UsageError
@@ -104,7 +104,7 @@ def _own_values(manifest: Manifest) -> dict[str, str]:
         "key_arn": arn("kms", f"key/{_key_id(manifest)}"),
         "topic_arn": re.escape(names.topic_arn),
     }
-    if not is_of_another_emulator(manifest):
+    if not may_be_of_another_emulator(manifest):
         # Nobody but RDS gives a secret such a name: of what people may choose, "!" is none (CreateSecret).
         own["secret_arn"] = arn("secretsmanager", "secret:rds!cluster-") + "[A-Za-z0-9-]+-[A-Za-z0-9]{6}"
         own["cluster_resource_id"] = "cluster-[A-Z0-9]+"

@@ -192,7 +192,7 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
     changes = [_check_version(session, stack, change, observed, unasked.append) for change in told]
     healed = _identities(observed[change.address] for change in plan.changes if change.heals)
     changes = [
-        plan_restore(session, permits, change, stack[change.address].spec, manifest, healed=healed)
+        plan_restore(session, permits, change, stack[change.address].spec, manifest, healed=healed, observed=observed)
         if change.type == DbCluster.type and change.address in stack
         else change
         for change in changes
@@ -203,6 +203,7 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
         file = f"{session.config.environment}.toml"
         session.screen.warn(f"a final snapshot stays due: {file} does not say final_snapshot = false")
     tell_of_confirmations(session, plan.changes)
+    _tell_of_kept_back(session, plan)
     images = [field for change in plan.to(Action.UPDATE) for field in change.fields if field.path == IMAGE_FIELD]
     plan = replace(plan, names=tags_of(session.aws, (uri for field in images for uri in (field.have, field.want))))
     is_older = False
@@ -224,6 +225,17 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
     return ApplySurvey(
         stack, network, manifest, version, plan, preflight, shown, restoring=permits.restore if making else ""
     )
+
+
+def _tell_of_kept_back(session: Session, plan: Plan) -> None:
+    """Say which changes of the files do not go in, because somebody's change there is waived."""
+    for change in plan.changes:
+        for part in change.left:
+            if part.newly is not None:
+                session.screen.warn(
+                    f"{change.address} {part.path}: the files want another value than at the last apply, and a waiver "
+                    "keeps it back; where it is to go in, take the waiver out of waivers.toml"
+                )
 
 
 def _identities(observations: Iterable[Observation]) -> frozenset[str]:

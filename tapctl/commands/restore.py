@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from tapctl.aws.tags import as_dict
+from tapctl.commands.lost_cluster import is_cluster_lost
 from tapctl.commands.permits import Permits
 from tapctl.engine.diff import same
 from tapctl.engine.model import Owner
+from tapctl.engine.observe import Observation, Observations
 from tapctl.engine.plan import Action, Change
 from tapctl.engine.record import Phase
 from tapctl.errors import AwsRefused, Refused, UsageError
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 _USABLE: Final = "Enabled"
 _NAMED: Final = 5
 """Snapshots that are named, the newest."""
+_NOTHING_OBSERVED: Final[Mapping[str, Observation]] = MappingProxyType({})
 
 
 def check_restore_flags(permits: Permits) -> None:
@@ -56,12 +60,14 @@ def plan_restore(
     manifest: Manifest,
     *,
     healed: Collection[str] = (),
+    observed: Observations = _NOTHING_OBSERVED,
 ) -> Change:
     """Say where the data of a cluster that is to be made comes from; block its creation where nobody has said so.
 
     By the record, one that was made had data, whether or not a snapshot of it is there; and one that an apply which did
     not finish was to make from a snapshot is made from no other, and not without data, before somebody says so.
-    ``healed``: the ARNs of the keys that this very plan puts in order first.
+    ``healed``: the ARNs of the keys that this very plan puts in order first. ``observed``: what AWS has, which
+    may tell that one was made, whatever the record says.
     """
     if change.blocked:
         return change
@@ -84,7 +90,8 @@ def plan_restore(
         refused = error.unasked(f"{change.address} is to be made, and whether there are snapshots of it")
         return replace(change, blocked=refused)
     entry = manifest.entries.get(change.address)
-    lost = entry is not None and entry.phase is not Phase.LEAVING and entry.confirmed_spec is not None
+    was_made = entry is not None and entry.phase is not Phase.LEAVING and entry.confirmed_spec is not None
+    lost = was_made or is_cluster_lost(session.names, observed)
     if not taken and not lost:
         return change
     if permits.empty:

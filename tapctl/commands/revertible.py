@@ -33,9 +33,11 @@ _NO_REVERT: Mapping[Reason, str] = {
     Reason.DELETING: "it is being deleted: an apply makes it again",
     Reason.NOT_OURS: "it is not ours, and is never removed",
     Reason.GAVE_UP: "AWS gave it up: an apply mends it, where it can be mended",
+    Reason.OUT_OF_ORDER: "it is no setting: drift tells what puts it in order",
     Reason.REPLACED: "it is another resource of that name: an apply takes it back, where it is ours",
     Reason.NEVER_WANTED: "tapctl never wants what is recorded: drift tells what ends it",
     Reason.FORGED: "the files want something else there than is recorded: an apply puts it in order",
+    Reason.KEPT: "a destroy has kept it, and no verb changes what is kept",
     Reason.WRONG_PHASE: "the record itself was changed: an apply writes it anew",
 }
 """The reason of a finding to why there is nothing to put back."""
@@ -63,7 +65,7 @@ def revertible(
     session: Session, entries: Mapping[str, Entry], chosen: Sequence[Finding], observed: Observations
 ) -> Revertible:
     """Tell what of these findings goes back to what these entries record; ``observed``: what AWS has of them."""
-    fields, left = _fields_of(entries, chosen)
+    fields, left = _fields_of(session, entries, chosen)
     stack, other_form = _as_recorded(entries, fields)
     left |= dict.fromkeys(other_form, _OTHER_FORM)
     left |= dict.fromkeys(_never_put_back(session.names, stack, fields), _NO_REVERT[Reason.NEVER_WANTED])
@@ -72,7 +74,9 @@ def revertible(
     return Revertible(stack, fields, left)
 
 
-def _fields_of(entries: Mapping[str, Entry], chosen: Sequence[Finding]) -> tuple[dict[str, set[str]], dict[str, str]]:
+def _fields_of(
+    session: Session, entries: Mapping[str, Entry], chosen: Sequence[Finding]
+) -> tuple[dict[str, set[str]], dict[str, str]]:
     """The paths to put back, by address; and the place of every other finding, with why it stays."""
     fields: dict[str, set[str]] = defaultdict(set)
     left: dict[str, str] = {}
@@ -81,6 +85,11 @@ def _fields_of(entries: Mapping[str, Entry], chosen: Sequence[Finding]) -> tuple
             left[place(one)] = _NO_REVERT[one.reason]
         elif entries[one.address].phase is not Phase.MADE:
             left[place(one)] = "an apply did not finish there: run it again"
+        elif reconciler_of(entries[one.address]).subresource and session.claimant.chosen_name(
+            one.type, entries[one.address].id
+        ):
+            # It shows its parent's tags, which say nothing of who made it.
+            left[place(one)] = "nothing but the record says that tapctl has made it"
         else:
             fields[one.address].add(one.field)
     return fields, left

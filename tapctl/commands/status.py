@@ -258,7 +258,7 @@ def _removing(session: Session, compared: Compared) -> str:
 
 def _unhealthy(entry: Entry, observation: Observation) -> Problem | None:
     if isinstance(observation, Absent):
-        by_itself = reconciler_of(entry).gone_by_itself
+        by_itself = reconciler_of(entry).gone_by_itself(entry.claim)
         return Problem(f"{entry.address} is missing{f': {by_itself}' if by_itself else ''}")
     if isinstance(observation, Unreadable):
         why = unread_note(observation.action, observation.refusal)

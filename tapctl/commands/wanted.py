@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -35,12 +35,15 @@ def wanted_beside(
     manifest: Manifest,
     observed: Observations,
     looked_up: tuple[NetworkContract, Artifact] | None = None,
+    *,
+    waived: Collection[tuple[str, str]] = (),
 ) -> Wanted | None:
     """The changes that the files want of what is recorded, as if nothing had drifted; None where nobody can tell.
 
     Planned as an apply plans, with the recorded state in place of the observed one. Files that cannot be used want
     nothing. ``looked_up``: the network and the code that the files name now. Without them, which a verdict must not
     depend on, both count as recorded: an image that its tag no longer names, or another network, is no change.
+    ``waived``: the addresses and fields that an apply leaves as they are.
     """
     try:
         stack = _stack(session, manifest, observed, looked_up)
@@ -50,7 +53,7 @@ def wanted_beside(
     addresses = {*(resource.address for resource in stack), *entries}
     recorded = {address: _as_recorded(session, entries.get(address), observed.get(address)) for address in addresses}
     plan = make_plan(stack, entries, recorded, session.claimant, registry(), allowed=addresses)
-    plan = replace(plan, changes=tuple(_known(plan, entries, observed)))
+    plan = replace(plan, changes=tuple(_known(plan, entries, observed, waived)))
     if plan.is_empty:
         return None
     counts = plan_counts(plan)
@@ -127,7 +130,9 @@ def _as_recorded(session: Session, entry: Entry | None, live: Observation | None
     return Observed(spec, outputs, owner=session.owner, **impacts)
 
 
-def _known(plan: Plan, entries: Mapping[str, Entry], observed: Observations) -> Iterator[Change]:
+def _known(
+    plan: Plan, entries: Mapping[str, Entry], observed: Observations, waived: Collection[tuple[str, str]]
+) -> Iterator[Change]:
     """The changes of what is recorded whole, or not at all: what a run left half done is told by its finding.
 
     So is what is there and not recorded. A value that is there already, since somebody has accepted it, is recorded and
@@ -140,7 +145,13 @@ def _known(plan: Plan, entries: Mapping[str, Entry], observed: Observations) -> 
         live = observed.get(change.address)
         if entry is None and live is not None:
             continue
-        fields = tuple(field for field in change.fields if field.want != AFTER_APPLY and not is_there(field, live))
+        fields = tuple(
+            field
+            for field in change.fields
+            if field.want != AFTER_APPLY
+            and not is_there(field, live)
+            and not ((change.address, field.path) in waived and not _is_in_set(field, live))
+        )
         if fields or change.action is not Action.UPDATE:
             yield replace(change, fields=fields)
 
@@ -153,6 +164,11 @@ def is_there(field: FieldChange, live: Observation | None) -> bool:
     if isinstance(value, frozenset):
         return field.want in value or (field.want is None and field.have not in value)
     return bool(value == field.want)
+
+
+def _is_in_set(field: FieldChange, live: Observation | None) -> bool:
+    """True if the change is of an item among others, each of which is waived for itself."""
+    return isinstance(live, Observed) and isinstance(_at(live.spec, field.path), frozenset)
 
 
 def _at(value: Any, path: str) -> Any:

@@ -139,7 +139,7 @@ class _Search:
 
     def _who(self, finding: Finding, event: TrailEvent | None, entry: Entry, left: Collection[str]) -> Who:
         if event is None:
-            by_itself = reconciler_of(entry).gone_by_itself if finding.reason is Reason.ABSENT else ""
+            by_itself = reconciler_of(entry).gone_by_itself(entry.claim) if finding.reason is Reason.ABSENT else ""
             return Who(note="; or ".join(filter(None, (by_itself, self._unknown(left)))))
         notes = [self._run_note(event, entry)] if event.run else []
         if left:

@@ -63,16 +63,6 @@ def _witnesses(names: Names) -> tuple[_Witness, ...]:
     )
 
 
-def is_of_another_emulator(manifest: Manifest) -> bool:
-    """True if the record may be of another emulator than the embedded one, which has hosts and ids of its own.
-
-    The record has to say so: an endpoint of the user's own may be a gateway in front of the real AWS. So is one within
-    AWS's own domains, whatever the record says.
-    """
-    url = os.environ.get("AWS_ENDPOINT_URL", "")
-    return bool(url) and manifest.aws_kind is AwsKind.ENDPOINT and not re.match(_OF_AWS, url)
-
-
 def contradictions(manifest: Manifest, values: Mapping[str, str]) -> Iterator[str]:
     """The values that another place of the record tells otherwise, or that lack such a place.
 
@@ -81,8 +71,7 @@ def contradictions(manifest: Manifest, values: Mapping[str, str]) -> Iterator[st
     region for the hosts of its clusters.
     """
     for witness, entry in _unlike(manifest, values):
-        # Another emulator may name the host of each cluster anew.
-        is_known = witness.output == _HOST and entry is not None and not is_of_another_emulator(manifest)
+        is_known = witness.output == _HOST and entry is not None and not may_be_of_another_emulator(manifest)
         if is_known or not _was_cut_off(manifest, entry):
             told = "nothing" if entry is None else ", ".join(f"{each!s:.200}" for each in witness.told(entry))
             yield f"{witness.output} = {values[witness.output]:.200}, and {witness} = {told}"
@@ -91,6 +80,15 @@ def contradictions(manifest: Manifest, values: Mapping[str, str]) -> Iterator[st
 def not_borne_out(manifest: Manifest, values: Mapping[str, str]) -> list[str]:
     """The names of the outputs that some other place of the record ought to tell, and does not."""
     return sorted({witness.output for witness, _ in _unlike(manifest, values)})
+
+
+def may_be_of_another_emulator(manifest: Manifest) -> bool:
+    """True if the record is of an endpoint of the user's own, and is read through one that is not AWS's.
+
+    Another emulator than the embedded one has hosts and ids of its own, and may name the host of each cluster anew.
+    """
+    url = os.environ.get("AWS_ENDPOINT_URL", "")
+    return manifest.aws_kind is AwsKind.ENDPOINT and bool(url) and not re.match(_OF_AWS, url)
 
 
 def _unlike(manifest: Manifest, values: Mapping[str, str]) -> Iterator[tuple[_Witness, Entry | None]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Annotated, Any
 
@@ -35,14 +36,14 @@ def is_allowed(path: str, value: Any) -> bool:
 
 @cache
 def _field(path: str) -> FieldInfo:
-    *above, last = path.split(".")
-    for kind in (CommonFile, EnvironmentFile):
-        table: type[Table] | None = kind
-        for name in above:
-            table = table_of(table.model_fields[name].annotation) if table and name in table.model_fields else None
-        if table and last in table.model_fields:
-            return table.model_fields[last]
-    raise KeyError(path)
+    found = (_within(kind, path.split(".")) for kind in (CommonFile, EnvironmentFile))
+    return next(field for field in found if field is not None)
+
+
+def _within(kind: type[Table] | None, names: Sequence[str]) -> FieldInfo | None:
+    """The field that these names of tables, and its own, lead to; None where this kind of file has none."""
+    field = kind.model_fields.get(names[0]) if kind else None
+    return _within(table_of(field.annotation), names[1:]) if field and names[1:] else field
 
 
 @cache

@@ -45,6 +45,8 @@ class Reason(StrEnum):
     CHANGED = "changed"
     REPLACED = "replaced outside"
     GAVE_UP = "gave up"
+    OUT_OF_ORDER = "out of order"
+    """Somebody has put the resource out of order: stopped it, or removed what it uses."""
     """AWS gave the resource up; the detail is its reason."""
     ABSENT = "absent"
     DELETING = "deleting"
@@ -84,12 +86,15 @@ class Reason(StrEnum):
     what is recorded, the finding's ``recorded`` is what they want in its place."""
     WRONG_PHASE = "wrong phase"
     """The recorded phase does not fit the resource."""
+    KEPT = "kept"
+    """A destroy has kept the resource, and somebody has changed it since."""
 
 
 _MEANINGS: Final[Mapping[Reason, tuple[FindingState, str]]] = {
     Reason.CHANGED: (FindingState.DRIFT, ""),
     Reason.REPLACED: (FindingState.DRIFT, "replaced outside"),
     Reason.GAVE_UP: (FindingState.DRIFT, "AWS gave it up: {detail}"),
+    Reason.OUT_OF_ORDER: (FindingState.DRIFT, "somebody has put it out of order: {detail}"),
     Reason.ABSENT: (FindingState.MISSING, "it is not there"),
     Reason.DELETING: (FindingState.MISSING, "it is {detail}"),
     Reason.DENIED: (FindingState.UNKNOWN, "{action} denied"),
@@ -129,6 +134,7 @@ _MEANINGS: Final[Mapping[Reason, tuple[FindingState, str]]] = {
         FindingState.DRIFT,
         "recorded otherwise than the files that were applied want it: somebody, or another tapctl, has written that",
     ),
+    Reason.KEPT: (FindingState.DRIFT, "a destroy has kept it otherwise: somebody has changed it since"),
     Reason.WRONG_PHASE: (FindingState.DRIFT, "no removal leaves it so: somebody has written into the record"),
 }
 """Reason to the state it means and the note that is printed."""
@@ -335,7 +341,8 @@ def _findings(entry: Entry, observation: Observation, entries: Mapping[str, Entr
         yield from _changed_outputs(entry, observation)
         if observation.failure is not None:
             failed = entry.address, entry.type, "status"
-            yield Finding(*failed, Reason.GAVE_UP, "available", observation.status, observation.failure)
+            reason = Reason.OUT_OF_ORDER if observation.failed_by_others else Reason.GAVE_UP
+            yield Finding(*failed, reason, "available", observation.status, observation.failure)
         of_fields = [
             one for name in type(observation.spec).model_fields for one in _field_findings(entry, name, observation)
         ]
@@ -360,9 +367,9 @@ def _changed_outputs(entry: Entry, seen: Observed[Any, Any]) -> Iterator[Finding
         yield Finding(entry.address, entry.type, OUTPUTS, Reason.NOT_TOLD)
     if entry.phase is Phase.MADE and seen.settled and live.keys() - (entry.outputs or {}).keys():
         yield Finding(entry.address, entry.type, OUTPUTS, Reason.NOT_RECORDED)
-    for name, recorded in sorted((entry.outputs or {}).items()):
-        if live and live.get(name) != recorded:
-            yield Finding(entry.address, entry.type, name, Reason.REPLACED, recorded, live.get(name))
+    recorded = entry.outputs or {}
+    for name in seen.outputs.changed_from(recorded) if seen.outputs is not None else ():
+        yield Finding(entry.address, entry.type, name, Reason.REPLACED, recorded[name], live.get(name))
 
 
 def _unexpected_members(

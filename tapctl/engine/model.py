@@ -62,6 +62,15 @@ class Outputs(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    told_later: ClassVar[frozenset[str]] = frozenset()
+    """Fields that are empty until somebody else has done a part; from then on they move no more than the others."""
+
+    def changed_from(self, recorded: Mapping[str, str]) -> tuple[str, ...]:
+        """Name the recorded outputs that are others now. One that was yet to come when it was recorded is none."""
+        live = self.model_dump()
+        yet_to_come = {name for name in self.told_later if not recorded.get(name)}
+        return tuple(sorted(name for name in recorded.keys() - yet_to_come if live.get(name) != recorded[name]))
+
 
 @dataclass(frozen=True)
 class AtLeastMinor:
@@ -171,6 +180,10 @@ class Observed(Generic[S, O]):
     update_failure: str | None = None
     """AWS's reason for a failed *update* (or a stopped resource). The resource itself is intact, so it is not replaced:
     a failure seen before our first call is a gap to close, after a call of ours it ends the work."""
+    failed_by_others: bool = False
+    """True if somebody has brought that ``failure`` about (a stop, the removal of what is used), and not AWS."""
+    way_out: str = ""
+    """The command by which a person ends that failure, where no apply does."""
     failure_may_pass: bool = False
     """True if the failure may be AWS's own delay (a right that has not spread): then it is asked again for a while."""
     status: str = "active"
@@ -271,8 +284,8 @@ class Reconciler(ABC, Generic[S, O]):
     """The output by which another resource of the same name is known for another one, where that is other data: an
     apply takes it for ours only where it is named. Empty: another one is told, and taken as it is."""
     name_is_identity: ClassVar[bool] = False
-    """True if the outputs are made of the name alone: whatever bears it has the same ones, and the record, which holds
-    them, proves nothing against the tags of others."""
+    """True if the outputs are made of the name alone, or hold no id beside it: whatever bears the name has them, and
+    the record, which tells them, proves nothing against the tags of others."""
     outputs_need: ClassVar[frozenset[str]] = frozenset()
     """Fields without whose wanted value AWS does not tell all outputs. These count as recorded where such a field is
     left as it is: another field of a cluster is put back, whose managed secret somebody has ended."""
@@ -317,8 +330,6 @@ class Reconciler(ABC, Generic[S, O]):
     leads out, is an *exposure*."""
     ended_elsewhere: ClassVar[Mapping[str, str]] = {}
     """Field of `left_alone` to the command that ends an item whose value is an ARN, where that is another one."""
-    gone_by_itself: ClassVar[str] = ""
-    """The case in which AWS removes such a resource by itself, which no event tells; empty where it never does."""
     never_compared: ClassVar[tuple[str, ...]] = ()
     """Facts that AWS tells of such a resource, or beside it, and no field compares, each in a few words, for drift."""
     timing: ClassVar[Timing] = Timing()
@@ -468,6 +479,13 @@ class Reconciler(ABC, Generic[S, O]):
     def retained_because(self, aws: Any, id: str, observed: Observed[S, O]) -> Retained | None:  # noqa: ARG002 -- the default needs no read
         """Tell why `delete` would leave the resource as it is; None if it would not. Only reads."""
         return None
+
+    def gone_by_itself(self, recorded: Mapping[str, str]) -> str:  # noqa: ARG002 -- the default needs no outputs
+        """Tell in which case AWS has removed such a resource by itself, without an event; empty where it never does.
+
+        ``recorded``: its outputs.
+        """
+        return ""
 
     def recreated_by(self, id: str) -> str | None:  # noqa: ARG002 -- the default needs no name
         """The address of the resource that makes AWS create this one (a log group's writer); None if there is none."""

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from tapctl.engine.model import Observed, Owner, Reconciler, address
+from tapctl.engine.model import Observed, Outputs, Owner, Reconciler, address
 from tapctl.engine.owner_tags import ENVIRONMENT_TAG, MANAGED_BY
 from tapctl.engine.record import Entry
 from tapctl.errors import ManifestError, Refused
@@ -197,7 +197,7 @@ class Claimant:
             recorded: the outputs of the record's entry (`Entry.claim`); None where there is no entry.
             just_made: True if this run has made the resource: its tags show later than itself.
         """
-        same = bool(recorded) and seen.outputs is not None and recorded == seen.outputs.model_dump()
+        same = recorded is not None and seen.outputs is not None and _are_same(seen.outputs, recorded)
         if reconciler.name_is_identity and self._is_tagged_by_others(seen):
             same = False
         untagged_is_ours = reconciler.created_by_aws or just_made
@@ -259,6 +259,10 @@ class Claimant:
         )
 
 
+def _are_same(outputs: Outputs, recorded: Mapping[str, str]) -> bool:
+    return recorded.keys() == type(outputs).model_fields.keys() and not outputs.changed_from(recorded)
+
+
 def other_data(reconciler: Reconciler[Any, Any], entry: Entry | None, seen: Observed[Any, Any]) -> str:
     """Tell the two identities where the resource is not the recorded one and so holds other data; else empty.
 
@@ -272,9 +276,19 @@ def other_data(reconciler: Reconciler[Any, Any], entry: Entry | None, seen: Obse
     return f"{name} {recorded[name]} → {live}" if live != recorded[name] else ""
 
 
-def command_back(reconciler: Reconciler[Any, Any], id: str, recorded: Any) -> str:
-    """The command that puts the resource with this recorded identity back under its name; empty where none does."""
-    return reconciler.puts_back.format(id=shlex.quote(id), recorded=shlex.quote(str(recorded)))
+def command_back(
+    reconciler: Reconciler[Any, Any], id: str, recorded: Mapping[str, str], observations: Iterable[Any]
+) -> str:
+    """The command that puts the resource with these recorded outputs back under its name; empty where none does.
+
+    ``observations``: all there are. Who may write the record may name anybody's resource there; the real one is what
+    AWS tells that others of ours are made with.
+    """
+    specs = [one.spec for one in observations if isinstance(one, Observed)]
+    used = {value for spec in specs for value in dict(spec).values() if isinstance(value, str)}
+    if not reconciler.puts_back or used.isdisjoint(recorded.values()):
+        return ""
+    return reconciler.puts_back.format(id=shlex.quote(id), recorded=shlex.quote(recorded[reconciler.identity]))
 
 
 def replaced_error(address: str, told: str, hint: str, *, back: str = "") -> Refused:

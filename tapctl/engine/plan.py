@@ -67,6 +67,8 @@ class LeftField:
     """True if it is left because of a waiver; then neither ends it."""
     lacks: Any = None
     """The item that is not put back into a set, where that is what is left."""
+    newly: Any = None
+    """The value that is wanted there since the last apply, which wanted another one."""
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ def make_plan(
         reconciler = resource.reconciler
         adopts = address in adopted or (reconciler.subresource and reconciler.parent_id(resource.id) in _ids(adopted))
         permits = _Permits(address in allowed, adopts, adopt_overwritten, spares)
-        change = _plan_change(resource, want, observation, entry, claimant, permits=permits)
+        change = _plan_change(resource, want, observation, entry, claimant, permits=permits, observations=observations)
         if entry is not None and is_deleted_with_parent(entry, entries):
             # It went with what a removal of ours has begun with.
             change = replace(change, removed_outside=False, note="")
@@ -193,6 +193,7 @@ def _plan_change(
     claimant: Claimant,
     *,
     permits: _Permits,
+    observations: Observations,
 ) -> Change:
     address, reconciler = resource.address, resource.reconciler
     base = Change(address, resource.type, resource.id, Action.NOTHING, allowed=permits.allowed, spares=permits.spares)
@@ -201,7 +202,7 @@ def _plan_change(
         return replace(base, unreadable={"*": observation.action}, blocked=blocked)
     if isinstance(observation, Absent):
         removed = entry is not None and entry.phase is Phase.MADE
-        note = reconciler.gone_by_itself if removed else ""
+        note = reconciler.gone_by_itself(entry.claim) if entry is not None and removed else ""
         return replace(base, action=Action.CREATE, fields=_wanted_values(want), removed_outside=removed, note=note)
     ownership = claimant.judge(reconciler, resource.id, observation, recorded=entry.claim if entry else None)
     if not ownership.ours:
@@ -211,25 +212,30 @@ def _plan_change(
         base = replace(base, adopts=True, note=f"taken over; {ownership.evidence}")
     elif ownership.untagged:
         base = replace(base, note="taken over: AWS makes it by itself, and nobody has tagged it")
-    base = _tell_if_replaced(base, reconciler, observation, entry, adopts=permits.adopts)
+    base = _tell_if_replaced(base, reconciler, observation, entry, adopts=permits.adopts, observations=observations)
     return base if base.blocked else _plan_present(base, reconciler, want, observation, entry)
 
 
 def _tell_if_replaced(
-    base: Change, reconciler: Reconciler[Any, Any], seen: Observed[Any, Any], entry: Entry | None, *, adopts: bool
+    base: Change,
+    reconciler: Reconciler[Any, Any],
+    seen: Observed[Any, Any],
+    entry: Entry | None,
+    *,
+    adopts: bool,
+    observations: Observations,
 ) -> Change:
     """Say of a resource that it is not the recorded one, whatever its tags say; block it where it holds other data."""
     recorded = (entry.outputs or {}) if entry is not None and entry.confirmed_spec is not None else {}
-    live = seen.outputs.model_dump() if seen.outputs is not None and not seen.deleting else recorded
-    replaced = tuple(name for name, value in sorted(recorded.items()) if live.get(name) != value)
-    base = replace(base, replaced=replaced)
+    if seen.outputs is not None and not seen.deleting:
+        base = replace(base, replaced=seen.outputs.changed_from(recorded))
     told = other_data(reconciler, entry, seen)
     if not told:
         return base
     if adopts:
         return replace(base, adopts=True, note=f"taken over as it is; {told}")
     hint = f"if that one is meant: apply with --adopt {base.address}"
-    back = command_back(reconciler, base.id, recorded[reconciler.identity])
+    back = command_back(reconciler, base.id, recorded, observations.values())
     return replace(base, blocked=replaced_error(base.address, told, hint, back=back))
 
 
@@ -243,7 +249,7 @@ def _plan_present(
     wanted, want = want, leave(reconciler, want, seen.spec, allowed=base.allowed)
     left = _left_fields(reconciler, wanted, want, seen)
     wanted, want = want, leave_parts(want, seen.spec, partial(base.spares, base.address))
-    left += _spared_fields(wanted, want, seen)
+    left += _spared_fields(wanted, want, seen, entry)
     fields = _field_changes(reconciler, want, seen, entry)
     impact = max((field.impact for field in fields), default=Impact.NONE)
     base = replace(base, fields=fields, impact=impact, pending=seen.pending, unreadable=seen.unreadable, left=left)
@@ -251,7 +257,7 @@ def _plan_present(
     if unread_error is not None:
         return replace(base, blocked=unread_error)
     if seen.failure is not None:
-        return _plan_failed(base, reconciler, seen.failure, seen.remedy)
+        return _plan_failed(base, reconciler, seen, seen.failure)
     if any(field.impact is Impact.REPLACE for field in fields):
         return _plan_replacement(base, reconciler)
     if fields:
@@ -375,25 +381,42 @@ def _left_fields(
     )
 
 
-def _spared_fields(wanted: Spec, want: Spec, seen: Observed[Any, Any]) -> tuple[LeftField, ...]:
+def _spared_fields(wanted: Spec, want: Spec, seen: Observed[Any, Any], entry: Entry | None) -> tuple[LeftField, ...]:
     """List what is left because the user says so: the part in which ``want`` gave up what is ``wanted``."""
     return tuple(
-        LeftField(part.path, part.have, allow_ends=False, waived=True, lacks=part.want if part.item else None)
+        LeftField(
+            part.path,
+            part.have,
+            allow_ends=False,
+            waived=True,
+            lacks=part.want if part.item else None,
+            newly=part.want if part.path in _newly_wanted(wanted, name, entry) else None,
+        )
         for name in compare(wanted, want, unread=seen.unreadable)
         for part in details(name, getattr(want, name), getattr(wanted, name))
     )
 
 
-def _plan_failed(base: Change, reconciler: Reconciler[Any, Any], failure: str, remedy: str) -> Change:
+def _newly_wanted(wanted: Spec, name: str, entry: Entry | None) -> frozenset[str]:
+    """The paths in this field at which the last apply wanted another value; the items of a set have none."""
+    try:
+        before = recorded_value(type(wanted), name, _left_as(entry))
+    except (KeyError, ValidationError):
+        return frozenset()
+    return frozenset(part.path for part in details(name, before, getattr(wanted, name)) if not part.item)
+
+
+def _plan_failed(base: Change, reconciler: Reconciler[Any, Any], seen: Observed[Any, Any], failure: str) -> Change:
+    state = f"is {seen.status}" if seen.failed_by_others else "has failed"
     if reconciler.holds_data:
         how = "bring it back to available as AWS's documentation of that state says"
         blocked = Refused(
-            f"{base.address} has failed and holds data: tapctl neither changes nor replaces it",
+            f"{base.address} {state} and holds data: tapctl neither changes nor replaces it",
             evidence=f"AWS says: {failure}",
-            hint=f"{remedy or how}, then run this again",
+            hint=f"{seen.remedy or how}, then run this again",
         )
         return replace(base, blocked=blocked)
-    note = f"AWS gave it up: {failure}"
+    note = failure if seen.failed_by_others else f"AWS gave it up: {failure}"
     if reconciler.replaceable and not base.adopts:
         return replace(base, action=Action.REPLACE, impact=Impact.REPLACE, note=note)
     return replace(base, action=Action.UPDATE, note=note)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
 
@@ -23,13 +23,16 @@ HISTORY = "history"
 """The folder, inside the store, of the histories of all suffixes."""
 _VERSION = re.compile(r"([0-9]{8,})-.*\.json")
 _UNLOCK = re.compile(r"unlock-.*\.json")
+_UNREACHED = 10**9
+"""More than any record has versions: a number beyond it is of a name that somebody has made up."""
 _PARALLEL_READS = 8
 """Versions that are read at once: each is an object of its own."""
 _TRIED = 8
-"""Newest versions of which one that can be read tells that there is a later one."""
-
-_UNREACHED = 10**12
-"""A serial that no record gets to: a higher one in a name is nobody's run's."""
+"""Newest versions that can be used, of which one tells that there is a later one."""
+_LOOKED_AT = 64
+"""Newest files that are looked at for those: whoever may write there may put many that cannot be used before them."""
+_NAMED = 5
+"""Files that are named where more are meant."""
 
 Place = tuple[str, str, str]
 """The environment, the account and the region that a record is of."""
@@ -141,29 +144,47 @@ def later_version(store: Store, suffix: str, manifest: Manifest) -> Manifest | N
 
     The serial tells it, and, where somebody has written another one into it, run and time do. An earlier tapctl has
     written on what was put back, so that its serials came again, and the later time tells which is later; a record of
-    tomorrow has no time that tells anything, nor has such a version. Files that cannot be used, and versions of another
-    place, which somebody has put there, hide none.
+    tomorrow has no time that tells anything, nor has such a version. Of the versions with no higher serial the last one
+    is read. Files that cannot be used, and versions of another place, which somebody has put there, hide none.
+
+    Raises:
+        ManifestError: nobody can tell, for what bears the highest serials cannot be used.
     """
-    names = [each for each in _numbered(store, suffix) if each[1] != version_name(manifest)]
     of_tomorrow = is_of_tomorrow(manifest)
-    for number, name in reversed(names[-_TRIED:]):
-        kept = _tried(store, suffix, name, lambda *_: None)
-        if kept is None or place_of(kept) != place_of(manifest) or (is_of_tomorrow(kept) and not of_tomorrow):
-            continue
-        earlier = {_run_in(other) for at, other in names if at < number}
-        return kept if _is_later(kept, manifest, earlier) else None
+    names = [each for each in reversed(_numbered(store, suffix)) if each[1] != version_name(manifest)]
+    higher = [name for number, name in names if number > manifest.serial]
+    lower = [name for _, name in names[len(higher) :]]
+    broken: list[str] = []
+    above, below = (_usable(store, suffix, some, place_of(manifest), broken) for some in (higher, lower))
+    kept = list(islice(above, _TRIED))
+    for one in kept:
+        if of_tomorrow or (one.written_at >= manifest.written_at and not is_of_tomorrow(one)):
+            return one
+    blind = [] if kept else broken[:] or higher[_LOOKED_AT:]
+    newest = next((one for one in below if of_tomorrow or not is_of_tomorrow(one)), None)
+    if newest is not None:
+        earlier = {_run_in(name) for number, name in names if number < newest.serial}
+        if _is_later(newest, manifest, earlier):
+            return newest
+    if unusable := blind or (broken if not kept and newest is None else []):
+        raise ManifestError(
+            f"the newest files in the history of {suffix} cannot be used",
+            evidence=", ".join([*unusable[:_NAMED], *(["and more"] if len(unusable) > _NAMED else [])]),
+        )
     return None
 
 
 def _is_later(kept: Manifest, manifest: Manifest, earlier: Collection[str]) -> bool:
-    """True if the newest kept version is later than the record; ``earlier``: the runs of the versions before it."""
-    if kept.serial > manifest.serial:
-        return is_of_tomorrow(manifest) or kept.written_at >= manifest.written_at
+    """True if the newest kept version, whose serial is no higher, is later than the record all the same.
+
+    ``earlier``: the runs of the versions before it. Each version has the time of who wrote it, by that one's clock.
+    """
+    behind = _moment(manifest) - _moment(kept)
     if kept.run != manifest.run and _safe(manifest.run) in earlier:
-        return True  # no run goes on once another one has written
+        return behind <= SKEW  # no run goes on once another one has written
     if kept.run != manifest.run and kept.serial + 1 < manifest.serial:
-        return kept.written_at >= manifest.written_at  # nothing leads up to its serial: no clock of another machine
-    return _moment(kept) - _moment(manifest) > SKEW
+        return behind <= timedelta()  # no version leads up to its serial
+    return behind < -SKEW
 
 
 def _moment(manifest: Manifest) -> datetime:
@@ -173,20 +194,25 @@ def _moment(manifest: Manifest) -> datetime:
     return datetime.min.replace(tzinfo=UTC)
 
 
-def last_serial(store: Store, manifest: Manifest, stored: str | None) -> int:
-    """The serial from which the next write of this record goes on: that of no version in its history comes again.
-
-    ``stored``: the version of the record in the store; None where there is none. One that was lost had the serial after
-    the highest of its history.
-    """
-    highest = max((number for number, _ in _numbered(store, manifest.suffix) if number < _UNREACHED), default=0)
-    return max(manifest.serial, highest + (stored is None and highest > 0))
+def highest_serial(store: Store, suffix: str) -> int:
+    """Read off the highest serial of the kept versions, from which the next write goes on; 0: none is kept."""
+    return max((number for number, _ in _numbered(store, suffix) if number < _UNREACHED), default=0)
 
 
 def _numbered(store: Store, suffix: str) -> list[tuple[int, str]]:
     """The serials in the names of the kept versions, each with its name, in their order."""
     matches = ((name, _VERSION.fullmatch(name)) for name in store.list_history(suffix))
     return sorted((int(match[1]), name) for name, match in matches if match)
+
+
+def _usable(
+    store: Store, suffix: str, names: Iterable[str], place: Place, broken: list[str] | None = None
+) -> Iterator[Manifest]:
+    """Read the versions in the first of these files that can be used and are of this place; collects the ``broken``."""
+    for name in islice(names, _LOOKED_AT):
+        found = _tried(store, suffix, name, lambda name, _: None if broken is None else broken.append(name))
+        if found is not None and place_of(found) == place:
+            yield found
 
 
 def _run_in(name: str) -> str:
@@ -206,7 +232,7 @@ def last_version(store: Store, suffix: str) -> Manifest | None:
         ManifestError: there are versions, and none that can be used.
     """
     broken: list[ManifestError] = []
-    for _, name in reversed(_numbered(store, suffix)[-_TRIED:]):
+    for _, name in reversed(_numbered(store, suffix)[-_LOOKED_AT:]):
         found = _tried(store, suffix, name, lambda _, error: broken.append(error), _read_version)
         if found is not None and found.suffix == suffix:
             return found
@@ -224,11 +250,7 @@ def ends_of_runs(store: Store, manifest: Manifest) -> Iterator[Manifest]:
     for number, name in reversed(_numbered(store, manifest.suffix)):
         if number < manifest.serial:
             last.setdefault(_run_in(name), name)
-    for name in islice(last.values(), _TRIED):
-        read_own = partial(_read_own_version, place=place_of(manifest))
-        version = _tried(store, manifest.suffix, name, lambda *_: None, read_own)
-        if version is not None:
-            yield version
+    yield from islice(_usable(store, manifest.suffix, last.values(), place_of(manifest)), _TRIED)
 
 
 def unlocks(store: Store, suffix: str, broken: Broken | None = None) -> list[Unlock]:

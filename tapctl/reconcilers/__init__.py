@@ -8,7 +8,7 @@ import pkgutil
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -16,6 +16,10 @@ from tapctl.engine.model import Reconciler, Spec
 from tapctl.engine.observe import ObserveRequest
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import ManifestError
+
+_OTHERS: Final = (
+    "others of ours: what bears our names and tags, and neither record nor files hold; plan --destroy lists it"
+)
 
 
 @cache
@@ -35,9 +39,9 @@ def teardown_ranks() -> dict[str, int]:
 
 
 def never_compared(types: Iterable[str]) -> tuple[str, ...]:
-    """List what AWS tells of resources of these types, and a drift does not compare."""
+    """List what AWS tells of resources of these types, and of others that may be ours, and a drift does not compare."""
     known = registry()
-    return tuple(f"{type_}: {what}" for type_ in sorted({*types}) for what in known[type_].never_compared)
+    return (*(f"{type_}: {what}" for type_ in sorted({*types}) for what in known[type_].never_compared), _OTHERS)
 
 
 def reconciler_of(entry: Entry) -> Reconciler[Any, Any]:

@@ -10,8 +10,8 @@ AWS's facts are from the RDS API reference and the Aurora user guide ("Deleting 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
@@ -51,6 +51,7 @@ from tapctl.reconcilers.rds import (
     last_event,
     owned_names,
     put_off,
+    start_command,
     step_tags,
 )
 from tapctl.reconcilers.upgrade import check_upgrade
@@ -60,6 +61,8 @@ if TYPE_CHECKING:
 
     from tapctl.aws.client import Aws
 
+SNAPSHOT: Final = "db-cluster-snapshot"
+"""The type, in addresses, of a snapshot that a removal leaves: no type of the stack."""
 FINAL_SNAPSHOT_TAG: Final = "tapctl:final-snapshot"
 """The cluster's own tag, so that the answer is known without the files that once said it."""
 
@@ -294,6 +297,7 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         "rds",
         whole=("CreateDBCluster", "RestoreDBClusterFromSnapshot", "RestoreDBClusterToPointInTime", "DeleteDBCluster"),
         fields={
+            "status": ("StopDBCluster",),
             "engine_version": ("ModifyDBCluster:engineVersion",),
             "port": ("ModifyDBCluster:port",),
             "cluster_parameter_group": ("ModifyDBCluster:dBClusterParameterGroupName",),
@@ -422,7 +426,8 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         if cluster is None:
             return None
         if cluster.get("Status") == _STOPPED:
-            return observed_cluster(cluster, expected, remedy=how_to_start(aws, id))
+            stopped = observed_cluster(cluster, expected, remedy=how_to_start(aws, id))
+            return replace(stopped, failed_by_others=True, way_out=start_command(aws, id))
         if cluster.get("Status") == RECOVERABLE:
             return observed_cluster(cluster, expected, remedy=how_to_recover(aws, id))
         reason = last_event(aws, "db-cluster", id) if cluster.get("Status") in _TERMINAL else ""
@@ -582,7 +587,7 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
             if not own or snapshot.get("DbClusterResourceId") != own:
                 user = snapshot.get("MasterUsername", "unknown")
                 why = f"of another cluster of this name, whose master user is {user}: no final snapshot of this one"
-            yield address("db-cluster-snapshot", name), Retained("you delete it", why)
+            yield address(SNAPSHOT, name), Retained("you delete it", why)
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
@@ -1056,7 +1061,19 @@ def snapshots_left(aws: Aws, id: str, owner: Owner) -> Iterator[tuple[str, Retai
         if Owner.of(as_dict(snapshot.get("TagList", []))) != owner:
             user = snapshot.get("MasterUsername", "unknown")
             why = f"named like a final snapshot, without its tags; its master user is {user}: see whose it is"
-        yield address("db-cluster-snapshot", name), Retained("you delete it", why)
+        yield address(SNAPSHOT, name), Retained("you delete it", why)
+
+
+def snapshots_kept(aws: Aws, id: str, owner: Owner, known: Collection[str]) -> Mapping[str, Collection[str]]:
+    """Read who else may restore each final snapshot of a cluster that is gone: by name, the accounts.
+
+    A call for each. A snapshot counts that bears the owner's tags, or is among the ``known`` names.
+    """
+    return {
+        name: _restorers(aws, name)
+        for name, snapshot in _final_snapshots(aws, id).items()
+        if name in known or Owner.of(as_dict(snapshot.get("TagList", []))) == owner
+    }
 
 
 def _final_snapshots(aws: Aws, id: str) -> dict[str, DBClusterSnapshotTypeDef]:
@@ -1077,5 +1094,5 @@ def _manual_snapshots(aws: Aws) -> dict[str, DBClusterSnapshotTypeDef]:
     return {
         snapshot.get("DBClusterSnapshotIdentifier", ""): snapshot
         for page in pages
-        for snapshot in page["DBClusterSnapshots"]
+        for snapshot in page.get("DBClusterSnapshots", ())
     }

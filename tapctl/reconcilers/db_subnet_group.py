@@ -60,7 +60,7 @@ class DbSubnetGroup(DatabaseGroups[DbSubnetGroupSpec, DbSubnetGroupOutputs]):
         },
     )
     timing = Timing(create_s=3, delete_s=5, longest_s=600)
-    never_compared = ("routes of its subnets, and whether the networking stack still names them",)
+    never_compared = ("routes, ACLs, public addresses of its subnets; whether the networking stack still names them",)
     actions = (
         Right(Need.OBSERVE, ("rds:DescribeDBSubnetGroups", "rds:ListTagsForResource"), _GROUP),
         Right(Need.CREATE, ("rds:CreateDBSubnetGroup", "rds:AddTagsToResource"), _GROUP),

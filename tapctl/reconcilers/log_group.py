@@ -79,9 +79,14 @@ class LogGroupSpec(Spec):
 
 
 class LogGroupOutputs(Outputs):
-    """The group's ARN, without the ``:*`` that stands for its streams."""
+    """The group's ARN, without the ``:*`` that stands for its streams, and the time of its creation.
+
+    Another time is another group under the same name, and the events of the recorded one are gone.
+    """
 
     arn: str
+    created: str
+    """ISO 8601 in UTC, to the millisecond; empty where AWS tells none (``creationTime`` of DescribeLogGroups)."""
 
 
 class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
@@ -110,6 +115,7 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
         "retention_cut": "aws logs delete-account-policy --policy-type RETENTION_POLICY --policy-name {name}",
     }
     never_compared = (
+        "deleted streams",
         "metric filters, transformers, indexes",
         "policies of the account, its resource policy",
         "S3 exports, S3 tables, OpenSearch",
@@ -180,12 +186,14 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
             tags=live_tags,
         )
         owner = None if unreadable.actions else Owner.of(live_tags)
+        created = _created(group)
         return Observed(
             spec,
-            LogGroupOutputs(arn=arn),
+            LogGroupOutputs(arn=arn, created=created.isoformat(timespec="milliseconds") if created else ""),
             owner=owner,
             unreadable=unreadable.actions,
-            holds_data_since=_oldest_event(group),
+            # An event may be up to 14 days older than its group (PutLogEvents).
+            holds_data_since=created - _OLDEST_EVENT if created else None,
         )
 
     def observe_exposures(
@@ -257,16 +265,13 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
         return next((address(type_, match[1]) for match, type_ in writers if match), None)
 
 
-def _oldest_event(group: Mapping[str, Any]) -> datetime | None:
-    """Tell since when the group may hold events, which may be up to 14 days older than it is (PutLogEvents).
-
-    None where AWS tells no time, in milliseconds, that there can be.
-    """
+def _created(group: Mapping[str, Any]) -> datetime | None:
+    """The time at which the group was made; None where AWS tells none, in milliseconds, that there can be."""
     milliseconds = group.get("creationTime")
     if milliseconds is None:
         return None
     try:
-        return datetime.fromtimestamp(milliseconds / 1000, UTC) - _OLDEST_EVENT
+        return datetime.fromtimestamp(milliseconds / 1000, UTC)
     except (ValueError, OverflowError):
         return None
 

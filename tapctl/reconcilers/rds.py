@@ -72,8 +72,13 @@ RECOVERABLE: Final = "inaccessible-encryption-credentials-recoverable"
 
 
 def how_to_start(aws: Aws, cluster: str) -> str:
-    """Tell the command that starts a stopped cluster: until then, for a week, AWS does nothing with the cluster."""
-    return f"start it first: {aws.target.command(f'aws rds start-db-cluster --db-cluster-identifier {cluster}')}"
+    """Tell to start a stopped cluster, and how: until then, for a week, AWS does nothing with the cluster."""
+    return f"start it first: {start_command(aws, cluster)}"
+
+
+def start_command(aws: Aws, cluster: str) -> str:
+    """The command that starts a stopped cluster."""
+    return aws.target.command(f"aws rds start-db-cluster --db-cluster-identifier {cluster}")
 
 
 def how_to_delete(aws: Aws, instance: str) -> str:

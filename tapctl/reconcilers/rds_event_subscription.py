@@ -37,9 +37,10 @@ _TRANSIENT: Final = (
     ),
 )
 _AT_WORK: Final = ("creating", "modifying")
+_NO_TOPIC: Final = "topic-not-exist"
 _FAILURES: Final = {
     "no-permission": "RDS may not publish to the topic any more (no-permission)",
-    "topic-not-exist": "the topic was deleted after the subscription was made (topic-not-exist)",
+    _NO_TOPIC: "the topic was deleted after the subscription was made (topic-not-exist)",
 }
 _MODIFIED: Final = ("topic_arn", "categories", "enabled")
 
@@ -143,6 +144,7 @@ class RdsEventSubscription(Reconciler[RdsEventSubscriptionSpec, RdsEventSubscrip
             settled=status not in _AT_WORK,
             deleting=status == "deleting",
             failure=_FAILURES.get(status),
+            failed_by_others=status == _NO_TOPIC,
             status=status,
             owner=None if unreadable.actions else Owner.of(live_tags),
             unreadable=unreadable.actions,

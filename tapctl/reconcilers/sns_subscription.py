@@ -63,9 +63,16 @@ class SnsSubscriptionSpec(Spec):
 
 
 class SnsSubscriptionOutputs(Outputs):
-    """The ARN of the topic: a topic made anew has other subscriptions."""
+    """The ARN of the topic, since a topic made anew has other subscriptions, and the subscription's own.
+
+    SNS shows that one from the confirmation on, which nobody takes back: another one, or none, is another subscription.
+    """
+
+    told_later = frozenset({"confirmed"})
 
     topic_arn: str
+    confirmed: str
+    """The subscription's ARN; empty until its receiver has confirmed it."""
 
 
 class SnsSubscription(Reconciler[SnsSubscriptionSpec, SnsSubscriptionOutputs]):
@@ -80,7 +87,6 @@ class SnsSubscription(Reconciler[SnsSubscriptionSpec, SnsSubscriptionOutputs]):
     deleted_with_parent = True
     retainable = True
     impacts: ClassVar[Mapping[str, Impact]] = {"topic_arn": Impact.REPLACE}
-    gone_by_itself = "SNS drops by itself, without an event, what its receiver has not confirmed for 48 hours"
     trail = Trail(
         "sns",
         whole=("Subscribe", "ConfirmSubscription", "Unsubscribe"),
@@ -128,7 +134,7 @@ class SnsSubscription(Reconciler[SnsSubscriptionSpec, SnsSubscriptionOutputs]):
             raise
         return Observed(
             SnsSubscriptionSpec(topic_arn=topic_arn, protocol=protocol, endpoint=endpoint, **attributes),
-            SnsSubscriptionOutputs(topic_arn=topic_arn),
+            SnsSubscriptionOutputs(topic_arn=topic_arn, confirmed="" if pending else arn),
             owner=Owner.of(topic_tags),
             status="pending confirmation" if pending else "confirmed",
             pending={"endpoint": Pending(_UNCONFIRMED, "SNS sends it nothing before")} if pending else {},
@@ -182,6 +188,11 @@ class SnsSubscription(Reconciler[SnsSubscriptionSpec, SnsSubscriptionOutputs]):
             if not error.matches(*_MISSING):
                 raise classify(error, _TRANSIENT) from error
         return None
+
+    def gone_by_itself(self, recorded: Mapping[str, str]) -> str:
+        """Tell that SNS may have dropped the subscription, where it was not confirmed when it was recorded."""
+        dropped = "SNS drops by itself, without an event, what its receiver has not confirmed for 48 hours"
+        return "" if recorded.get("confirmed") else dropped
 
     def list_owned(self, aws: Aws, owner: Owner) -> Iterable[str]:
         """Nothing: the topic is found by its own tags, and takes its subscriptions with it."""

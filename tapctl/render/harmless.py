@@ -42,7 +42,12 @@ def harmless_change(change: Change) -> Change:
             for field in change.fields
         ),
         left=tuple(
-            replace(part, have=harmless(part.path, part.have), lacks=harmless(part.path, part.lacks))
+            replace(
+                part,
+                have=harmless(part.path, part.have),
+                lacks=harmless(part.path, part.lacks),
+                newly=harmless(part.path, part.newly),
+            )
             for part in change.left
         ),
     )

@@ -14,7 +14,7 @@ from tapctl.engine import refs
 from tapctl.engine.drift import Finding, Report, finding_id
 from tapctl.engine.estimate import Estimate
 from tapctl.engine.events import Detached, Event, Failed, Finished, Progress, Result, Skipped
-from tapctl.engine.plan import Action, Change, Plan
+from tapctl.engine.plan import Action, Change, LeftField, Plan
 from tapctl.errors import AwsError, ConfigError, ExitCode, Status, TapctlError
 from tapctl.render.frame import error_lines
 from tapctl.render.harmless import harmless_change, harmless_finding
@@ -95,11 +95,16 @@ def change_record(change: Change, names: Mapping[str, str] = MappingProxyType({}
             for part in change.left
             if not (part.allow_ends or part.waived)
         ],
-        "waived": [{"path": part.path, "have": refs.to_json(part.have)} for part in change.left if part.waived],
+        "waived": [_waived_record(part) for part in change.left if part.waived],
         "spared": {part.path: refs.to_json(part.have) for part in change.left if part.allow_ends},
         "note": change.note,
         "blocked": {"code": blocked.code, "message": blocked.cause, "hint": blocked.hint} if blocked else None,
     }
+
+
+def _waived_record(part: LeftField) -> Record:
+    newly = {} if part.newly is None else {"newly_wanted": refs.to_json(part.newly)}
+    return {"path": part.path, "have": refs.to_json(part.have), **newly}
 
 
 def progress_record(event: Progress) -> Record:

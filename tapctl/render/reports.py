@@ -226,7 +226,7 @@ def _left_text(part: LeftField) -> str:
 
 def _why_left(part: LeftField) -> str:
     if part.waived:
-        return WAIVED
+        return WAIVED if part.newly is None else f"{WAIVED}; the files want {format_value(part.newly)} by now"
     return SPARED if part.allow_ends else LEFT
 
 

@@ -106,7 +106,7 @@ PROTECTION: Final = Kind(
     " away, or the resource itself is gone.",
     frozenset(
         {
-            *("*.deletion_protection", "*.*", "*.put_off", "secret-rotation.deleted_on"),
+            *("*.deletion_protection", "*.*", "*.put_off", "secret-rotation.deleted_on", "*.status"),
             *("db-cluster.backup_retention_days", "db-cluster.backup_window"),
             *("db-cluster.copy_tags_to_snapshot", "cloudwatch-alarm.alarm_actions", "cloudwatch-alarm.threshold"),
             *("cloudwatch-alarm.actions_enabled", "cloudwatch-alarm.muted_by", "rds-event-subscription.enabled"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -22,7 +22,7 @@ from tapctl.engine.ownership import Claimant
 from tapctl.errors import ConfigError, ExitCode, ManifestError, Status, StoreFailed, TapctlError, WrongTarget
 from tapctl.manifest import open_store
 from tapctl.manifest.durations import read_durations, write_durations
-from tapctl.manifest.history import history_folder, last_serial, last_version, place_of
+from tapctl.manifest.history import highest_serial, history_folder, last_version, place_of
 from tapctl.manifest.journal import Journal
 from tapctl.manifest.lock import Lease, LockHolder, ci_commit, ci_run
 from tapctl.manifest.manifest import AwsKind, Manifest, empty
@@ -166,10 +166,13 @@ class Session:
     def journal(self, manifest: Manifest, version: str | None) -> Journal:
         """The journal of this session, on top of the record as it was read.
 
-        Where the record was lost, or an old one put back, its serials go on from those of its history.
+        Where the record was lost, or an old one put back, it goes on from its history: no serial comes again.
         """
-        serial = last_serial(self.store, manifest, version)
-        journal = Journal(self.store, manifest.model_copy(update={"serial": serial}), version)
+        with suppress(TapctlError):  # a history that cannot be read has nothing to go on from
+            highest = highest_serial(self.store, self.suffix)
+            lost = version is None and highest > 0  # it had the serial after that
+            manifest = manifest.model_copy(update={"serial": max(manifest.serial, highest + lost)})
+        journal = Journal(self.store, manifest, version)
         journal.update(
             config_hash=self.target.config_hash, run=self.id, written_by=self.target.identity, aws=self.aws_kind
         )

@@ -16,12 +16,14 @@ from tapctl.config import Config
 from tapctl.engine import refs
 from tapctl.engine.diff import Difference, details
 from tapctl.engine.model import Observed, address
-from tapctl.engine.observe import Observations, observed_outputs
+from tapctl.engine.observe import Observations
 from tapctl.engine.record import Entry, Phase, recorded_value
 from tapctl.engine.resources import AnyResource, Stack
 from tapctl.names import Names
+from tapctl.reconcilers import reconciler_of
 from tapctl.reconcilers.db_parameter_groups import DbParameterGroup
 from tapctl.reconcilers.lambda_function import SENDS_CODE, LambdaFunction
+from tapctl.reconcilers.sns_subscription import SnsSubscription, SnsSubscriptionSpec
 from tapctl.stack.definition import recorded_stack
 from tapctl.stack.network import NetworkContract
 from tapctl.stack.other_files import may_be_of_other_files
@@ -70,16 +72,22 @@ def unproven(
     """List address and path of what opens or guards, and is not recorded as the files want it with these outputs.
 
     What is made of another resource's outputs is held against AWS's, for who writes one of the two into the record may
-    write both; where AWS does not tell them, it counts as different. ``guards``: True for a type's path that guards.
+    write both; where AWS does not tell them, it counts as different. So does what no files like these want at all.
+    ``guards``: True for a type's path that guards.
     """
-    stack = _stack(config, names, entries)
-    for entry, part in _unlike(stack, entries, _all, observed, strictly=True):
-        if part is None:
-            continue
-        name = part.path.partition(".")[0]
-        made = refs.needs(getattr(stack[entry.address].spec, name))
-        if made or may_be_door(entry.type, name) or guards(entry.type, part.path):
-            yield entry.address, part.path
+    held = {place: entry for place, entry in entries.items() if entry.phase is not Phase.KEPT}
+    for likely in (config, *recorded_configs(config, entries)):
+        stack = _stack(likely, names, entries)
+        here = {place: held.pop(place) for place in held.keys() & {one.address for one in stack}}
+        for entry, part in _unlike(stack, here, _all, observed, strictly=True):
+            assert part is not None, "the stack has it"
+            name = part.path.partition(".")[0]
+            made = refs.needs(getattr(stack[entry.address].spec, name))
+            if made or may_be_door(entry.type, name) or guards(entry.type, part.path):
+                yield entry.address, part.path
+    for place, entry in held.items():
+        names_of = reconciler_of(entry).spec.model_fields
+        yield from ((place, name) for name in names_of if may_be_door(entry.type, name) or guards(entry.type, name))
 
 
 def forged_whatever_the_files(
@@ -87,6 +95,7 @@ def forged_whatever_the_files(
     names: Names,
     entries: Mapping[str, Entry],
     network: NetworkContract | None,
+    outputs: Iterable[refs.KnownOutputs],
     *,
     cut_off: Observations | None = None,
 ) -> Iterator[tuple[Entry, Difference]]:
@@ -94,12 +103,10 @@ def forged_whatever_the_files(
 
     So is a rule or a statement, of ours or not, that no team can have added and no key have changed.
 
-    ``cut_off``: AWS's answers, where a run did not finish. What is made may be made for the outputs of either then, and
-    of a resource that is half made what AWS has is listed in the place of what is recorded.
+    ``outputs``: for some of these each resource is made. ``cut_off``: AWS's answers, where a run did not finish; of a
+    resource that is half made what AWS has is listed in the place of what is recorded.
     """
-    recorded = {place: entry.outputs for place, entry in entries.items() if entry.outputs}
-    live = observed_outputs(cut_off or {})
-    known = [{**live, **recorded}, {**recorded, **live}] if cut_off else [recorded]
+    known = [*outputs]
     compared = {place: entry for place, entry in entries.items() if entry.phase is Phase.MADE}
     compared.update(_half_made(entries, cut_off or {}))
     for likely in recorded_configs(config, entries):
@@ -119,6 +126,16 @@ def forged_whatever_the_files(
                 may_differ = by_more or _may_be_decided(provenance, entry, part, whole=not cut_off)
             if not may_differ:
                 yield entry, part
+    yield from _unlike_any_subscription(one for one in compared.values() if one.type == SnsSubscription.type)
+
+
+def _unlike_any_subscription(entries: Iterable[Entry]) -> Iterator[tuple[Entry, Difference]]:
+    """List what of these subscriptions is set otherwise than of every subscriber that files may name."""
+    for entry in entries:
+        for name, field in SnsSubscriptionSpec.model_fields.items():
+            have = entry.spec.get(name, field.default)
+            if not field.is_required() and have != field.default:
+                yield entry, Difference(name, have, field.default)
 
 
 def _half_made(entries: Mapping[str, Entry], observed: Observations) -> Iterator[tuple[str, Entry]]:

@@ -21,7 +21,7 @@ from tapctl.stack.never_wanted import may_be_added
 
 _ALARM: Final = "NAME"
 """Stands for the name of an alarm that a team adds."""
-_DATABASE_USER: Final = re.compile(r"(arn:[^:]+:rds-db:[^:]+:[^:]+:dbuser:[^:/]+)/\w+_app", re.ASCII)
+_DATABASE_USER: Final = re.compile(r"(arn:[^:]+:rds-db:[^:]+:[^:]+:dbuser:.+)/\w+_app", re.ASCII)
 
 
 def may_be_of_other_files(names: Names, type_: str, id: str, item: Any, opposite: Iterable[Any]) -> bool:

@@ -40,6 +40,15 @@ _WAYS_IN: Final = frozenset(
     }
 )
 """Fields by whose plain values others get in, other code runs, or data leaves."""
+_TRUSTED: Final = frozenset(
+    {
+        ("iam-role", "permissions_boundary"),
+        *(("*", name) for name in ("kms_key_arn", "topic_arn", "log_group", "parameter_group")),
+        *(("db-cluster", name) for name in ("cluster_parameter_group", "performance_insights_kms_key_arn")),
+        *(("sns-subscription", name) for name in ("filter_policy", "raw_delivery", "delivery_policy")),
+    }
+)
+"""Fields that name what is trusted: a limit, a key, a receiver, where logs go. ``*``: of any type."""
 _SEVERAL: Final = (frozenset, tuple)
 """The types of values that are several items."""
 _EVERYBODY: Final = (" by all", "(NONE)")
@@ -125,12 +134,15 @@ def fits(pattern: str, path: str, kind: Any) -> bool:
 
 
 def names_one_value(type_: str, field: str) -> bool:
-    """True if a waiver of a finding in this field has to name its value: of a door, or one item of several.
+    """True if a waiver of a finding in this field is to name its value: of a door, what is trusted, an item of several.
 
     Otherwise whatever comes into the field later would be waived with what is meant.
     """
-    return may_be_door(type_, field) or any(
-        get_origin(kind) in _SEVERAL for kind in _kinds(registry()[type_].spec.model_fields[field].annotation)
+    trusted = not _TRUSTED.isdisjoint({(type_, field), ("*", field)})
+    return (
+        trusted
+        or may_be_door(type_, field)
+        or any(get_origin(kind) in _SEVERAL for kind in _kinds(registry()[type_].spec.model_fields[field].annotation))
     )
 
 

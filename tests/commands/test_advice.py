@@ -413,6 +413,7 @@ def test_a_revert_is_offered_of_a_way_to_the_world_that_the_files_want(run: Sess
     assert undo(run, entries, found(FUNCTION, "timeout_s", 60)) == f"tapctl revert --env dev {FUNCTION}.timeout_s"
 
 
+ROLE = "iam-role/lambda-role-dev"
 KEY, TLS = "kms-key/alias/db-key-dev", "db-cluster-parameter-group/db-cluster-params-pg16-dev"
 WINDOW, SNAPSHOT = "tags.tapctl:deletion-window-days", "tags.tapctl:final-snapshot"
 
@@ -429,6 +430,8 @@ WINDOW, SNAPSHOT = "tags.tapctl:deletion-window-days", "tags.tapctl:final-snapsh
         (TLS, "parameters.log_statement", "all", "ddl"),
         (TLS, "parameters.rds.force_ssl", "0", "1"),
         ("rds-event-subscription/db-cluster-events-dev", "enabled", False, True),
+        (ROLE, "permissions_boundary", "arn:aws:iam::aws:policy/AdministratorAccess", ""),
+        (ROLE, "tags.access", "admin", None),
     ],
 )
 def test_a_record_alone_takes_no_safeguard_and_no_owner_away(
@@ -455,7 +458,6 @@ def test_a_record_alone_takes_no_safeguard_and_no_owner_away(
         (LOGS, "retention_days", 0, 1),
         (FUNCTION, "timeout_s", 31, 60),
         ("cloudwatch-alarm/db-cpu-0-dev", "threshold", 75.0, 99.0),
-        (FUNCTION, "tags.CostCenter", "another", "x"),
     ],
 )
 def test_what_guards_more_or_is_a_setting_goes_back_whatever_the_files_want_by_now(

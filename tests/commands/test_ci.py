@@ -159,11 +159,28 @@ with_jq = pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not insta
 
 @with_jq
 def test_the_night_looks_at_every_environment_that_has_a_record_or_a_file(repository: Path) -> None:
-    rows = [{"type": "status", "suffix": suffix, "env": env} for suffix, env in (("old", "old"), ("pr-1", "dev"))]
+    rows = [
+        {"type": "status", "suffix": suffix, "env": env, "problems": problems, "health": "; ".join(problems)}
+        for suffix, env, problems in (("old", "old", ["x"]), ("pr-1", "dev", []), ("pr-2", "dev", ["DRIFT: 1 drifted"]))
+    ]
     verdict = {"type": "verdict", "counts": {"deployed": 2}}
     done = _night(repository, "github", "".join(f"{json.dumps(one)}\n" for one in (*rows, verdict)), 7)
     assert done.returncode == 0, done.stderr
-    assert Path("output").read_text() == 'list=["dev","old","prod","staging"]\n'
+    list_, copies = Path("output").read_text().splitlines()
+    assert list_ == 'list=["dev","old","prod","staging"]'
+    assert copies == 'copies=["pr-2: DRIFT: 1 drifted"]'
+
+
+@with_jq
+def test_a_copy_that_is_not_well_makes_the_night_red(workflows: Path) -> None:
+    job = yaml.safe_load((workflows / "tapctl-drift.yml").read_text())["jobs"]["copies"]
+    assert job["if"] == "needs.environments.outputs.copies != '[]'"
+    (step,) = job["steps"]
+    shell = shutil.which("sh")
+    assert shell
+    values = {"PATH": os.environ["PATH"], "COPIES": json.dumps(["pr-2: DRIFT\n::warning::x", "pr-3: y"])}
+    done = subprocess.run([shell, "-e", "-c", step["run"]], env=values, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "::error::pr-2: DRIFT ::warning::x\n::error::pr-3: y\n")
 
 
 @with_jq

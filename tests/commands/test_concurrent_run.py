@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,8 +13,11 @@ from tapctl.aws.client import Aws, Connection, Identity
 from tapctl.commands.concurrent_run import NOTHING, Meanwhile, Stored, look_between_readings, with_run
 from tapctl.config import load
 from tapctl.engine.drift import Finding, FindingState, Reason
+from tapctl.engine.model import Observed
+from tapctl.engine.record import Entry, Phase
 from tapctl.manifest import open_store
 from tapctl.manifest.manifest import Manifest
+from tapctl.reconcilers.log_group import LogGroup
 from tapctl.render import choose_screen
 from tapctl.render.screen import Target
 from tapctl.session.invocation import Invocation
@@ -22,6 +26,13 @@ from tests.manifest.examples import SAM, entry, manifest
 from tests.support.config_folder import ENVIRONMENTS
 
 KEY = "kms-key/alias/db-key-dev"
+LOGS = {
+    "retention_days": 30,
+    "kms_key_arn": "",
+    "log_class": "STANDARD",
+    "deletion_protection": False,
+    "tags": {},
+}
 
 
 def of(serial: int) -> Manifest:
@@ -60,7 +71,7 @@ def looked(session: Session, differs: Callable[[int], bool], *, writes: int) -> 
         (0, lambda _: True, [1], Meanwhile()),
         (1, lambda serial: serial == 1, [1, 2], NOTHING),
         (1, lambda _: True, [1, 2], Meanwhile()),  # a difference in a record that stands
-        (2, lambda _: True, [1, 2], Meanwhile(written=frozenset({KEY}))),
+        (2, lambda _: True, [1, 2], Meanwhile(written=frozenset({KEY}), made={KEY: entry(rotation=3)})),
     ],
 )
 def test_a_record_that_moved_during_a_look_that_found_something_is_looked_at_once_more(
@@ -88,7 +99,44 @@ def test_what_was_written_meanwhile_is_pending_and_all_else_is_what_it_is() -> N
         finding("db-cluster/c", Reason.NOT_OURS, "db-instance/theirs"),
         finding("log-group/l", Reason.CHANGED),
     ]
-    told = [one.reason for one in with_run(findings, {KEY, "db-instance/c-0"})]
+    told = [one.reason for one in with_run(findings, Meanwhile(written=frozenset({KEY, "db-instance/c-0"})), {})]
     under_way, not_ours = Reason.UNDER_WAY, Reason.NOT_OURS
     assert told == [under_way, Reason.DENIED, Reason.UNCONFIRMED, under_way, not_ours, Reason.CHANGED]
     assert finding(KEY, under_way).state is FindingState.PENDING
+
+
+def test_what_a_run_has_made_meanwhile_explains_what_is_as_it_has_recorded_it_and_no_more() -> None:
+    retention = LogGroup.spec.model_validate({**LOGS, "retention_days": 90, "tags": {"Owner": "dana"}})
+    place = "log-group/l"
+    since = Entry(type="log-group", id="l", phase=Phase.MADE, spec={**LOGS, "retention_days": 90}, outputs={})
+    found = [
+        Finding(place, "log-group", "retention_days", Reason.CHANGED, 30, 90),
+        Finding(place, "log-group", "tags.Owner", Reason.CHANGED, None, "dana"),
+        Finding(place, "log-group", "retention_days", Reason.NEVER_WANTED, 30, 90),
+    ]
+    meanwhile = Meanwhile(written=frozenset({place}), made={place: since})
+    told = [one.reason for one in with_run(found, meanwhile, {place: Observed(retention, None)})]
+    assert told == [Reason.UNDER_WAY, Reason.CHANGED, Reason.NEVER_WANTED]
+
+
+@pytest.mark.parametrize(
+    ("change", "written"),
+    [({"kept_why": "x"}, False), ({"phase": Phase.MAKING}, True), ({"spec": {"rotation": 9}}, True), (None, True)],
+)
+def test_who_writes_what_no_run_writes_has_begun_nothing(
+    session: Session, change: dict[str, Any] | None, written: bool
+) -> None:
+    """A run has an intent on record, and what it has made after that."""
+    records = [of(1), of(1), of(2).model_copy(update={"entries": {}})]
+    if change is not None:
+        records[2] = of(1).model_copy(update={"entries": {KEY: entry(rotation=1).model_copy(update=change)}})
+    serials = iter((2, 3))
+
+    def look(_: Stored) -> int:
+        serial = next(serials)
+        record = records[serial - 1].model_copy(update={"serial": serial})
+        session.store.write(record, session.load_manifest()[1])
+        return serial
+
+    *_, told = look_between_readings(session, session.load_manifest(), look, lambda _: True)
+    assert told.written == (frozenset({KEY}) if written else frozenset())

@@ -295,6 +295,45 @@ def row(**more: Any) -> dict[str, Any]:
     return {**waiver, "until": today() + timedelta(days=9), **more}
 
 
+@pytest.mark.parametrize(
+    ("address", "field", "named"),
+    [
+        ("iam-role/lambda-role-dev", "permissions_boundary", True),
+        ("rds-event-subscription/db-cluster-events-dev", "topic_arn", True),
+        (LOGS, "kms_key_arn", True),
+        (LOGS, "retention_days", False),
+    ],
+)
+def test_a_waiver_of_what_is_trusted_is_of_that_one_alone(address: str, field: str, *, named: bool) -> None:
+    (table,) = tables_of([found(address, field, "arn:aws:iam::123456789012:policy/payments-boundary")])
+    assert ("live" in table) is named
+    if named:
+        with pytest.raises(Refused, match="it would cover any other later"):
+            list(tables_of([found(address, field, "")]))
+
+
+def test_nothing_is_put_back_that_the_record_alone_calls_ours_or_no_files_want(session: Session) -> None:
+    entries = recorded(session.config, session.names)
+    subscription = Entry(
+        type="sns-subscription",
+        id="alarms-dev/arn:aws:sqs:us-east-2:123456789012:secops-pager",
+        phase=Phase.MADE,
+        spec={"topic_arn": "arn", "protocol": "sqs", "endpoint": "arn:aws:sqs:us-east-2:123456789012:secops-pager"},
+        outputs={"topic_arn": "arn"},
+    )
+    alarm = entries["cloudwatch-alarm/db-cpu-0-dev"].model_copy(update={"id": "queue-depth-dev"})
+    findings = [
+        found(subscription.address, "filter_policy", ""),
+        found(alarm.address, "actions_enabled", True),
+        found(alarm.address, "description", "x"),
+    ]
+    more = {one.address: one for one in (subscription, alarm)}
+    part = revertible(session, {**entries, **more}, findings, {})
+    assert [*part.left] == [f"{subscription.address}.filter_policy", f"{alarm.address}.actions_enabled"]
+    assert "nothing but the record says" in part.left[f"{subscription.address}.filter_policy"]
+    assert part.fields[alarm.address] == {"description"}
+
+
 def test_the_same_waiver_again_is_prolonged_and_comments_are_kept(session: Session) -> None:
     path = path_of(session.invocation.config)
     path.write_text(with_waivers(path, [row()], ("dev",)) + "# the end\n")

@@ -107,6 +107,15 @@ def test_what_aws_gave_up_on_is_drift_with_its_reason() -> None:
     assert one.note == "AWS gave it up: no key"
 
 
+def test_what_somebody_has_put_out_of_order_is_no_work_of_aws() -> None:
+    (one,) = found(seen(failure="stopped", status="stopped", failed_by_others=True))
+    assert (one.field, one.state, one.note) == (
+        "status",
+        FindingState.DRIFT,
+        "somebody has put it out of order: stopped",
+    )
+
+
 def test_what_is_accepted_and_not_in_force_is_pending() -> None:
     (one,) = found(seen(pending={"mode": Pending("reboot", "shared_preload_libraries")}))
     assert (one.field, one.state, one.live, one.note) == (

@@ -174,6 +174,22 @@ def test_a_plan_leaves_what_is_waived_and_says_so() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("before", "newly"),
+    [(ThingSpec(), {}), (ThingSpec(size="tiny"), {"size": "small"}), (None, {})],
+)
+def test_a_plan_says_what_a_waiver_keeps_back_of_the_files_own_changes(
+    before: ThingSpec | None, newly: dict[str, str]
+) -> None:
+    stack, entries = Stack(), {} if before is None else {"plain/a": recorded(before)}
+    stack.add(Plain(), "a", ThingSpec(items=frozenset("p")))
+    live = seen(ThingSpec(size="large", items=frozenset("pq")))
+    spares = spares_of([waiver("size"), waiver("items")])
+    (change,) = make_plan(stack, entries, {"plain/a": live}, CLAIMANT, KINDS, spares=spares).changes
+    assert {part.path for part in change.left} == {"size", "items"}
+    assert {part.path: part.newly for part in change.left if part.newly is not None} == newly
+
+
 def test_a_convergence_leaves_what_is_waived_and_records_what_is_wanted() -> None:
     world = World()
     world.put(Plain(), "a", ThingSpec(size="large", mode="wild"))

@@ -13,7 +13,7 @@ from tapctl.manifest.history import (
     diff_run,
     diff_versions,
     ends_of_runs,
-    last_serial,
+    highest_serial,
     last_version,
     later_version,
     unlocks,
@@ -163,7 +163,8 @@ def test_a_version_of_another_suffix_cannot_be_used(tmp_path: Path) -> None:
     (tmp_path / "history" / "dev" / "00000097-x.json").write_text(dump(manifest(serial=97, suffix="prod")))
     with pytest.raises(ManifestError, match="is of suffix prod, not of dev"):
         version(store, "dev", 97)
-    assert later_version(store, "dev", manifest(serial=2)) is None
+    with pytest.raises(ManifestError, match="newest files in the history of dev cannot be used"):
+        later_version(store, "dev", manifest(serial=2))
 
 
 def test_of_two_versions_with_one_serial_the_later_one_is_read(any_store: Store) -> None:
@@ -212,7 +213,8 @@ def test_what_is_broken_hides_no_other_version(tmp_path: Path) -> None:
     assert version(store, "dev", 3) == written[2]
     later = later_version(store, "dev", written[0])
     assert later == written[2], "the newest of those that were replaced"
-    assert later_version(store, "dev", written[3]) is None
+    with pytest.raises(ManifestError, match="newest files in the history of dev cannot be used"):
+        later_version(store, "dev", written[3])
     with pytest.raises(ManifestError, match=r"00000900-x\.json"):
         version(store, "dev", 900)
 
@@ -370,22 +372,43 @@ def test_a_record_whose_own_version_was_archived_is_not_old(any_store: Store) ->
     assert later_version(any_store, "dev", second) is None
 
 
-def test_serials_go_on_from_the_highest_of_the_history(any_store: Store) -> None:
-    assert last_serial(any_store, manifest(serial=3), "v") == 3
-    assert last_serial(any_store, manifest(serial=0), None) == 0
-    write(any_store, *(manifest(serial=each) for each in (8, 9, 10, 2)))
-    stored = versioned(any_store)
-    assert last_serial(any_store, manifest(serial=2), stored) == 10, "an old one was put back"
-    assert last_serial(any_store, manifest(serial=12), stored) == 12
-    assert last_serial(any_store, manifest(serial=0), None) == 11, "the one that is gone had the next"
+def litter(folder: Path, count: int, content: str = "{}") -> None:
+    """Put files that tapctl never writes beside the newest versions."""
+    for number in range(count):
+        (folder / "history" / "dev" / f"{90000000 + number}-junk{number}.json").write_text(content)
 
 
-def test_a_name_that_no_run_has_given_moves_no_serial(tmp_path: Path) -> None:
+def test_files_that_cannot_be_used_hide_no_version(tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
-    write(store, manifest(serial=1), manifest(serial=2))
-    for name in ("9223372036854775807-x.json", "00000099x.json", "notes.json"):
-        (tmp_path / "history" / "dev" / name).touch()
-    assert last_serial(store, manifest(serial=0), None) == 2
+    old, *written = (
+        manifest(serial=each, run=f"run-{each}").model_copy(update={"written_at": AT}) for each in range(1, 5)
+    )
+    write(store, old, *written, old)
+    litter(tmp_path, 9)
+    assert later_version(store, "dev", old) == written[-1]
+    assert last_version(store, "dev") == written[-1]
+    of_junk = manifest(serial=99999999)
+    assert [*ends_of_runs(store, of_junk)] == [*reversed(written), old]
+
+
+@pytest.mark.parametrize("content", ["{}", dump(manifest(serial=90000000)).replace("us-east-2", "us-west-1")])
+def test_where_only_files_that_cannot_be_used_are_the_newest_nobody_can_tell(tmp_path: Path, content: str) -> None:
+    store, own = LocalStore(tmp_path), manifest(serial=2).model_copy(update={"written_at": AT})
+    write(store, manifest(serial=1).model_copy(update={"written_at": AT}), own)
+    litter(tmp_path, 65, content)
+    with pytest.raises(ManifestError, match="newest files in the history of dev cannot be used") as caught:
+        later_version(store, "dev", own)
+    assert "junk" in str(caught.value.evidence)
+    # One that is known to be later is told all the same.
+    assert later_version(store, "dev", own.model_copy(update={"written_at": ""})) is not None
+
+
+def test_a_history_of_files_that_cannot_be_used_alone_tells_nothing(tmp_path: Path) -> None:
+    store, own = LocalStore(tmp_path), manifest(serial=2).model_copy(update={"written_at": AT})
+    write(store, manifest(serial=1), own)
+    (tmp_path / "history" / "dev" / "00000001-run-1.json").write_text("{}")
+    with pytest.raises(ManifestError, match="cannot be used"):
+        later_version(store, "dev", own)
 
 
 def test_what_each_run_has_left_is_read_newest_first(any_store: Store) -> None:
@@ -395,3 +418,11 @@ def test_what_each_run_has_left_is_read_newest_first(any_store: Store) -> None:
     write(any_store, *written)
     assert [(one.run, one.serial) for one in ends_of_runs(any_store, written[-1])] == [("c", 5), ("a", 2)]
     assert [one.serial for one in ends_of_runs(any_store, written[1])] == [1]
+
+
+def test_the_highest_serial_of_the_history_is_no_number_that_somebody_has_made_up(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    assert highest_serial(store, "dev") == 0
+    write(store, *(manifest(serial=serial) for serial in range(1, 12)))
+    (tmp_path / "history" / "dev" / f"{2**63}-x.json").write_text("")
+    assert highest_serial(store, "dev") == 10

@@ -48,7 +48,9 @@ def look(aws: Any, expected: LogGroupSpec | None = WANT) -> Any:
 def test_it_may_hold_events_from_two_weeks_before_it_was_made_on(created: dict[str, int], since: int | None) -> None:
     aws = scripted({"describe_log_groups": group(**created), "list_tags_for_resource": {"tags": {}}})
     first = None if since is None else datetime.fromtimestamp(since, UTC) - timedelta(days=14)
-    assert look(aws).holds_data_since == first
+    seen = look(aws)
+    assert seen.holds_data_since == first
+    assert seen.outputs.created == ("" if since is None else "2031-05-19T23:33:20.000+00:00")
 
 
 def test_it_is_made_with_key_and_tags_and_its_retention_is_a_second_step(aws: Aws) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from tapctl.config import Config, any_config
+from tapctl.engine.diff import Difference
 from tapctl.engine.model import Observed
-from tapctl.engine.observe import Observations
+from tapctl.engine.observe import Observations, observed_outputs
 from tapctl.engine.record import Entry, Phase
 from tapctl.names import Names
 from tapctl.reconcilers import reconciler_of
@@ -35,6 +36,15 @@ def folder(tmp_path: Path) -> Folder:
 def dev(folder: Folder) -> tuple[Config, Names, dict[str, Entry]]:
     config, names = folder.load()["dev"], Names("dev", "123456789012", "us-east-2")
     return config, names, recorded(config, names)
+
+
+def whatever_the_files(
+    config: Config, names: Names, entries: dict[str, Entry], cut_off: Observations | None = None
+) -> list[tuple[Entry, Difference]]:
+    """What no files can want, made for the recorded outputs, or where a run was cut off for AWS's."""
+    outputs = [{place: entry.outputs for place, entry in entries.items() if entry.outputs}]
+    outputs += [{**outputs[0], **observed_outputs(cut_off)}] if cut_off else []
+    return list(forged_whatever_the_files(config, names, entries, NETWORK, outputs, cut_off=cut_off))
 
 
 def told(
@@ -96,6 +106,7 @@ def other_files(tmp_path: Path) -> dict[str, Config]:
         Folder(tmp_path / "hardened")
         .put("dev", "protected", True)
         .put("dev", "database.instance_count", 2)
+        .put("common", "database.name", "orders")
         .load()["dev"]
     )
     nobodys = any_config("dev", "123456789012", "us-east-2")
@@ -112,7 +123,7 @@ def test_a_record_of_other_files_is_not_forged(tmp_path: Path) -> None:
     files = other_files(tmp_path)
     for now, config in files.items():
         for before, other in files.items():
-            found = forged_whatever_the_files(config, names, recorded(other, names), NETWORK)
+            found = whatever_the_files(config, names, recorded(other, names))
             assert [(entry.address, part.path) for entry, part in found] == [], (before, now)
 
 
@@ -130,7 +141,7 @@ def test_no_files_want_another_endpoint_or_no_trace(folder: Folder) -> None:
     endpoint, tracing = ("payment-processor-dev", "environment.DB_ENDPOINT"), ("payment-processor-dev", "tracing")
 
     def told_of(cut_off: Observations | None = None) -> set[tuple[str, str]]:
-        found = forged_whatever_the_files(config, names, entries, NETWORK, cut_off=cut_off)
+        found = whatever_the_files(config, names, entries, cut_off=cut_off)
         return {(entry.id, part.path) for entry, part in found}
 
     told = {endpoint, tracing, tls, (action, "alarm_actions"), *groups}
@@ -174,7 +185,7 @@ def test_what_aws_has_of_a_half_made_function_is_held_against_all_files(
     entries[FUNCTION] = entries[FUNCTION].model_copy(update={**half_made, "confirmed": confirmed})
 
     def told_of(cut_off: Observations) -> set[str]:
-        found = forged_whatever_the_files(config, names, entries, NETWORK, cut_off=cut_off)
+        found = whatever_the_files(config, names, entries, cut_off=cut_off)
         return {part.path for entry, part in found if entry is entries[FUNCTION]}
 
     assert told_of(as_in_aws(entries)) == set()
@@ -193,7 +204,7 @@ def test_what_only_other_files_want_has_in_it_what_all_files_want(folder: Folder
         entries[place] = newer[place]
 
     def told_of(**evil: Any) -> set[tuple[str, str]]:
-        found = forged_whatever_the_files(config, names, entries, NETWORK, **evil)
+        found = whatever_the_files(config, names, entries, **evil)
         return {(entry.address, part.path) for entry, part in found}
 
     assert told_of() == {(instance, "parameter_group")}, "it is of one version, and the cluster of another"
@@ -233,12 +244,9 @@ def weakened(items: list[dict[str, Any]], item: dict[str, Any]) -> list[list[dic
     return [others, *([*others, each] for each in changed)]
 
 
-@pytest.mark.parametrize("added", [False, True])
-def test_every_rule_and_statement_of_ours_is_wanted_by_all_files(tmp_path: Path, added: bool) -> None:
+def test_every_rule_and_statement_of_ours_is_wanted_by_all_files(folder: Folder) -> None:
     """Whichever files the record says that it is of: it lacks none of them, and has none that is weaker."""
-    files = other_files(tmp_path)
-    names = Names("dev", "123456789012", "us-east-2")
-    honest = recorded(files["added"], names)
+    config, names, honest = dev(add_all(folder))
     tried = 0
     for place, entry in honest.items():
         for items in items_of(entry.spec):
@@ -248,8 +256,7 @@ def test_every_rule_and_statement_of_ours_is_wanted_by_all_files(tmp_path: Path,
                     continue  # a team's, which other files may not want
                 for weaker in weakened(whole, item):
                     items[:] = weaker
-                    now = files["added" if added else "bigger"]
-                    found = forged_whatever_the_files(now, names, {**honest, place: entry}, NETWORK)
+                    found = whatever_the_files(config, names, {**honest, place: entry})
                     told = {each.address for each, _ in found}
                     assert told == {place}, (place, item, weaker)
                     tried += 1
@@ -282,7 +289,7 @@ def test_a_value_that_the_rules_refuse_is_of_no_files(folder: Folder, address: s
         spec[name].pop(member)
     else:
         spec[name][member] = value
-    found = forged_whatever_the_files(config, names, entries, NETWORK)
+    found = whatever_the_files(config, names, entries)
     assert [(entry.address, part.path) for entry, part in found] == [(address, path)]
 
 
@@ -303,7 +310,29 @@ def test_a_value_that_other_files_or_those_of_an_earlier_day_may_have_is_none(
     name, _, member = path.partition(".")
     spec = entries[address].spec
     spec[name] = {**spec[name], member: value} if member else value
-    assert [*forged_whatever_the_files(config, names, entries, NETWORK)] == []
+    assert [*whatever_the_files(config, names, entries)] == []
+
+
+@pytest.mark.parametrize(
+    ("protocol", "first", "last", "is_a_teams"),
+    [("tcp", 8443, 8443, True), ("tcp", 0, 65535, False), ("udp", 53, 53, False), ("-1", -1, -1, False)],
+)
+def test_a_way_out_that_no_team_can_write_is_of_no_files(
+    folder: Folder, protocol: str, first: int, last: int, is_a_teams: bool
+) -> None:
+    config, names, entries = dev(folder)
+    rule = {"direction": "egress", "protocol": protocol, "from_port": first, "to_port": last}
+    entries[f"{RULES}lambda-sg-dev"].spec["rules"].append({**rule, "peer": "203.0.113.7/32", "description": "why"})
+    found = whatever_the_files(config, names, entries)
+    assert [entry.address for entry, _ in found] == ([] if is_a_teams else [f"{RULES}lambda-sg-dev"])
+
+
+def test_a_subscription_of_other_files_has_no_settings_either(folder: Folder) -> None:
+    config, names, entries = dev(folder)
+    spec = {"topic_arn": "arn", "protocol": "email", "endpoint": "x@example.com", "filter_policy": '{"never": ["x"]}'}
+    one = Entry(type="sns-subscription", id="alarms-dev/email:x@example.com", phase=Phase.MADE, spec=spec)
+    found = whatever_the_files(config, names, {**entries, one.address: one})
+    assert [(entry.address, part.path, part.want) for entry, part in found] == [(one.address, "filter_policy", "")]
 
 
 def test_a_digest_that_the_files_name_is_the_only_one(folder: Folder) -> None:

@@ -44,6 +44,29 @@ def test_a_subscriber_who_has_not_confirmed_is_pending_and_drift_tells_it(world:
     assert finding["address"] == f"sns-subscription/alarms-dev/email:{MAIL}"
 
 
+def test_a_subscriber_who_has_confirmed_and_is_asked_again_was_taken_away_by_somebody(world: World) -> None:
+    world.deploy()
+    world.edit("dev.toml", "[alarms]\n", f'[alarms]\nsubscribers = ["email:{MAIL}"]\n')
+    world.applied("dev")
+    sns = world.client("sns")
+    sns.confirm_subscription(TopicArn=TOPIC, Token=MAIL)
+    assert (world.drift().code, world.drift().of_type("finding")) == (0, [])
+    plan = world.tapctl("plan", "--env", "dev", "--detailed-exitcode")
+    assert (plan.code, "replaced" in plan.out) == (0, False), "the confirmation is no change"
+    world.applied("dev")
+
+    (live,) = sns.list_subscriptions_by_topic(TopicArn=TOPIC)["Subscriptions"]
+    sns.unsubscribe(SubscriptionArn=live["SubscriptionArn"])
+    gone = world.tapctl("drift", "--env", "dev")
+    assert (gone.code, "drops by itself" in gone.out) == (2, False), "it was confirmed: somebody has unsubscribed it"
+    sns.subscribe(TopicArn=TOPIC, Protocol="email", Endpoint=MAIL)
+    asked = world.drift()
+    notes = {(one["field"], one["note"]) for one in asked.of_type("finding")}
+    assert asked.code == 2
+    assert notes == {("confirmed", "replaced outside"), ("endpoint", "until its receiver confirms it")}
+    assert world.tapctl("status", "--env", "dev").code == 2
+
+
 @pytest.mark.soak
 def test_additions_live_as_everything_else_does(world: World) -> None:
     folder = extended(world)

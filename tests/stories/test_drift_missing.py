@@ -146,6 +146,22 @@ def test_a_role_made_again_by_somebody_else_is_another_role(dev: World) -> None:
     assert dev.drift().code == 0
 
 
+def test_a_log_group_made_again_by_somebody_else_has_lost_its_events(dev: World) -> None:
+    logs, name = dev.client("logs"), "/aws/lambda/payment-processor-dev"
+    (group,) = logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+    tags = logs.list_tags_for_resource(resourceArn=group["arn"].removesuffix(":*"))["tags"]
+    logs.delete_log_group(logGroupName=name)
+    ours = {key: value for key, value in tags.items() if not key.startswith("aws:")}
+    logs.create_log_group(logGroupName=name, kmsKeyId=group["kmsKeyId"], tags=ours)
+    logs.put_retention_policy(logGroupName=name, retentionInDays=30)
+    told = dev.drift()
+    (finding,) = told.of_type("finding")
+    assert (told.code, finding["address"], finding["field"]) == (2, f"log-group/{name}", "created")
+    assert finding["note"] == "replaced outside"
+    assert dev.applied("dev").changes == ()
+    assert dev.drift().code == 0
+
+
 @pytest.fixture
 def stranger(dev: World) -> Any:
     """A member that somebody added to our cluster."""

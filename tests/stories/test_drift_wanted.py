@@ -95,9 +95,16 @@ def test_a_record_that_was_lost_and_written_anew_goes_on_from_its_history(drifte
     drifted.edit("dev.toml", "reserved_concurrency = 11", "reserved_concurrency = 12")
     drifted.applied("dev")
     newest = drifted.manifest()
-    for serial in (lost["serial"], newest["serial"] + 1, 9999):
+    for serial in (newest["serial"] + 1, 9999, lost["serial"]):
         drifted.path().write_text(json.dumps(lost | {"serial": serial}))
         assert "the record is older than AWS" in drifted.tapctl("drift", "--env", "dev").err, serial
         refused = drifted.tapctl("revert", "--env", "dev", "--yes")
         assert (refused.code, refused.changes) == (6, ()), serial
         assert "the record of dev is older than AWS" in refused.err
+    # Files that cannot be used before the newest version: it is looked for behind them, or nobody can tell.
+    kept = drifted.path().parent / "history" / "dev"
+    for count, told in ((8, "is older than AWS"), (65, "may be older than AWS")):
+        for number in range(count):
+            (kept / f"{90000000 + number}-junk.json").write_text("{}")
+        refused = drifted.tapctl("revert", "--env", "dev", "--yes")
+        assert (refused.code, refused.changes, f"the record of dev {told}" in refused.err) == (6, (), True)

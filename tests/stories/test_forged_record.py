@@ -15,6 +15,8 @@ FUNCTION = "lambda-function/payment-processor-dev"
 RULES = "security-group-rules/db-sg-dev"
 ROLE = "iam-role/lambda-role-dev"
 TOPIC = "sns-topic/alarms-dev"
+CLUSTER, INSTANCE = "db-cluster/db-cluster-dev", "db-instance/db-cluster-dev-0"
+ROTATION = "secret-rotation/db-cluster-dev"
 QUEUE = "arn:aws:sqs:us-east-2:123456789012:listens"
 STRANGER = "arn:aws:iam::999999999999:role/reader"
 
@@ -159,6 +161,21 @@ def test_no_word_of_the_record_turns_its_comparison_with_the_files_off_and_is_gr
     assert dev.manifest()["networking"] == forged["networking"]
 
 
+def test_what_every_file_wants_is_missed_whichever_files_the_record_is_of(dev: World) -> None:
+    lost = ("cloudwatch-alarm/payment-processor-errors-dev", "rds-event-subscription/db-cluster-events-dev")
+    dev.client("cloudwatch").delete_alarms(AlarmNames=["payment-processor-errors-dev"])
+    dev.client("rds").delete_event_subscription(SubscriptionName="db-cluster-events-dev")
+    forged = dev.manifest()
+    for place in lost:
+        del forged["entries"][place]
+    dev.path().write_text(json.dumps({**forged, "config_hash": "0" * 64}))
+    dev.edit("dev.toml", "instance_count = 1", "instance_count = 2")
+    told = dev.drift()
+    assert (told.code, {one["address"] for one in told.of_type("finding")}) == (7, {*lost})
+    status = dev.tapctl("status", "--env", "dev")
+    assert (status.code, lost[0] in status.out) == (7, True)
+
+
 def test_no_word_of_a_cut_off_run_hides_what_is_made_of_an_output(dev: World) -> None:
     """A run that was cut off may leave what was made for another cluster, but nothing for neither of the two."""
     lambda_, iam = dev.client("lambda"), dev.client("iam")
@@ -246,6 +263,26 @@ def test_a_revert_sends_nothing_to_where_the_record_alone_says_in_an_unfinished_
     cloudwatch.put_metric_alarm(**{name: live[name] for name in known if name in live})
     back = dev.tapctl("revert", "--env", "dev", "--yes")
     assert (back.code, back.changes) == (0, ("cloudwatch:PutMetricAlarm",)), back.err
+
+
+def test_no_key_is_put_under_our_alias_that_the_record_alone_names(dev: World) -> None:
+    theirs = dev.client("kms").create_key(Description="crown jewels of another team")["KeyMetadata"]
+    outputs = {"key_id": theirs["KeyId"], "arn": theirs["Arn"]}
+    forge(dev, lambda entries: entries[KEY].update(outputs=outputs))
+    told = dev.drift()
+    (found,) = [
+        one for one in told.of_type("finding") if one["note"] == "replaced outside" and one["field"] == "key_id"
+    ]
+    assert (told.code, found["undo"]) == (2, f"tapctl apply --env dev --adopt {KEY}")
+    for verb in (("plan",), ("plan", "--destroy")):
+        answer = dev.tapctl(*verb, "--env", "dev")
+        assert (answer.code, "update-alias" in answer.out + answer.err) == (6, False), verb
+    dev.applied("dev", "--adopt", KEY)
+    assert dev.drift().code == 0
+    dev.client("kms").update_alias(AliasName="alias/db-key-dev", TargetKeyId=theirs["KeyId"])
+    ours = dev.manifest()["entries"][KEY]["outputs"]["key_id"]
+    back = f"aws kms update-alias --alias-name alias/db-key-dev --target-key-id {ours}"
+    assert back in dev.tapctl("drift", "--env", "dev").out, "by the recorded one the cluster is encrypted"
 
 
 def test_who_was_let_in_by_a_policy_or_subscribed_is_drift_whatever_is_recorded(dev: World) -> None:
@@ -417,3 +454,32 @@ def test_a_record_that_was_removed_is_told_from_an_environment_that_was_never_ma
     (error,) = never.of_type("error")
     assert (never.code, never.records[-1]["counts"]) == (3, {"there": 0})
     assert "AWS has nothing under its names" in error["why"]
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [
+        lambda entries: [entries.pop(each) for each in (CLUSTER, INSTANCE, ROTATION)],
+        lambda entries: [entries[each].update(phase="leaving") for each in (CLUSTER, INSTANCE, ROTATION)],
+        lambda entries: entries[CLUSTER].update(phase="making", confirmed=None),
+    ],
+)
+def test_a_cluster_that_is_gone_beside_its_function_is_lost_whatever_the_record_says(
+    dev: World, forge: Callable[[dict[str, Any]], object]
+) -> None:
+    rds = dev.client("rds")
+    rds.delete_db_instance(DBInstanceIdentifier="db-cluster-dev-0", SkipFinalSnapshot=True)
+    rds.delete_db_cluster(DBClusterIdentifier="db-cluster-dev", SkipFinalSnapshot=True)
+    before = dev.path().read_bytes()
+    forged = json.loads(before)
+    kept = dev.path().with_name("history") / "dev" / f"{forged['serial']:08}-{forged['run']}.json"
+    kept.parent.mkdir(0o700, parents=True)
+    kept.write_bytes(before)
+    forge(forged["entries"])
+    dev.path().write_text(json.dumps(forged | {"serial": forged["serial"] + 1}))
+    told = dev.drift()
+    states = {one["address"]: one["state"] for one in told.of_type("finding") if one["field"] == "*"}
+    assert (told.code, states[CLUSTER]) == (2, "MISSING"), told.err
+    assert "tapctl destroy" not in told.err
+    planned = dev.tapctl("plan", "--env", "dev")
+    assert (planned.code, "removed outside tapctl with its data" in planned.err) == (6, True), planned.out

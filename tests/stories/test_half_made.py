@@ -104,7 +104,7 @@ def test_a_run_that_was_cut_off_between_two_resources_is_no_ok_although_every_en
     assert status.code == 7
     assert status.of_type("status")[0]["problems"][0].startswith(f"not there: {addresses[0]}, {addresses[1]}: tapctl")
     dev.edit("dev.toml", "memory_mb = 1024", "memory_mb = 1536")
-    assert dev.drift().code == 0  # what the changed files want is a plan's to tell
+    assert dev.drift().code == 7, "whichever files the record is of, they want these"
 
 
 @pytest.mark.soak
@@ -140,8 +140,10 @@ def test_what_our_own_destroy_that_was_cut_off_has_removed_was_removed_by_nobody
     rds.delete_db_instance(DBInstanceIdentifier="db-cluster-dev-0")
     rds.delete_db_cluster(DBClusterIdentifier="db-cluster-dev", FinalDBSnapshotIdentifier="db-cluster-dev-final-0")
     record = dev.manifest()
+    # A destroy removes the function before the cluster that it is given.
+    dev.client("lambda").delete_function(FunctionName="payment-processor-dev")
     record["entries"][CLUSTER]["phase"] = "leaving"
-    del record["entries"][MEMBER]
+    del record["entries"][MEMBER], record["entries"]["lambda-function/payment-processor-dev"]
     dev.path().write_text(json.dumps(record))
     planned = dev.tapctl("plan", "--env", "dev", "--json")
     changes = {each["address"]: (each["action"], each["outside"]) for each in planned.of_type("planned_change")}
@@ -298,6 +300,23 @@ def test_a_chosen_name_of_a_stranger_is_refused_and_no_flag_that_does_nothing_th
         assert (refused.code, refused.changes) == (6, ())
         assert "if it is ours, set its tags" in refused.err
         assert "--adopt" not in refused.err
+
+
+def test_a_record_that_is_written_anew_goes_on_from_its_history(dev: World) -> None:
+    before = dev.manifest()
+    kept = dev.path().with_name("history") / "dev" / f"{before['serial']:08}-{before['run']}.json"
+    kept.parent.mkdir(0o700, parents=True)
+    dev.path().rename(kept)
+    dev.applied("dev")
+    assert dev.manifest()["serial"] > before["serial"]
+    dev.edit("dev.toml", "memory_mb = 1024", "memory_mb = 1025")
+    dev.applied("dev")
+    # Whoever puts the old one back may give it a higher number.
+    for number in (before["serial"], 9999):
+        dev.path().write_text(json.dumps(before | {"serial": number, "written_at": "2026-01-01T00:00:00Z"}))
+        told = dev.drift()
+        assert (told.code, "the record is older than AWS" in told.err) == (2, True), number
+        assert dev.tapctl("revert", "--env", "dev", "--yes").code == 6
 
 
 @pytest.mark.parametrize("between", [False, True])

@@ -73,6 +73,25 @@ def test_a_waived_difference_is_shown_and_is_no_drift_and_stays(drifted: World) 
     assert "live = " in (drifted.folder / "environments" / "waivers.toml").read_text()
 
 
+def test_a_change_of_the_files_that_a_waiver_keeps_back_is_told_as_that(drifted: World) -> None:
+    waivers, common = (drifted.folder / "environments" / name for name in ("waivers.toml", "common.toml"))
+    before = waivers.read_text(), common.read_text()
+    waive = ("waive", "--env", "dev", f"{FUNCTION}.timeout_s", "--reason", "it is slow", "--until", "30d")
+    assert drifted.tapctl(*waive).code == 0
+    assert "the files want another value" not in drifted.tapctl("plan", "--env", "dev").err
+    drifted.edit("common.toml", "timeout_s = 30", "timeout_s = 60")
+    planned = drifted.tapctl("plan", "--env", "dev")
+    assert f"warning: {FUNCTION} timeout_s: the files want another value than at the last apply" in planned.err
+    (line,) = [each for each in planned.out.splitlines() if "timeout_s" in each]
+    assert line.split(maxsplit=2)[1:] == ["45", "waived; left as it is; the files want 60 by now"]
+    told = drifted.drift()
+    states = {(one["address"], one["field"]): one["state"] for one in told.of_type("finding")}
+    assert states[FUNCTION, "timeout_s"] == "WAIVED"
+    assert told.records[-1].get("wanted") is None, "an apply does not do it"
+    waivers.write_text(before[0])
+    common.write_text(before[1])
+
+
 def test_a_revert_leaves_what_is_waived_in_the_same_field(drifted: World) -> None:
     ec2 = drifted.client("ec2")
     named = {"Filters": [{"Name": "group-name", "Values": ["db-sg-dev"]}]}
@@ -251,6 +270,8 @@ def test_what_somebody_else_has_claimed_is_not_put_back(drifted: World) -> None:
 
 
 def test_a_secret_that_is_put_back_is_another_one_until_an_apply_gives_it_to_its_users(dev: World) -> None:
+    dev.edit("dev.toml", "memory_mb = 1024", "memory_mb = 2048")
+    dev.applied("dev")
     ended = {"ManageMasterUserPassword": False, "MasterUserPassword": "x" * 20}
     dev.client("rds").modify_db_cluster(DBClusterIdentifier="db-cluster-dev", ApplyImmediately=True, **ended)
     back = dev.tapctl("revert", "--env", "dev", "db-cluster/db-cluster-dev.managed_secret", "--yes")

@@ -18,6 +18,19 @@ def two(shared: World) -> World:
     return shared
 
 
+def test_what_neither_record_nor_files_hold_stands_among_what_is_not_compared(two: World) -> None:
+    tags = {"ManagedBy": "tapctl", "EnvironmentSuffix": "dev", "Environment": "dev"}
+    listed = [{"Key": key, "Value": value} for key, value in tags.items()]
+    rds, name = two.client("rds"), "db-cluster-params-pg17-dev"
+    group = {"DBClusterParameterGroupName": name, "DBParameterGroupFamily": "aurora-postgresql16", "Description": "-"}
+    rds.create_db_cluster_parameter_group(**group, Tags=listed)
+    told = two.drift()
+    assert told.code == 0
+    assert "others of ours: what bears our names and tags" in told.records[-1]["not_compared"][-1]
+    assert f"db-cluster-parameter-group  {name}" in two.tapctl("plan", "--destroy", "--env", "dev").out
+    rds.delete_db_cluster_parameter_group(DBClusterParameterGroupName=name)
+
+
 @pytest.fixture
 def record(two: World) -> Iterator[World]:
     """dev's record may be spoilt."""
@@ -404,8 +417,9 @@ def test_status_tells_what_the_record_says_where_aws_cannot_be_asked(two: World)
 
 
 def kept_key(record: dict[str, Any]) -> dict[str, Any]:
-    """The entries of a record after a destroy: the key waits."""
-    return {"kms-key/alias/db-key-dev": {**record["entries"]["kms-key/alias/db-key-dev"], "phase": "kept"}}
+    """The entries of a record after a destroy whose key has gone since."""
+    entry = record["entries"]["kms-key/alias/db-key-dev"]
+    return {"kms-key/alias/db-key-dev": {**entry, "phase": "kept", "kept_until": "2020-01-01"}}
 
 
 @pytest.mark.soak

@@ -442,6 +442,24 @@ def test_a_certificate_of_what_is_there_is_not_believed(dev: World) -> None:
     assert "DRIFT pr-9: " in answer.out
 
 
+def test_a_cluster_that_somebody_has_stopped_was_given_up_by_nobody(dev: World) -> None:
+    dev.client("rds").stop_db_cluster(DBClusterIdentifier="db-cluster-dev")
+    told = dev.drift("dev", "--who")
+    (found,) = [one for one in told.of_type("finding") if one["resource_type"] == "db-cluster"]
+    start = "aws rds start-db-cluster --db-cluster-identifier db-cluster-dev"
+    assert (found["field"], found["live"], found["severity"], found["cause"]) == (
+        "status",
+        "stopped",
+        "medium",
+        "person",
+    )
+    assert found["note"].startswith("somebody has put it out of order: stopped")
+    assert found["undo"].startswith(start)
+    assert (found["who"]["principal"], found["who"]["event"]) == ("user/moto", "StopDBCluster")
+    planned = dev.tapctl("plan", "--env", "dev")
+    assert (planned.code, "db-cluster/db-cluster-dev is stopped and holds data" in planned.err) == (6, True)
+
+
 def test_a_grant_to_everybody_counts_as_drift(dev: World) -> None:
     document = json.dumps({"Version": "2012-10-17", "Statement": [OPEN]})
     dev.client("iam").put_role_policy(RoleName="lambda-role-dev", PolicyName="backdoor", PolicyDocument=document)

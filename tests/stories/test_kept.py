@@ -1,0 +1,109 @@
+"""The key and the final snapshot that a destroy has kept: whoever changes them is told of."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.failures.trouble import deny
+from tests.support.world import World
+
+KEY = "kms-key/alias/db-key-dev"
+STRANGER = "999999999999"
+
+
+@pytest.fixture(scope="module")
+def destroyed(shared: World) -> World:
+    """Nothing is deployed, a final snapshot is kept, and the key for it."""
+    file = shared.folder / "environments" / "dev.toml"
+    file.write_text(f"final_snapshot = true\n{file.read_text()}")
+    shared.applied("dev")
+    assert shared.tapctl("destroy", "--env", "dev", "--yes", "--confirm", "dev").code == 0
+    told = shared.drift()
+    assert (told.code, told.records[-1]["summary"]) == (0, "nothing of it is deployed")
+    return shared
+
+
+def told_of(world: World) -> dict[tuple[str, str], dict[str, Any]]:
+    told = world.drift()
+    found = {(one["address"], one["field"]): one for one in told.of_type("finding")}
+    assert told.code == (2 if found else 0)
+    assert all(one["note"].startswith("a destroy has kept it otherwise") for one in found.values())
+    return found
+
+
+def snapshot_of(world: World) -> str:
+    (snapshot,) = world.client("rds").describe_db_cluster_snapshots()["DBClusterSnapshots"]
+    return str(snapshot["DBClusterSnapshotIdentifier"])
+
+
+def key_of(world: World) -> str:
+    return str(world.client("kms").describe_key(KeyId="alias/db-key-dev")["KeyMetadata"]["KeyId"])
+
+
+def test_whom_the_kept_snapshot_is_shared_with_is_told_with_the_command_that_ends_it(destroyed: World) -> None:
+    rds, snapshot = destroyed.client("rds"), snapshot_of(destroyed)
+    named = {"DBClusterSnapshotIdentifier": snapshot, "AttributeName": "restore"}
+    rds.modify_db_cluster_snapshot_attribute(**named, ValuesToAdd=[STRANGER])
+    (finding,) = told_of(destroyed).values()
+    assert (finding["address"], finding["live"]) == (f"db-cluster-snapshot/{snapshot}", STRANGER)
+    assert f"--attribute-name restore --values-to-remove {STRANGER} " in finding["undo"]
+    status = destroyed.tapctl("status", "--env", "dev")
+    assert (status.code, "DRIFT: 1 drifted" in status.out) == (2, True)
+    rds.modify_db_cluster_snapshot_attribute(**named, ValuesToRemove=[STRANGER])
+    assert told_of(destroyed) == {}
+
+
+def test_who_is_let_to_the_kept_key_is_told(destroyed: World) -> None:
+    kms, key = destroyed.client("kms"), key_of(destroyed)
+    was = kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"]
+    open_policy = {**json.loads(was), "Statement": [*json.loads(was)["Statement"], OPEN]}
+    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=json.dumps(open_policy))
+    stranger = f"arn:aws:iam::{STRANGER}:root"
+    grant = kms.create_grant(KeyId=key, GranteePrincipal=stranger, Operations=["Decrypt"])["GrantId"]
+    found = told_of(destroyed)
+    assert {*found} == {(KEY, "policy.statements"), (KEY, "grants")}
+    assert "aws kms revoke-grant" in found[KEY, "grants"]["undo"]
+    assert found[KEY, "policy.statements"]["undo"] == ""
+    left = destroyed.tapctl("revert", "--env", "dev", "--yes")
+    assert "a destroy has kept it, and no verb changes what is kept" in left.err
+    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=was)
+    kms.revoke_grant(KeyId=key, GrantId=grant)
+    assert told_of(destroyed) == {}
+
+
+OPEN = {"Sid": "Open", "Effect": "Allow", "Principal": "*", "Action": "kms:*", "Resource": "*"}
+
+
+def test_a_key_that_is_to_go_though_it_was_kept_for_the_snapshot_is_told(destroyed: World) -> None:
+    kms, key = destroyed.client("kms"), key_of(destroyed)
+    kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
+    (finding,) = told_of(destroyed).values()
+    assert (finding["address"], finding["field"]) == (KEY, "kept_until")
+    assert finding["recorded"] == "its snapshots are deleted"
+    kms.cancel_key_deletion(KeyId=key)
+    kms.enable_key(KeyId=key)
+    assert told_of(destroyed) == {}
+
+
+def test_what_nobody_may_look_at_is_no_ok(destroyed: World) -> None:
+    told = destroyed.meeting(deny("rds:DescribeDBClusterSnapshots"), "drift", "--env", "dev", "--json")
+    assert (told.code, {one["state"] for one in told.of_type("finding")}) == (7, {"UNKNOWN"})
+
+
+def test_a_kept_snapshot_that_is_deleted_is_told_until_a_destroy_certifies_that(destroyed: World) -> None:
+    snapshot, kms, key = snapshot_of(destroyed), destroyed.client("kms"), key_of(destroyed)
+    destroyed.client("rds").delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=snapshot)
+    (finding,) = told_of(destroyed).values()
+    assert (finding["address"], finding["live"]) == (f"db-cluster-snapshot/{snapshot}", "it is gone")
+    assert finding["undo"] == "tapctl destroy --env dev"
+    assert destroyed.tapctl("destroy", "--env", "dev", "--yes").code == 0
+    certificate = json.loads((destroyed.path().parent / "dev.certificate.json").read_text())
+    assert ("db-cluster/db-cluster-dev" in certificate["gone"], {*certificate["kept"]}) == (True, {KEY})
+    assert told_of(destroyed) == {}
+    kms.cancel_key_deletion(KeyId=key)
+    kms.enable_key(KeyId=key)
+    (finding,) = told_of(destroyed).values()
+    assert (finding["field"], finding["live"], finding["undo"]) == ("kept_until", "no end", "tapctl destroy --env dev")
