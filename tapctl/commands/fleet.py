@@ -65,7 +65,8 @@ def environments_to_look_at(invocation: Invocation, screen: Screen) -> Fleet:
     """The records of all environments that a look at everything is for, by suffix, or why one cannot be used.
 
     These are the deployed ones, and those that are destroyed by their record: who may write a record may empty it.
-    Only copies whose destroy has left its certificate, and whose tag nothing in AWS bears, are passed over: it is said.
+    Only copies whose destroy has left its certificate, and whose tag nothing in AWS bears, nor a copy of their data, are
+    passed over: it is said.
     Of a copy that is destroyed by its record AWS is asked where all files are: another place may be written into it.
 
     Raises:
@@ -81,7 +82,8 @@ def environments_to_look_at(invocation: Invocation, screen: Screen) -> Fleet:
         if isinstance(one, Manifest) and suffix not in names and not is_deployed(one)
     }
     found = _may_be_there(invocation, screen, emptied)
-    certified = {suffix for suffix, one in emptied.items() if _is_certified(store, one)}
+    # Of what is kept on purpose a drift tells who may read it.
+    certified = {suffix for suffix, one in emptied.items() if _is_certified(store, one)} - found.copied
     passed = _pass_over(screen, found, certified, "not looked at, destroyed by its certificate and gone from AWS")
     moved = {suffix: _elsewhere_error(invocation, emptied[suffix], place) for suffix, place in found.elsewhere.items()}
     # Environments that have a file, and of which nothing is kept, are named in the verdict (`_never_recorded`).
@@ -222,6 +224,8 @@ class Bearing:
     """Those of which nothing bears it but a key that is kept alive: a destroy leaves one that others use."""
     kept: set[str] = field(default_factory=set)
     """Those of which a key is kept alive, beside copies of the data."""
+    copied: set[str] = field(default_factory=set)
+    """Those of which a copy of the data bears it."""
     elsewhere: dict[str, Place] = field(default_factory=dict)
     """Those of ``there`` that are in a place which is not the record's, with that place."""
 
@@ -230,6 +234,7 @@ class Bearing:
         self.there.update(other.there)
         self.keys_alone.update(other.keys_alone)
         self.kept.update(other.kept)
+        self.copied.update(other.copied)
 
 
 def _may_be_there(invocation: Invocation, screen: Screen, copies: Mapping[str, Manifest | None]) -> Bearing:
@@ -313,7 +318,7 @@ def bearing_suffixes(aws: Aws, suffixes: Sequence[str]) -> Bearing:
             found.add(suffix)
     asked = keys.keys() - found
     alive = {suffix for suffix in asked if any(_is_kept_alive(aws, arn) for arn in keys[suffix])}
-    return Bearing(found, alive - copied, alive & copied)
+    return Bearing(found, alive - copied, alive & copied, copied)
 
 
 def _is_kept_alive(aws: Aws, arn: str) -> bool:

@@ -209,7 +209,7 @@ def _sweep(session: Session, runner: EngineRunner, inventory: Inventory) -> Swep
         deletions = {
             address: replace(deletion, entry=None, last=_spec(observation))
             for address, (deletion, observation) in remaining.items()
-            if not is_another(inventory.observations.get(address), observation)
+            if not is_another(deletion.reconciler, inventory.observations.get(address), observation)
         }
         if not deletions:
             break

@@ -5,14 +5,16 @@ They hold the data of an environment of which nothing else is deployed.
 
 from __future__ import annotations
 
+import re
 import shlex
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 
 from tapctl.clock import today
 from tapctl.commands.certificate import last_certificate
+from tapctl.engine import refs
 from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, Reason, Report, detect_drift, unread_finding
 from tapctl.engine.model import Observed, address
 from tapctl.engine.observe import Absent, Observation, Observations, observe_all
@@ -20,9 +22,12 @@ from tapctl.engine.record import Entry
 from tapctl.errors import AwsRefused
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers import observations_for
-from tapctl.reconcilers.db_cluster import SNAPSHOT, snapshots_kept
+from tapctl.reconcilers.db_cluster import SNAPSHOT, FinalSnapshot, final_snapshots, restorers_of
 from tapctl.reconcilers.kms_key import KmsKey
 from tapctl.session.session import Session
+from tapctl.stack.forged import forged_whatever_the_files
+from tapctl.stack.never_wanted import let_in
+from tapctl.stack.recorded_files import any_files
 
 _UNTIL: Final = "kept_until"
 """The name of a finding's field: until when the resource is kept."""
@@ -42,10 +47,15 @@ def compare_kept(session: Session, manifest: Manifest) -> tuple[Report, Observat
     # A key that was to go has lost its alias: that it is alive is enough.
     alive = {place: entry for place, entry in keys.items() if _is_alive(observed[place]) and not _day(entry.kept_until)}
     report = detect_drift(alive, observed)
+    changed = [replace(one, reason=Reason.KEPT) if one.state in _DRIFTED else one for one in report.findings]
+    told = {(one.address, one.field.partition(".")[0]) for one in changed}
+    entries = [entry for place, entry in manifest.entries.items() if place in keys]
+    snapshots = _Snapshots.look(session, manifest, entries)
     findings = [
-        *(replace(one, reason=Reason.KEPT) if one.state in _DRIFTED else one for one in report.findings),
-        *(one for place, entry in manifest.entries.items() if place in keys for one in _end(entry, observed)),
-        *_snapshots(session, manifest),
+        *changed,
+        *(one for one in _let_to(session, alive, observed) if (one.address, one.field.partition(".")[0]) not in told),
+        *(one for entry in entries for one in _end(entry, observed, snapshots.needs(observed[entry.address]))),
+        *snapshots.findings(),
     ]
     unread = [one for one in findings if one.field == WHOLE_RESOURCE and one.state is FindingState.UNKNOWN]
     more = len(keys) + len(unread)
@@ -64,16 +74,34 @@ def _is_alive(seen: Observation) -> bool:
     return isinstance(seen, Observed) and not seen.deleting
 
 
-def _end(entry: Entry, observed: Observations) -> Iterator[Finding]:
-    """The finding on a key that goes on another day than it was left to, or not at all."""
-    seen, day = observed[entry.address], _day(entry.kept_until)
+def _let_to(session: Session, keys: Mapping[str, Entry], observed: Observations) -> Iterator[Finding]:
+    """The findings on who uses a key, or may, though no files want it: whatever the record tells."""
+    config = any_files(session.target.env, session.names, keys)
+    for place, entry in keys.items():
+        seen = observed[place]
+        assert isinstance(seen, Observed), "it is alive"
+        live = seen.spec
+        has = {place: entry.model_copy(update={"spec": refs.to_json(live)})}
+        for _, part in forged_whatever_the_files(config, session.names, has, None, [{}]):
+            yield Finding(place, entry.type, part.path, Reason.KEPT, part.want, part.have)
+        for field, item in let_in(session.names, entry.type, entry.id, live):
+            yield Finding(place, entry.type, field, Reason.KEPT, live=item)
+
+
+def _end(entry: Entry, observed: Observations, needs_it: str) -> Iterator[Finding]:
+    """The finding on a key that goes on another day than it was left to, or not at all.
+
+    ``needs_it``: the name of a snapshot that it decrypts, and then there is no such day; empty if there is none.
+    """
+    seen, day = observed[entry.address], None if needs_it else _day(entry.kept_until)
     if isinstance(seen, Absent):
         if day is None or day > today():
             yield Finding(entry.address, entry.type, _UNTIL, Reason.KEPT, entry.kept_until, "it is gone")
     elif isinstance(seen, Observed):
         until = seen.retained.until if seen.deleting and seen.retained else ""
         if until != (entry.kept_until if day else ""):
-            yield Finding(entry.address, entry.type, _UNTIL, Reason.KEPT, entry.kept_until, until or "no end")
+            recorded = f"{needs_it} is deleted" if needs_it and _day(entry.kept_until) else entry.kept_until
+            yield Finding(entry.address, entry.type, _UNTIL, Reason.KEPT, recorded, until or "no end")
     else:
         yield unread_finding(entry.address, entry.type, WHOLE_RESOURCE, seen.action, seen.refusal)
 
@@ -86,22 +114,51 @@ def _day(until: str) -> date | None:
         return None
 
 
-def _snapshots(session: Session, manifest: Manifest) -> Iterator[Finding]:
-    """The findings on final snapshots that are gone, or that others may restore."""
-    certificate = last_certificate(session.store, manifest)
-    kept = (each.partition("/") for each in (certificate.kept if certificate else ()))
-    known = {id_ for type_, _, id_ in kept if type_ == SNAPSHOT}
-    try:
-        there = snapshots_kept(session.aws, session.names.cluster, session.owner, known)
-    except AwsRefused as error:
-        place = address(SNAPSHOT, session.names.cluster)
-        yield unread_finding(place, SNAPSHOT, WHOLE_RESOURCE, error.iam_action, error.refusal)
-        return
-    for name in sorted(known - there.keys()):
-        yield Finding(address(SNAPSHOT, name), SNAPSHOT, _UNTIL, Reason.KEPT, "you delete it", "it is gone")
-    for name, accounts in sorted(there.items()):
-        for account in sorted(accounts):
-            yield Finding(address(SNAPSHOT, name), SNAPSHOT, _RESTORES, Reason.KEPT, live=account)
+@dataclass(frozen=True)
+class _Snapshots:
+    """The final snapshots that were kept, as certificate and record name them, and that are there."""
+
+    known: Collection[str]
+    there: Mapping[str, FinalSnapshot]
+    unread: Finding | None = None
+
+    @classmethod
+    def look(cls, session: Session, manifest: Manifest, keys: Iterable[Entry]) -> _Snapshots:
+        """Read them: a call, and one for each. The record says of a key what it is kept for."""
+        keys, cluster = list(keys), session.names.cluster
+        certificate = last_certificate(session.store, manifest)
+        kept = (each.partition("/") for each in (certificate.kept if certificate else ()))
+        known = {id_ for type_, _, id_ in kept if type_ == SNAPSHOT}
+        named = re.compile(rf"\b{re.escape(cluster)}-final-[a-z0-9]+(?:-[0-9]+)?\b")
+        known.update(name for entry in keys if not _day(entry.kept_until) for name in named.findall(entry.kept_why))
+        arns = {entry.claim.get("arn", "") for entry in keys}
+        try:
+            there = final_snapshots(session.aws, cluster)
+            ours = {
+                name: one
+                for name, one in there.items()
+                if name in known or one.owner == session.owner or one.kms_key_arn in arns
+            }
+            ours = {name: replace(one, restored_by=restorers_of(session.aws, name)) for name, one in ours.items()}
+        except AwsRefused as error:
+            place = address(SNAPSHOT, cluster)
+            return cls((), {}, unread_finding(place, SNAPSHOT, WHOLE_RESOURCE, error.iam_action, error.refusal))
+        return cls(known, ours)
+
+    def needs(self, key: Observation) -> str:
+        """The name of a snapshot that this key decrypts; empty if there is none."""
+        arn = key.outputs.arn if isinstance(key, Observed) and key.outputs is not None else ""
+        return next((name for name, one in sorted(self.there.items()) if one.kms_key_arn == arn), "")
+
+    def findings(self) -> Iterator[Finding]:
+        """The findings on snapshots that are gone, or that others may restore."""
+        if self.unread is not None:
+            yield self.unread
+        for name in sorted({*self.known} - self.there.keys()):
+            yield Finding(address(SNAPSHOT, name), SNAPSHOT, _UNTIL, Reason.KEPT, "you delete it", "it is gone")
+        for name, one in sorted(self.there.items()):
+            for account in sorted(one.restored_by):
+                yield Finding(address(SNAPSHOT, name), SNAPSHOT, _RESTORES, Reason.KEPT, live=account)
 
 
 def way_back(one: Finding, session: Session) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from tapctl.engine import refs
 from tapctl.engine.estimate import Operation
 from tapctl.engine.events import Finished, Released, Result
-from tapctl.engine.model import Observed, Retained
+from tapctl.engine.model import Observed, Reconciler, Retained
 from tapctl.engine.observe import Observation
 from tapctl.engine.ownership import other_data, replaced_error
 from tapctl.engine.polling import PROPAGATION_S, Emit, EngineContext, Poller, aws_failure, with_last_event
@@ -34,10 +34,14 @@ def delete(deletion: Deletion, context: EngineContext, emit: Emit, *, replacing:
         raise with_last_event(error, deletion.reconciler, context.aws, deletion.id) from None
 
 
-def is_another(before: Observation | None, now: Observation | None) -> bool:
-    """True if two things of one name were seen, of which a plan has shown the first alone: the second is left."""
+def is_another(reconciler: Reconciler[Any, Any], before: Observation | None, now: Observation | None) -> bool:
+    """True if two things of one name were seen, of which a plan has shown the first alone: the second is left.
+
+    Of what AWS makes by itself, with no word to anybody, the second is the first one come back.
+    """
     return (
-        isinstance(before, Observed)
+        not reconciler.created_by_aws
+        and isinstance(before, Observed)
         and isinstance(now, Observed)
         and before.outputs is not None
         and now.outputs is not None
@@ -68,7 +72,7 @@ class _DeleteLoop:
 
     def observe(self) -> Observed[Any, Any] | None:
         seen = self.reconciler.observe(self.context.aws, self.id, self.last)
-        if is_another(self.last_step_on, seen):
+        if is_another(self.reconciler, self.last_step_on, seen):
             # Nobody was shown that one: a sweep finds it, and the next plan tells of it.
             seen = None
         if seen is None:

@@ -260,7 +260,8 @@ class Claimant:
 
 
 def _are_same(outputs: Outputs, recorded: Mapping[str, str]) -> bool:
-    return recorded.keys() == type(outputs).model_fields.keys() and not outputs.changed_from(recorded)
+    told = type(outputs).model_fields.keys()
+    return bool(told) and recorded.keys() == told and not outputs.changed_from(recorded)
 
 
 def other_data(reconciler: Reconciler[Any, Any], entry: Entry | None, seen: Observed[Any, Any]) -> str:

@@ -691,10 +691,11 @@ def _shared_snapshots(aws: Aws, id: str) -> frozenset[str]:
     names = [
         each.get("DBClusterSnapshotIdentifier", "") for page in pages for each in page.get("DBClusterSnapshots", ())
     ]
-    return frozenset(f"{name} by {account}" for name in names for account in _restorers(aws, name))
+    return frozenset(f"{name} by {account}" for name in names for account in restorers_of(aws, name))
 
 
-def _restorers(aws: Aws, snapshot: str) -> list[str]:
+def restorers_of(aws: Aws, snapshot: str) -> list[str]:
+    """Read which other accounts may restore the snapshot; none of one that is gone."""
     try:
         answer: Mapping[str, Any] = aws.read(
             aws.rds.describe_db_cluster_snapshot_attributes, DBClusterSnapshotIdentifier=snapshot
@@ -1064,15 +1065,21 @@ def snapshots_left(aws: Aws, id: str, owner: Owner) -> Iterator[tuple[str, Retai
         yield address(SNAPSHOT, name), Retained("you delete it", why)
 
 
-def snapshots_kept(aws: Aws, id: str, owner: Owner, known: Collection[str]) -> Mapping[str, Collection[str]]:
-    """Read who else may restore each final snapshot of a cluster that is gone: by name, the accounts.
+@dataclass(frozen=True)
+class FinalSnapshot:
+    """A snapshot of a cluster that is gone."""
 
-    A call for each. A snapshot counts that bears the owner's tags, or is among the ``known`` names.
-    """
+    owner: Owner | None
+    kms_key_arn: str
+    restored_by: Collection[str] = ()
+    """Accounts that may restore it beside its own (`restorers_of`)."""
+
+
+def final_snapshots(aws: Aws, id: str) -> dict[str, FinalSnapshot]:
+    """Read the final snapshots of a cluster of this name, by their own: one call. Anybody may choose a name."""
     return {
-        name: _restorers(aws, name)
+        name: FinalSnapshot(Owner.of(as_dict(snapshot.get("TagList", []))), snapshot.get("KmsKeyId", ""))
         for name, snapshot in _final_snapshots(aws, id).items()
-        if name in known or Owner.of(as_dict(snapshot.get("TagList", []))) == owner
     }
 
 

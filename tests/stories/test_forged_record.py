@@ -294,7 +294,7 @@ def test_who_was_let_in_by_a_policy_or_subscribed_is_drift_whatever_is_recorded(
     more = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}}
     iam.put_role_policy(RoleName="lambda-role-dev", PolicyName="more", PolicyDocument=json.dumps(more))
     topic = "arn:aws:sns:us-east-2:123456789012:alarms-dev"
-    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=QUEUE)
+    arn = sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=QUEUE)["SubscriptionArn"]
     honest = dev.drift()
     found = {one["field"]: one["live"] for one in honest.of_type("finding")}
     assert {*found} == {"trust.statements", "inline.more"}
@@ -305,7 +305,11 @@ def test_who_was_let_in_by_a_policy_or_subscribed_is_drift_whatever_is_recorded(
         listens = {"type": "sns-subscription", "id": f"alarms-dev/{QUEUE}", "phase": "made", "needs": [TOPIC]}
         unset = dict.fromkeys(("filter_policy", "raw_delivery", "redrive_policy", "delivery_policy"), "")
         spec = {"topic_arn": topic, "protocol": "sqs", "endpoint": QUEUE, **unset}
-        entries[f"{listens['type']}/{listens['id']}"] = {**listens, "spec": spec, "outputs": {"topic_arn": topic}}
+        entries[f"{listens['type']}/{listens['id']}"] = {
+            **listens,
+            "spec": spec,
+            "outputs": {"topic_arn": topic, "confirmed": arn},
+        }
 
     forge(dev, record_them)
     told = dev.drift()

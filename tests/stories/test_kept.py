@@ -88,9 +88,56 @@ def test_a_key_that_is_to_go_though_it_was_kept_for_the_snapshot_is_told(destroy
     assert told_of(destroyed) == {}
 
 
+def test_what_the_record_says_of_what_is_kept_hides_nothing(destroyed: World) -> None:
+    """Who may write it may write the certificate, too; what no files want, and what AWS tells, is no word of theirs."""
+    kms, key = destroyed.client("kms"), key_of(destroyed)
+    was = kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"]
+    open_policy = {**json.loads(was), "Statement": [*json.loads(was)["Statement"], OPEN]}
+    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=json.dumps(open_policy))
+    stranger = f"arn:aws:iam::{STRANGER}:root"
+    grant = kms.create_grant(KeyId=key, GranteePrincipal=stranger, Operations=["Decrypt"])["GrantId"]
+    honest, path = destroyed.manifest(), destroyed.path()
+    certificate = path.parent / "dev.certificate.json"
+    certified = certificate.read_text()
+    forged = json.loads(json.dumps(honest))
+    for one in told_of(destroyed).values():
+        spec = forged["entries"][KEY]["spec"]
+        place = spec["policy"]["statements"] if one["field"] == "policy.statements" else spec["grants"]
+        place.append(one["live"])
+    path.write_text(json.dumps(forged))
+    assert {*told_of(destroyed)} == {(KEY, "policy.statements"), (KEY, "grants")}
+    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=was)
+    kms.revoke_grant(KeyId=key, GrantId=grant)
+
+    day = kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)["DeletionDate"].date().isoformat()
+    forged = json.loads(json.dumps(honest))
+    forged["entries"][KEY]["kept_until"] = day
+    path.write_text(json.dumps(forged))
+    (finding,) = told_of(destroyed).values()
+    assert (finding["address"], finding["live"], "is deleted" in finding["recorded"]) == (KEY, day, True)
+    kms.cancel_key_deletion(KeyId=key)
+    kms.enable_key(KeyId=key)
+    path.write_text(json.dumps(honest))
+
+    rds, snapshot = destroyed.client("rds"), snapshot_of(destroyed)
+    arn = rds.describe_db_cluster_snapshots()["DBClusterSnapshots"][0]["DBClusterSnapshotArn"]
+    tags = [tag for tag in rds.list_tags_for_resource(ResourceName=arn)["TagList"] if ":" not in tag["Key"]]
+    rds.remove_tags_from_resource(ResourceName=arn, TagKeys=[tag["Key"] for tag in tags])
+    named = {"DBClusterSnapshotIdentifier": snapshot, "AttributeName": "restore"}
+    rds.modify_db_cluster_snapshot_attribute(**named, ValuesToAdd=[STRANGER])
+    certificate.unlink()
+    assert [one["live"] for one in told_of(destroyed).values()] == [STRANGER]
+    rds.modify_db_cluster_snapshot_attribute(**named, ValuesToRemove=[STRANGER])
+    rds.add_tags_to_resource(ResourceName=arn, Tags=tags)
+    assert told_of(destroyed) == {}
+    certificate.write_text(certified)
+
+
 def test_what_nobody_may_look_at_is_no_ok(destroyed: World) -> None:
-    told = destroyed.meeting(deny("rds:DescribeDBClusterSnapshots"), "drift", "--env", "dev", "--json")
-    assert (told.code, {one["state"] for one in told.of_type("finding")}) == (7, {"UNKNOWN"})
+    for operation in ("rds:DescribeDBClusterSnapshots", "kms:DescribeKey"):
+        told = destroyed.meeting(deny(operation), "drift", "--env", "dev", "--json")
+        (finding,) = told.of_type("finding")
+        assert (told.code, finding["state"], f"{operation} denied" in finding["note"]) == (7, "UNKNOWN", True)
 
 
 def test_a_kept_snapshot_that_is_deleted_is_told_until_a_destroy_certifies_that(destroyed: World) -> None:
@@ -107,3 +154,13 @@ def test_a_kept_snapshot_that_is_deleted_is_told_until_a_destroy_certifies_that(
     kms.enable_key(KeyId=key)
     (finding,) = told_of(destroyed).values()
     assert (finding["field"], finding["live"], finding["undo"]) == ("kept_until", "no end", "tapctl destroy --env dev")
+
+    # KMS deletes the key, and AWS tells of none any more.
+    kms.disable_key(KeyId=key)
+    kms.untag_resource(KeyId=key, TagKeys=["ManagedBy", "EnvironmentSuffix", "Environment"])
+    (finding,) = told_of(destroyed).values()
+    assert (finding["field"], finding["live"]) == ("kept_until", "it is gone")
+    record = destroyed.manifest()
+    record["entries"][KEY]["kept_until"] = "2020-01-01"
+    destroyed.path().write_text(json.dumps(record))
+    assert told_of(destroyed) == {}, "its day has come"
