@@ -65,8 +65,7 @@ def environments_to_look_at(invocation: Invocation, screen: Screen) -> Fleet:
     """The records of all environments that a look at everything is for, by suffix, or why one cannot be used.
 
     These are the deployed ones, and those that are destroyed by their record: who may write a record may empty it.
-    Only copies whose destroy has left its certificate, and whose tag nothing in AWS bears, nor a copy of their data, are
-    passed over: it is said.
+    Only copies whose destroy has left its certificate, and whose tag nothing in AWS bears, are passed over: it is said.
     Of a copy that is destroyed by its record AWS is asked where all files are: another place may be written into it.
 
     Raises:

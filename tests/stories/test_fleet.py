@@ -306,6 +306,13 @@ def test_that_a_copy_was_destroyed_is_believed_where_aws_has_nothing_of_it_but_a
     tag = {"EnvironmentSuffix": "pr-6"}
     key = two.client("kms").create_key(Tags=[{"TagKey": name, "TagValue": value} for name, value in tag.items()])
     assert "it was destroyed, as its newest version says" in two.tapctl("status").err
+    rds, copy = two.client("rds"), {"DBClusterSnapshotIdentifier": "db-cluster-pr-6-final"}
+    rds.create_db_cluster_snapshot(
+        **copy, DBClusterIdentifier="db-cluster-dev", Tags=[{"Key": "EnvironmentSuffix", "Value": "pr-6"}]
+    )
+    told = "their keys are kept alive in AWS, beside copies of the data that bear their tags: pr-6"
+    assert told in two.tapctl("status").err
+    rds.delete_db_cluster_snapshot(**copy)
     two.client("logs").create_log_group(logGroupName="pr-6", tags=tag)
     assert "it was destroyed" not in two.tapctl("status").err
     two.client("logs").delete_log_group(logGroupName="pr-6")
