@@ -120,6 +120,9 @@ The policies allow this environment's objects alone. The bucket's policy keeps e
 the trust of the role that reads, and this policy:
 
 {_code(_lister_policy(objects[0]))}
+
+The pipelines' night looks at copies (`--suffix`) with one role more (`TAPCTL_COPIES_ROLE`): it has the policies of
+`drift` of each of them, and stands in the bucket's policy as the others do.
 """
     return f"""{_HEADING}{names.suffix}
 

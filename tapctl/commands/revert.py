@@ -21,7 +21,7 @@ from tapctl.engine.record import Entry
 from tapctl.engine.resources import Node
 from tapctl.engine.waiver import spares_of
 from tapctl.errors import ConsentMissing, ExitCode, Refused, Status, TapctlError
-from tapctl.reconcilers import registry
+from tapctl.reconcilers import reconciler_of, registry
 from tapctl.session.session import Session
 
 
@@ -129,15 +129,22 @@ def _question(session: Session, plan: Plan) -> str:
 def _tell_of_moved_outputs(session: Session, runner: EngineRunner, before: Mapping[str, Entry]) -> None:
     """Record as unfinished what AWS has given another identity by this: its users have the earlier one until an apply.
 
-    A cluster whose managed secret is put back gets another secret than the function was given.
+    A cluster whose managed secret is put back gets another secret than the function was given. What an earlier tapctl
+    did not record of an identity is no other one.
     """
     now = runner.journal.manifest.entries
-    moved = {address for address in runner.outcome.finished if now[address].outputs != before[address].outputs}
+    moved = {address for address in runner.outcome.finished if _has_moved(before[address], now[address])}
     users = sorted(address for address, entry in now.items() if moved.intersection(entry.needs))
     if users:
         runner.journal.update(unfinished=True)
         apply = session.command("apply")
         session.screen.warn(f"{', '.join(sorted(moved))} is known by something else now: {apply} gives it to its users")
+
+
+def _has_moved(before: Entry, now: Entry) -> bool:
+    """True if an output that was recorded, and told, is another one now."""
+    outputs = reconciler_of(now).outputs.model_validate(now.claim)
+    return bool(outputs.changed_from(before.claim))
 
 
 def _finish(session: Session, runner: EngineRunner, left: int) -> int:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from pydantic import ValidationError
 
 from tapctl.commands.plan import snapshot_stays_due
 from tapctl.commands.safeguards import is_safeguard, is_stronger
 from tapctl.commands.targets import place
+from tapctl.engine.diff import Difference, details
 from tapctl.engine.drift import Finding, Reason
-from tapctl.engine.observe import Observations, observed_outputs
+from tapctl.engine.model import Observed, Spec
+from tapctl.engine.observe import Observation, Observations, observed_outputs
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.resources import Stack
 from tapctl.errors import ConfigError
@@ -65,17 +67,17 @@ def revertible(
     session: Session, entries: Mapping[str, Entry], chosen: Sequence[Finding], observed: Observations
 ) -> Revertible:
     """Tell what of these findings goes back to what these entries record; ``observed``: what AWS has of them."""
-    fields, left = _fields_of(session, entries, chosen)
+    fields, left = _fields_of(session, entries, chosen, observed)
     stack, other_form = _as_recorded(entries, fields)
     left |= dict.fromkeys(other_form, _OTHER_FORM)
     left |= dict.fromkeys(_never_put_back(session.names, stack, fields), _NO_REVERT[Reason.NEVER_WANTED])
-    left |= _not_of_the_files(session, entries, chosen, fields, observed)
+    left |= _not_of_the_files(session, entries, chosen, fields, stack=stack, observed=observed)
     left |= dict.fromkeys(_give_code(session, entries, stack, fields), _NO_CODE)
     return Revertible(stack, fields, left)
 
 
 def _fields_of(
-    session: Session, entries: Mapping[str, Entry], chosen: Sequence[Finding]
+    session: Session, entries: Mapping[str, Entry], chosen: Sequence[Finding], observed: Observations
 ) -> tuple[dict[str, set[str]], dict[str, str]]:
     """The paths to put back, by address; and the place of every other finding, with why it stays."""
     fields: dict[str, set[str]] = defaultdict(set)
@@ -90,9 +92,19 @@ def _fields_of(
         ):
             # It shows its parent's tags, which say nothing of who made it.
             left[place(one)] = "nothing but the record says that tapctl has made it"
+        elif _is_replaced(entries[one.address], observed.get(one.address)):
+            left[place(one)] = _NO_REVERT[Reason.REPLACED]
         else:
             fields[one.address].add(one.field)
     return fields, left
+
+
+def _is_replaced(entry: Entry, seen: Observation | None) -> bool:
+    """True if what bears the name is another resource than the recorded one: what it lost, no value brings back.
+
+    A run that read it back would record it in the place of ours, and nobody would be told any more.
+    """
+    return isinstance(seen, Observed) and seen.outputs is not None and bool(seen.outputs.changed_from(entry.claim))
 
 
 def _as_recorded(entries: Mapping[str, Entry], fields: dict[str, set[str]]) -> tuple[Stack, list[str]]:
@@ -156,22 +168,24 @@ def _not_of_the_files(
     entries: Mapping[str, Entry],
     chosen: Sequence[Finding],
     fields: dict[str, set[str]],
+    *,
+    stack: Stack,
     observed: Observations,
 ) -> dict[str, str]:
     """Take out of ``fields`` what opens or guards and is not recorded as the files want it now; name places and why.
 
     That the record alone tells of, and it gives no right to open a door or to take a safeguard away. Where no files can
-    be used, nobody can tell that they want it.
+    be used, nobody can tell that they want it. What an item of a set is like stops no other item's way back.
     """
-    stronger = {(one.address, one.field) for one in chosen if is_stronger(one)}
+    stronger = {(one.address, one.field) for one in chosen if one.address in fields and is_stronger(one)}
     live = observed_outputs(observed)
     usable = not isinstance(session.loaded, ConfigError)
     config = session.config if usable else any_files(session.target.env, session.names, entries)
     if usable and snapshot_stays_due(session, entries, observed):
         config = config.model_copy(update={"final_snapshot": True})
-    others: dict[str, list[str]] = defaultdict(list)
-    for address, path in unproven(config, session.names, entries, live, is_safeguard):
-        others[address].append(path)
+    others: dict[str, list[Difference]] = defaultdict(list)
+    for address, part in unproven(config, session.names, entries, live, is_safeguard):
+        others[address].append(part)
 
     def refuses(address: str, path: str) -> bool:
         type_ = entries[address].type
@@ -179,9 +193,33 @@ def _not_of_the_files(
             return False
         if not usable and (may_be_door(type_, path.partition(".")[0]) or is_safeguard(type_, path)):
             return True
-        return any(_overlap(path, other) for other in others[address])
+        unlike = [part for part in others[address] if _overlap(path, part.path)]
+        seen = observed.get(address)
+        if not unlike or not isinstance(seen, Observed):
+            return bool(unlike)
+        steps = [*_steps(stack[address].spec, seen, path)]
+        return not all(_stays(part, steps) for part in unlike)
 
     return dict.fromkeys(_taken(fields, refuses), _NO_REVERT[Reason.FORGED] if usable else _NO_FILES)
+
+
+def _steps(recorded: Spec, seen: Observed[Any, Any], path: str) -> Iterator[Difference]:
+    """The changes that putting this path back makes: what AWS has, and what it is to have."""
+    root = path.partition(".")[0]
+    steps = details(root, getattr(seen.spec, root), getattr(recorded, root))
+    return (step for step in steps if _overlap(step.path, path))
+
+
+def _stays(part: Difference, steps: Sequence[Difference]) -> bool:
+    """True if none of the steps adds the recorded item that the files do not want, or takes one away that they want.
+
+    In ``part`` the recorded item is what one has, and that of the files what is wanted.
+    """
+    if not part.item or not all(step.item for step in steps):
+        return False
+    if part.have is not None:
+        return all(step.want != part.have for step in steps)
+    return all(step.have != part.want for step in steps)
 
 
 def _taken(fields: Mapping[str, set[str]], refuses: Callable[[str, str], bool]) -> list[str]:

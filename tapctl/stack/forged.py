@@ -68,8 +68,11 @@ def unproven(
     entries: Mapping[str, Entry],
     observed: refs.KnownOutputs,
     guards: Callable[[str, str], bool],
-) -> Iterator[tuple[str, str]]:
-    """List address and path of what opens or guards, and is not recorded as the files want it with these outputs.
+) -> Iterator[tuple[str, Difference]]:
+    """List, by address, what opens or guards, and is not recorded as the files want it with these outputs.
+
+    In a difference the recorded value is what one has, and that of the files what is wanted; of what no files like
+    these want at all neither is told.
 
     What is made of another resource's outputs is held against AWS's, for who writes one of the two into the record may
     write both; where AWS does not tell them, it counts as different. So does what no files like these want at all.
@@ -84,10 +87,11 @@ def unproven(
             name = part.path.partition(".")[0]
             made = refs.needs(getattr(stack[entry.address].spec, name))
             if made or may_be_door(entry.type, name) or guards(entry.type, part.path):
-                yield entry.address, part.path
+                yield entry.address, part
     for place, entry in held.items():
         names_of = reconciler_of(entry).spec.model_fields
-        yield from ((place, name) for name in names_of if may_be_door(entry.type, name) or guards(entry.type, name))
+        unlike = (name for name in names_of if may_be_door(entry.type, name) or guards(entry.type, name))
+        yield from ((place, Difference(name, None, None)) for name in unlike)
 
 
 def forged_whatever_the_files(

@@ -160,27 +160,77 @@ with_jq = pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not insta
 @with_jq
 def test_the_night_looks_at_every_environment_that_has_a_record_or_a_file(repository: Path) -> None:
     rows = [
-        {"type": "status", "suffix": suffix, "env": env, "problems": problems, "health": "; ".join(problems)}
-        for suffix, env, problems in (("old", "old", ["x"]), ("pr-1", "dev", []), ("pr-2", "dev", ["DRIFT: 1 drifted"]))
+        {"type": "status", "suffix": suffix, "env": env}
+        for suffix, env in (("old", "old"), ("pr-1", "dev"), ("pr-2", "staging"))
     ]
     verdict = {"type": "verdict", "counts": {"deployed": 2}}
     done = _night(repository, "github", "".join(f"{json.dumps(one)}\n" for one in (*rows, verdict)), 7)
     assert done.returncode == 0, done.stderr
     list_, copies = Path("output").read_text().splitlines()
     assert list_ == 'list=["dev","old","prod","staging"]'
-    assert copies == 'copies=["pr-2: DRIFT: 1 drifted"]'
+    assert copies == 'copies=["dev pr-1","staging pr-2"]'
+
+
+_ROWS = [{"type": "status", "suffix": suffix, "env": env} for suffix, env in (("dev", "dev"), ("old", "old"))]
+_COPIES = [{"type": "status", "suffix": suffix, "env": "dev"} for suffix in ("pr-1", "pr-2", "pr-3")]
+_LISTED = {"type": "verdict", "counts": {"deployed": 5}}
+_LOOK = """#!/bin/sh
+echo "$AWS_ROLE_ARN $*" >> said
+case "$1 $5" in
+"status ") cat told.jsonl; exit 7 ;;
+"drift pr-2") exit 7 ;;
+esac
+cat > /dev/null
+"""
+
+
+def _copies(repository: Path, system: str, status: list[dict[str, Any]]) -> Done:
+    """Run the job that looks at copies, of which pr-2 cannot be compared."""
+    assert called("ci", "init", system).code == 0
+    program = repository / "bin" / "tapctl"
+    program.parent.mkdir()
+    program.write_text(_LOOK)
+    program.chmod(0o755)
+    (repository / "told.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in status))
+    values = {"PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}"}
+    if system == "github":
+        job = yaml.safe_load((repository / ".github/workflows/tapctl-drift.yml").read_text())["jobs"]["copies"]
+        assert job["if"] == "needs.environments.outputs.copies != '[]'"
+        script = job["steps"][-1]["run"]
+        listed = [f"{one['env']} {one['suffix']}" for one in status if one in _COPIES]
+        values |= {"COPIES": json.dumps(listed), "AWS_ROLE_ARN": "reads-copies"}
+    else:
+        script = "\n".join(yaml.safe_load((repository / ".gitlab-ci.yml").read_text())["copies"]["script"])
+        values |= {"TAPCTL_STATUS_ROLE": "lists", "TAPCTL_COPIES_ROLE": "reads-copies"}
+    shell = shutil.which("sh")
+    assert shell
+    return subprocess.run([shell, "-e", "-c", script], env=values, capture_output=True, text=True, check=False)
 
 
 @with_jq
-def test_a_copy_that_is_not_well_makes_the_night_red(workflows: Path) -> None:
-    job = yaml.safe_load((workflows / "tapctl-drift.yml").read_text())["jobs"]["copies"]
-    assert job["if"] == "needs.environments.outputs.copies != '[]'"
-    (step,) = job["steps"]
-    shell = shutil.which("sh")
-    assert shell
-    values = {"PATH": os.environ["PATH"], "COPIES": json.dumps(["pr-2: DRIFT\n::warning::x", "pr-3: y"])}
-    done = subprocess.run([shell, "-e", "-c", step["run"]], env=values, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (1, "::error::pr-2: DRIFT ::warning::x\n::error::pr-3: y\n")
+@pytest.mark.parametrize("system", ["github", "gitlab"])
+def test_the_night_compares_every_copy_and_one_that_is_not_as_recorded_makes_it_red(
+    repository: Path, system: str
+) -> None:
+    done = _copies(repository, system, [*_ROWS, *_COPIES, _LISTED])
+    said = [line for line in Path("said").read_text().splitlines() if " drift " in line]
+    # What has lost its file is in no matrix of GitLab's; GitHub's has it from the list.
+    looked_at = [("old", "old")] * (system == "gitlab") + [("dev", f"pr-{number}") for number in (1, 2, 3)]
+    assert said == [f"reads-copies drift --env {env} --suffix {suffix} --who" for env, suffix in looked_at]
+    assert (done.returncode, "pr-2" in done.stdout, "pr-3" in done.stdout) == (1, True, False), done.stderr
+
+
+@with_jq
+@pytest.mark.parametrize(
+    ("verdict", "code"),
+    [(_LISTED, 0), ({"type": "verdict", "counts": {"deployed": 1, "unusable": 1}}, 1), ({"type": "error"}, 1)],
+    ids=["none", "a record that cannot be used", "cut off"],
+)
+def test_gitlab_s_night_is_red_where_it_cannot_tell_what_copies_there_are(
+    repository: Path, verdict: dict[str, Any], code: int
+) -> None:
+    done = _copies(repository, "gitlab", [_ROWS[0], verdict])
+    assert (done.returncode, Path("said").read_text()) == (code, "lists status --json\n"), done.stderr
 
 
 @with_jq
@@ -457,10 +507,12 @@ def test_a_night_is_held_against_the_last_one_on_a_schedule_alone(workflows: Pat
     assert "gh run list --workflow tapctl-drift.yml --event schedule --status completed" in look
 
 
-def test_gitlab_has_the_environments_that_have_a_file(repository: Path) -> None:
+def test_gitlab_plans_applies_and_compares_the_environments_that_have_a_file(repository: Path) -> None:
     assert called("ci", "init", "gitlab").code == 0
-    text = (repository / ".gitlab-ci.yml").read_text()
-    assert yaml.safe_load(text)[".tapctl"]["parallel"]["matrix"] == [{"ENVIRONMENT": ["dev", "prod", "staging"]}]
+    pipeline = yaml.safe_load((repository / ".gitlab-ci.yml").read_text())
+    assert pipeline[".each"]["parallel"]["matrix"] == [{"ENVIRONMENT": ["dev", "prod", "staging"]}]
+    jobs = [pipeline[name]["extends"] for name in ("plan", "apply", "drift", "copies")]
+    assert jobs == [*[[".tapctl", ".each"]] * 3, ".tapctl"]
 
 
 def test_every_template_is_part_of_the_package(repository: Path) -> None:

@@ -1,4 +1,4 @@
-"""The record of the calls that each command makes is that of the commands as they are."""
+"""The calls that each command makes: the record of them is that of the commands as they are."""
 
 from __future__ import annotations
 
@@ -38,3 +38,22 @@ def test_the_record_of_calls_is_complete(world: World) -> None:
     if os.environ.get("WRITE_GOLDEN"):
         FILE.write_text(json.dumps(made, indent=1) + "\n")
     assert json.loads(FILE.read_text()) == made, f"if this is meant, rewrite and review: {REWRITE}"
+
+
+def test_a_drift_where_nothing_is_amiss_reads_no_version_of_the_record_but_the_present_one(dev: World) -> None:
+    s3, record = dev.client("s3"), dev.manifest()
+    s3.create_bucket(Bucket="records", CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
+    for serial in range(1, 9):
+        earlier = {**record, "serial": serial, "run": f"run-{serial}"}
+        key = f"history/dev/{serial:08}-run-{serial}.json"
+        s3.put_object(Bucket="records", Key=key, Body=json.dumps(earlier))
+
+    def reads(record: dict[str, Any]) -> tuple[int, list[str]]:
+        s3.put_object(Bucket="records", Key="dev.json", Body=json.dumps(record))
+        told = dev.tapctl("drift", "--env", "dev", "--state", "s3://records")
+        return told.code, [name for name in told.asked if name.startswith("s3:")]
+
+    alone = ["s3:GetObject"] * 2
+    assert reads(record) == (0, alone), "the record and its lock"
+    code, more = reads({**record, "unfinished": True})
+    assert (code, len(more) > len(alone)) == (7, True), "what was cut off is held against the history"

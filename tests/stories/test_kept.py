@@ -43,6 +43,14 @@ def key_of(world: World) -> str:
     return str(world.client("kms").describe_key(KeyId="alias/db-key-dev")["KeyMetadata"]["KeyId"])
 
 
+def is_left_by_all(world: World, finding: dict[str, Any]) -> None:
+    """No verb that acts on findings acts on this one."""
+    waive = ("waive", "all", "--reason", "theirs", "--until", "9d")
+    for words in (("revert", "--yes"), ("revert", finding["id"], "--yes"), ("accept", "--yes"), waive):
+        left = world.tapctl(*words, "--env", "dev")
+        assert (left.code, left.changes, "refused" in left.err) == (6, (), True), left.err
+
+
 def test_whom_the_kept_snapshot_is_shared_with_is_told_with_the_command_that_ends_it(destroyed: World) -> None:
     rds, snapshot = destroyed.client("rds"), snapshot_of(destroyed)
     named = {"DBClusterSnapshotIdentifier": snapshot, "AttributeName": "restore"}
@@ -52,6 +60,7 @@ def test_whom_the_kept_snapshot_is_shared_with_is_told_with_the_command_that_end
     assert f"--attribute-name restore --values-to-remove {STRANGER} " in finding["undo"]
     status = destroyed.tapctl("status", "--env", "dev")
     assert (status.code, "DRIFT: 1 drifted" in status.out) == (2, True)
+    is_left_by_all(destroyed, finding)
     rds.modify_db_cluster_snapshot_attribute(**named, ValuesToRemove=[STRANGER])
     assert told_of(destroyed) == {}
 
@@ -145,6 +154,7 @@ def test_a_kept_snapshot_that_is_deleted_is_told_until_a_destroy_certifies_that(
     destroyed.client("rds").delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=snapshot)
     (finding,) = told_of(destroyed).values()
     assert (finding["address"], finding["live"]) == (f"db-cluster-snapshot/{snapshot}", "it is gone")
+    is_left_by_all(destroyed, finding)
     assert finding["undo"] == "tapctl destroy --env dev"
     assert destroyed.tapctl("destroy", "--env", "dev", "--yes").code == 0
     certificate = json.loads((destroyed.path().parent / "dev.certificate.json").read_text())

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tapctl.clock import today
+from tests.support.additions import EGRESS, PERMISSION
 from tests.support.world import World
 
 FUNCTION = "lambda-function/payment-processor-dev"
@@ -281,6 +282,68 @@ def test_a_secret_that_is_put_back_is_another_one_until_an_apply_gives_it_to_its
     assert dev.tapctl("outputs", "--env", "dev", "secret_arn").out == f"{secret}\n"
     notes = {one["note"] for one in dev.drift().of_type("finding")}
     assert not any("somebody" in note for note in notes), notes
+    dev.applied("dev")
+    assert dev.drift().code == 0
+
+
+def test_a_stranger_s_rule_and_statement_go_while_the_files_want_more_of_them(dev: World) -> None:
+    common = dev.folder / "environments" / "common.toml"
+    more = "".join(
+        f"\n[[processor.{table}]]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items())
+        for table, values in (("egress", {**EGRESS, "port": 8443}), ("permissions", PERMISSION))
+    )
+    common.write_text(common.read_text() + more)
+    ec2, iam = dev.client("ec2"), dev.client("iam")
+    named = {"Filters": [{"Name": "group-name", "Values": ["lambda-sg-dev"]}]}
+
+    def group() -> dict[str, Any]:
+        (found,) = ec2.describe_security_groups(**named)["SecurityGroups"]
+        return dict(found)
+
+    before = group()
+    policy = {"RoleName": "lambda-role-dev", "PolicyName": "lambda-policy-dev"}
+    document = iam.get_role_policy(**policy)["PolicyDocument"]
+    theirs = {"Sid": "Theirs", "Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
+    opened = {**document, "Statement": [*document["Statement"], theirs]}
+    iam.put_role_policy(**policy, PolicyDocument=json.dumps(opened))
+    ssh = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "10.9.0.0/16"}]}
+    ec2.authorize_security_group_ingress(GroupId=before["GroupId"], IpPermissions=[ssh])
+    assert {one["undo"].partition(" --env")[0] for one in dev.drift().of_type("finding")} == {"tapctl revert"}
+    back = dev.tapctl("revert", "--env", "dev", "--yes")
+    assert (back.code, back.verdict.partition(" · ")[2]) == (0, "2 put back as recorded"), back.err
+    assert (group(), iam.get_role_policy(**policy)["PolicyDocument"]) == (before, document)
+    # What is there already of what the files want more is not taken away.
+    to = {"IpRanges": [{"CidrIp": EGRESS["to"], "Description": EGRESS["why"]}]}
+    early = {"IpProtocol": "tcp", "FromPort": 8443, "ToPort": 8443, **to}
+    ec2.authorize_security_group_egress(GroupId=before["GroupId"], IpPermissions=[early])
+    refused = dev.tapctl("revert", "--env", "dev", "--yes")
+    assert (refused.code, "the files want something else there than is recorded" in refused.err) == (6, True)
+
+
+def test_a_revert_of_what_an_earlier_tapctl_recorded_in_part_leaves_nothing_unfinished(dev: World) -> None:
+    name = "/aws/lambda/payment-processor-dev"
+    record = dev.manifest()
+    del record["entries"][f"log-group/{name}"]["outputs"]["created"]
+    dev.path().write_text(json.dumps(record))
+    dev.client("logs").put_retention_policy(logGroupName=name, retentionInDays=60)
+    back = dev.tapctl("revert", "--env", "dev", f"log-group/{name}.retention_days", "--yes")
+    assert (back.code, "known by something else" in back.err) == (0, False), back.err
+    assert dev.drift().code == 0
+
+
+def test_of_what_somebody_has_made_again_nothing_is_put_back_and_the_record_goes_on_to_tell_it(dev: World) -> None:
+    logs, name = dev.client("logs"), "/aws/lambda/payment-processor-dev"
+    logs.delete_log_group(logGroupName=name)
+    logs.create_log_group(logGroupName=name)
+    before = dev.drift()
+    assert {(one["field"], one["undo"]) for one in before.of_type("finding")} >= {
+        ("created", "tapctl apply --env dev"),
+        ("retention_days", "tapctl apply --env dev"),
+    }
+    refused = dev.tapctl("revert", "--env", "dev", "--yes")
+    assert (refused.code, refused.changes) == (6, ()), refused.err
+    assert f"log-group/{name}.retention_days: it is another resource of that name" in refused.err
+    assert dev.drift().of_type("finding") == before.of_type("finding")
     dev.applied("dev")
     assert dev.drift().code == 0
 
