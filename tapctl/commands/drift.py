@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
+from itertools import islice
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -25,7 +27,7 @@ from tapctl.commands.plan import snapshot_stays_due
 from tapctl.commands.recorded_outputs import recorded_outputs
 from tapctl.commands.restore import continuing
 from tapctl.commands.subscribers import tell_of_subscribers
-from tapctl.commands.unfinished_destroy import (
+from tapctl.commands.unfinished_destroy import earlier_versions, (
     is_gone_from_aws,
     removed_by_destroy,
     unfinished_destroy,
@@ -75,6 +77,7 @@ from tapctl.stack.definition import planned_addresses, planned_stack
 from tapctl.stack.forged import forged, forged_whatever_the_files
 from tapctl.stack.image import FIELD as IMAGE_FIELD
 from tapctl.stack.image import tags_of
+from tapctl.stack.network import NetworkContract
 from tapctl.stack.never_wanted import CONSTANT, SET_AFTER_CREATION, holds, let_in, never_wanted
 from tapctl.stack.recorded_files import any_files
 
@@ -83,6 +86,10 @@ _NAMED: Final = 5
 _DESTROYED: Final = "nothing of it is deployed"
 _NO_NETWORK: Final = "the record does not tell the network of its resources, as every apply writes it there"
 _NO_NETWORK_OF_THE_FILES: Final = "the record tells the network of {told}, and the files that it is of name {named}"
+_OF_THE_NETWORK: Final = ("subnet_ids", "vpc_id")
+_NETWORKS: Final = 5
+"""Versions of the record whose network is read at most where a run was cut off."""
+"""Fields whose values are the network's own."""
 _NOT_COMPARED: Final = "what the files want of it was not compared but for ways in"
 
 
@@ -529,7 +536,9 @@ def _held_against_the_files(
     of_these = usable and _is_of_the_files(session, manifest)
     network, unlike = None, f"{_NO_NETWORK}: {_NOT_COMPARED}"
     with suppress(ValidationError):
-        network, named = recorded_network(manifest, config), str(config.networking)
+        # Ids that the present files name are no evidence on a record of other ones.
+        network = recorded_network(manifest, config if of_these else None)
+        named = str(config.networking)
         # Whoever writes another network into the record may leave the files' hash in it.
         if network.reference != named and of_these:
             unlike = _NO_NETWORK_OF_THE_FILES.format(told=truncate(network.reference), named=named)
@@ -542,7 +551,14 @@ def _held_against_the_files(
         written = forged(config, session.names, entries, network, made_for[0])
     else:
         cut_off = None if manifest.is_whole else observed
-        written = forged_whatever_the_files(config, session.names, entries, network, made_for, cut_off=cut_off)
+        held = partial(forged_whatever_the_files, config, session.names, entries, outputs=made_for, cut_off=cut_off)
+        found = [*held(network=network)]
+        if cut_off is not None and any(part.path in _OF_THE_NETWORK for _, part in found):
+            # An apply records its network first: what it has not come to is still in the one before.
+            for earlier in _networks(earlier_versions(session, manifest), manifest.run):
+                of_earlier = [*held(network=earlier)]
+                found = [each for each in found if each in of_earlier]
+        written = found
     report = replace(report, findings=tuple(with_forged(report.findings, written, observed)))
     if network is not None or all(entry.phase is Phase.KEPT for entry in entries.values()):
         return report
@@ -550,6 +566,15 @@ def _held_against_the_files(
     return replace(
         report, fields=report.fields + 1, unchecked=report.unchecked + 1, missed=(*report.missed, "networking")
     )
+
+
+def _networks(earlier: Iterable[Manifest], run: str) -> Iterator[NetworkContract]:
+    """The networks of earlier versions of the record, up to the last one that another run than this has finished."""
+    for version in islice(earlier, _NETWORKS):
+        with suppress(ValidationError):
+            yield recorded_network(version, None)
+        if version.is_whole and version.run != run:
+            return
 
 
 def with_forged(

@@ -18,11 +18,16 @@ _ANY_WITHIN_THE_RULES: Final = frozenset({("cloudwatch-alarm", "threshold")})
 """Types and fields of which every value that files may have guards as it should."""
 
 
-def is_safeguard(type_: str, path: str) -> bool:
+def guards(type_: str, path: str) -> bool:
     """True if the field at this path, as `tapctl.engine.diff.details` names it, is more than a setting."""
+    return kind_of(type_, path, None, None) is not SETTING
+
+
+def is_safeguard(type_: str, path: str) -> bool:
+    """True if the field guards something, or is a tag, and files may have values of it that guard less."""
     name = path.partition(".")[0]
-    guards = name in (_TAGS, _UPGRADE, *PLACES) or kind_of(type_, path, None, None) is not SETTING
-    return guards and (type_, name) not in _ANY_WITHIN_THE_RULES
+    named = name in (_TAGS, _UPGRADE, *PLACES) or guards(type_, path)
+    return named and (type_, name) not in _ANY_WITHIN_THE_RULES
 
 
 def is_stronger(one: Finding) -> bool:
