@@ -440,8 +440,10 @@ def _drift_one(
         session.screen.note(f"asking CloudTrail who changed {session.suffix}")
         report = with_who(session, manifest, report, datetime.now(UTC))
     older = warn_of_old_record(session, manifest, observed) if report.drifted else ""
+    # Where nothing but what a destroy has kept is there, nobody has asked for more.
+    is_kept_alone = not found.beside and all(entry.phase is Phase.KEPT for entry in entries.values())
     # Who may write the record may have written that it is of other files: what these want of it is told then, too.
-    asked = not older and (report.drifted or not _is_of_the_files(session, manifest))
+    asked = not older and not is_kept_alone and (report.drifted or not _is_of_the_files(session, manifest))
     beside, waived = {**found.beside, **observed}, {(one.address, one.field) for one in report.findings if one.waiver}
     wanted = wanted_beside(session, manifest, beside, waived=waived) if asked else None
     advice = advise(
