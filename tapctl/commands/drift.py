@@ -20,7 +20,7 @@ from tapctl.commands.fleet import end_of_destroyed, environments_to_look_at, for
 from tapctl.commands.kept import compare_kept
 from tapctl.commands.known import Known, known_findings, only_new
 from tapctl.commands.lost_cluster import is_cluster_lost, with_lost_cluster
-from tapctl.commands.older import warn_of_old_record
+from tapctl.commands.older import Age, warn_of_old_record
 from tapctl.commands.plan import snapshot_stays_due
 from tapctl.commands.restore import continuing
 from tapctl.commands.subscribers import tell_of_subscribers
@@ -439,7 +439,7 @@ def _drift_one(
     if who and report.findings:
         session.screen.note(f"asking CloudTrail who changed {session.suffix}")
         report = with_who(session, manifest, report, datetime.now(UTC))
-    older = warn_of_old_record(session, manifest, observed) if report.drifted else ""
+    older = warn_of_old_record(session, manifest, observed) if report.drifted else Age()
     # Where nothing but what a destroy has kept is there, nobody has asked for more.
     is_kept_alone = not found.beside and all(entry.phase is Phase.KEPT for entry in entries.values())
     # Who may write the record may have written that it is of other files: what these want of it is told then, too.
@@ -461,7 +461,7 @@ def _drift_one(
     if any(entry.type == SnsSubscription.type for entry in entries.values()):
         # Else nobody's subscriptions are compared, as the report says; status lists them.
         tell_of_subscribers(session, entries, nobody=False)
-    session.invocation.usage.comparison = Comparison(report.compared, report.not_compared, wanted, older)
+    session.invocation.usage.comparison = Comparison(report.compared, report.not_compared, wanted, older.evidence)
     status, code, counts, summary = drift_verdict(report)
     summary = f"{found.remark}{summary}"
     if known is not None and (old := len(found.report.findings) - len(report.findings)):

@@ -66,6 +66,7 @@ def environments_to_look_at(invocation: Invocation, screen: Screen) -> Fleet:
 
     These are the deployed ones, and those that are destroyed by their record: who may write a record may empty it.
     Only copies whose destroy has left its certificate, and whose tag nothing in AWS bears, are passed over: it is said.
+    Of a copy that is destroyed by its record AWS is asked where all files are: another place may be written into it.
 
     Raises:
         ManifestError: there is no record at all.
@@ -74,17 +75,19 @@ def environments_to_look_at(invocation: Invocation, screen: Screen) -> Fleet:
     known_suffixes(invocation, store)
     records = read_manifests(invocation, store)
     names = known_environments(invocation.config)
-    certified = {
+    emptied = {
         suffix: one
         for suffix, one in records.items()
-        if isinstance(one, Manifest) and suffix not in names and not is_deployed(one) and _is_certified(store, one)
+        if isinstance(one, Manifest) and suffix not in names and not is_deployed(one)
     }
-    passed, _ = _pass_over(
-        invocation, screen, certified, "not looked at, destroyed by its certificate and gone from AWS"
-    )
+    found = _may_be_there(invocation, screen, emptied)
+    # Of what is kept on purpose a drift tells who may read it.
+    certified = {suffix for suffix, one in emptied.items() if _is_certified(store, one)} - found.copied
+    passed = _pass_over(screen, found, certified, "not looked at, destroyed by its certificate and gone from AWS")
+    moved = {suffix: _elsewhere_error(invocation, emptied[suffix], place) for suffix, place in found.elsewhere.items()}
     # Environments that have a file, and of which nothing is kept, are named in the verdict (`_never_recorded`).
     lost = lost_records(invocation, screen, store, records)
-    members = {suffix: one for suffix, one in {**records, **lost.errors}.items() if suffix not in passed}
+    members = {suffix: one for suffix, one in {**records, **lost.errors, **moved}.items() if suffix not in passed}
     return Fleet(members, f"{_never_recorded(names, members)}{lost.remark}", lost.code)
 
 
@@ -131,9 +134,9 @@ def errors_of_lost(
                 evidence=error.cause,
                 hint=f"put the record back at {store.location(suffix)}, or see who has written that history",
             )
-    gone, keys_alone = _pass_over(
-        invocation, screen, newest, "not looked at, without a record, and AWS has nothing of it"
-    )
+    found = _may_be_there(invocation, screen, newest)
+    gone = _pass_over(screen, found, newest.keys(), "not looked at, without a record, and AWS has nothing of it")
+    keys_alone = found.keys_alone - found.there
     names = known_environments(invocation.config)
     for suffix in sorted(newest.keys() - gone):
         one = newest[suffix]
@@ -165,20 +168,28 @@ def end_of_destroyed(invocation: Invocation, store: Store, newest: Manifest | No
     )
 
 
-def _pass_over(
-    invocation: Invocation, screen: Screen, copies: Mapping[str, Manifest | None], why: str
-) -> tuple[Collection[str], Collection[str]]:
-    """The suffixes of which AWS has nothing but what a destroy leaves, named after ``why``; and those with a key alone.
+def _elsewhere_error(invocation: Invocation, record: Manifest, place: Place) -> ManifestError:
+    """The error for a record of nothing that is deployed, while AWS has something of the copy in another place."""
+    history = invocation.command_line_for("manifest history", Target(record.environment, record.suffix))
+    return ManifestError(
+        f"the record of {record.suffix} tells of nothing deployed, and AWS has what bears its tag elsewhere",
+        evidence=f"it is of {record.environment} in account {record.account}, {record.region} ({record.stamp}); "
+        f"that is there in account {place[0]}, {place[1]}",
+        hint=f"see who has written the place into it ({history}), and put the newest version of that place back",
+    )
+
+
+def _pass_over(screen: Screen, found: Bearing, copies: Collection[str], why: str) -> Collection[str]:
+    """The suffixes of which AWS has nothing but what a destroy leaves, named after ``why``.
 
     A key that is kept alive is named, too: copies of the data need it, and anybody may tag a copy of some data.
     """
-    found = _may_be_there(invocation, screen, copies)
-    passed = copies.keys() - found.there - found.keys_alone
+    passed = {*copies} - found.there - found.keys_alone
     if passed:
         screen.note(f"{why}: {listed(passed)}")
     if kept := passed & found.kept:
         screen.note(f"their keys are kept alive in AWS, beside copies of the data that bear their tags: {listed(kept)}")
-    return passed, found.keys_alone - found.there
+    return passed
 
 
 def listed(suffixes: Collection[str]) -> str:
@@ -212,12 +223,17 @@ class Bearing:
     """Those of which nothing bears it but a key that is kept alive: a destroy leaves one that others use."""
     kept: set[str] = field(default_factory=set)
     """Those of which a key is kept alive, beside copies of the data."""
+    copied: set[str] = field(default_factory=set)
+    """Those of which a copy of the data bears it."""
+    elsewhere: dict[str, Place] = field(default_factory=dict)
+    """Those of ``there`` that are in a place which is not the record's, with that place."""
 
     def add(self, other: Bearing) -> None:
         """Take in what another place has."""
         self.there.update(other.there)
         self.keys_alone.update(other.keys_alone)
         self.kept.update(other.kept)
+        self.copied.update(other.copied)
 
 
 def _may_be_there(invocation: Invocation, screen: Screen, copies: Mapping[str, Manifest | None]) -> Bearing:
@@ -231,29 +247,36 @@ def _may_be_there(invocation: Invocation, screen: Screen, copies: Mapping[str, M
         return found
     screen.note(f"{invocation.verb}: asking AWS if anything of {listed(copies.keys())} is there")
     names = known_environments(invocation.config)
-    recorded: dict[tuple[str, str, str], list[str]] = {}
+    recorded: dict[str, Place] = {}
+    by_record: dict[tuple[str, Place], list[str]] = defaultdict(list)
     for suffix, one in copies.items():
         if one is not None:
-            recorded.setdefault((one.environment, one.account, one.region), []).append(suffix)
-    for (env, account, region), suffixes in recorded.items():
+            recorded[suffix] = one.account, one.region
+            by_record[one.environment, recorded[suffix]].append(suffix)
+    for (env, place), suffixes in by_record.items():
         try:
-            found.add(_bearing(invocation, screen, suffixes, (env if env in names else "", account, region)))
+            found.add(_bearing(invocation, screen, suffixes, env if env in names else "", place))
         except Exception:  # noqa: BLE001 -- whatever it is, the look at each of them meets it, and tells it
             found.there.update(suffixes)
+    asked: set[Place] = set()
     for env in names:
         try:
             config = load(invocation.config, env)
-            place = env, config.account_id, config.region
-            suffixes = [suffix for suffix in copies if suffix not in {*found.there, *recorded.get(place, ())}]
-            found.add(_bearing(invocation, screen, suffixes, place))
+            place = config.account_id, config.region
+            others = [suffix for suffix in copies if recorded.get(suffix) != place and place not in asked]
+            bearing = _bearing(invocation, screen, others, env, place)
         except Exception as error:  # noqa: BLE001 -- credentials may be for one account alone
             cause = error.cause if isinstance(error, TapctlError) else type(error).__name__
             screen.note(f"{invocation.verb}: not asked where {env} is: {cause}")
+        else:
+            asked.add(place)
+            found.add(bearing)
+            found.elsewhere.update(dict.fromkeys(bearing.there.intersection(recorded), place))
     return found
 
 
-def _bearing(invocation: Invocation, screen: Screen, suffixes: Sequence[str], place: tuple[str, str, str]) -> Bearing:
-    """The suffixes whose tag something bears in this place: environment (empty: none that has a file), account, region.
+def _bearing(invocation: Invocation, screen: Screen, suffixes: Sequence[str], env: str, place: Place) -> Bearing:
+    """The suffixes whose tag something bears in this place, which is the environment's (empty: of none with a file).
 
     Raises:
         TapctlError: it could not be asked.
@@ -261,7 +284,7 @@ def _bearing(invocation: Invocation, screen: Screen, suffixes: Sequence[str], pl
     found = Bearing()
     if not suffixes:
         return found
-    env, account, region = place
+    account, region = place
     config = load(invocation.config, env) if env else None
     aws = connect(replace(invocation, region=region), screen, config, account=account)
     aws.identify(account)
@@ -294,7 +317,7 @@ def bearing_suffixes(aws: Aws, suffixes: Sequence[str]) -> Bearing:
             found.add(suffix)
     asked = keys.keys() - found
     alive = {suffix for suffix in asked if any(_is_kept_alive(aws, arn) for arn in keys[suffix])}
-    return Bearing(found, alive - copied, alive & copied)
+    return Bearing(found, alive - copied, alive & copied, copied)
 
 
 def _is_kept_alive(aws: Aws, arn: str) -> bool:

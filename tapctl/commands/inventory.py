@@ -61,6 +61,7 @@ class Inventory:
 def take_inventory(session: Session) -> Inventory:
     """Find everything of ours."""
     manifest, version = session.load_manifest()
+    session.check_history(manifest)
     # Those of the stack know what the configuration says of a removal: a final snapshot, a waiting period.
     configured = _configured(session)
     recorded = {

@@ -3,32 +3,52 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from tapctl.engine.model import Observed
 from tapctl.engine.observe import Observations
 from tapctl.engine.plan import Plan
 from tapctl.engine.record import Phase
-from tapctl.errors import TapctlError
+from tapctl.errors import ManifestError, TapctlError
 from tapctl.manifest.history import later_version
 from tapctl.manifest.manifest import TIME_FORMAT, Manifest
 from tapctl.session.session import Session
 
 
-def warn_of_old_record(session: Session, manifest: Manifest, observed: Observations) -> str:
-    """Say that the record is older than AWS, where anything tells; returns what does, empty where nothing does.
+@dataclass(frozen=True)
+class Age:
+    """Evidence that a record is older than AWS, or that nobody can tell; false where there is none."""
+
+    evidence: str = ""
+    is_known: bool = True
+    """False where nobody can tell: the newest files of the history cannot be used."""
+
+    def __bool__(self) -> bool:
+        return bool(self.evidence)
+
+    def __str__(self) -> str:
+        return "is older than AWS" if self.is_known else "may be older than AWS"
+
+    @property
+    def way_out(self) -> str:
+        """The thing to do about it, beside a look at the history."""
+        return "put the newest back" if self.is_known else "move away what cannot be used"
+
+
+def warn_of_old_record(session: Session, manifest: Manifest, observed: Observations) -> Age:
+    """Say that the record is, or may be, older than AWS; returns what tells it.
 
     What differs then may be the work of a later run, and no apply undoes it.
     """
-    evidence = _evidence(session, manifest, observed)
-    if evidence:
+    age = _age(session, manifest, observed)
+    if age:
         history = session.command("manifest history")
         session.screen.warn(
-            f"the record is older than AWS: {session.location} has {manifest.stamp}; {evidence}. What differs may be "
-            f"the work of a later run. See the versions ({history}) and put the newest back; an apply records what AWS "
-            "has where the files want that"
+            f"the record {age}: {session.location} has {manifest.stamp}; {age.evidence}. What differs may be the work "
+            f"of a later run. See the versions ({history}) and {age.way_out}; an apply records what AWS has where the "
+            "files want that"
         )
-    return evidence
+    return age
 
 
 def without_blame(plan: Plan) -> Plan:
@@ -40,13 +60,22 @@ def without_blame(plan: Plan) -> Plan:
     return replace(plan, changes=tuple(changes))
 
 
-def _evidence(session: Session, manifest: Manifest, observed: Observations) -> str:
-    with suppress(TapctlError):  # a history that cannot be read tells nothing
-        later = later_version(session.store, session.suffix, manifest)
+def _age(session: Session, manifest: Manifest, observed: Observations) -> Age:
+    unknown = ""
+    with suppress(TapctlError):  # a history that cannot be asked for tells nothing
+        try:
+            later = later_version(session.store, session.suffix, manifest)
+        except ManifestError as error:
+            later, unknown = None, f"{error.cause}: {error.evidence}"
         # A run may have carried both on since this record was read.
-        serial = session.load_manifest()[0].serial if later is not None else 0
-        if later is not None and (serial < later.serial or serial == manifest.serial):
-            return f"its history has {later.stamp}"
+        now = session.load_manifest()[0] if later is not None else manifest
+        if later is not None and (now == manifest or now.serial < later.serial):
+            return Age(f"its history has {later.stamp}")
+    return _younger_data(session, manifest, observed) or Age(unknown, is_known=not unknown)
+
+
+def _younger_data(session: Session, manifest: Manifest, observed: Observations) -> Age:
+    """What AWS tells of ours that holds data and was made after the record was written."""
     for address, seen in sorted(observed.items()):
         being_made = address in manifest.entries and manifest.entries[address].phase is Phase.MAKING
         if (
@@ -57,5 +86,5 @@ def _evidence(session: Session, manifest: Manifest, observed: Observations) -> s
         ):
             made = seen.holds_data_since.strftime(TIME_FORMAT)
             if "" < manifest.written_at < made:
-                return f"AWS has made {address} at {made}"
-    return ""
+                return Age(f"AWS has made {address} at {made}")
+    return Age()

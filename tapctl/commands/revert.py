@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from tapctl.commands.apply import confirm, finish_failed
 from tapctl.commands.drift import Examined, examine, finish_nothing
-from tapctl.commands.older import warn_of_old_record, without_blame
+from tapctl.commands.older import Age, warn_of_old_record, without_blame
 from tapctl.commands.plan import NOTHING_CHANGED, consequences, show_blockers, tell_of_snapshot
 from tapctl.commands.revertible import Revertible, revertible
 from tapctl.commands.runner import EngineRunner
@@ -68,12 +68,12 @@ def revert(session: Session, targets: Sequence[str]) -> int:
         return _finish(session, runner, len(left) + len(ignored))
 
 
-def _older_error(session: Session, older: str) -> Refused:
+def _older_error(session: Session, older: Age) -> Refused:
     """Refuse to put everything back to an old record: that would undo whatever a later run has made."""
     return Refused(
-        f"the record of {session.suffix} is older than AWS, and what differs may be the work of a later run",
-        evidence=older,
-        hint=f"put the newest version back ({session.command('manifest history')} lists them), or name what is meant: "
+        f"the record of {session.suffix} {older}, and what differs may be the work of a later run",
+        evidence=older.evidence,
+        hint=f"{older.way_out} ({session.command('manifest history')} lists them), or name what is meant: "
         f"{session.command('revert')} ADDRESS.FIELD",
     )
 

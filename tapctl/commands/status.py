@@ -152,7 +152,7 @@ def _row(invocation: Invocation, screen: Screen, manifest: Manifest) -> tuple[di
     under_way = session.run_under_way()
     try:
         # Anybody's bucket will do for the first look at a state; a record has to lie in one of its own account.
-        session.store.read(session.suffix)
+        session.load_manifest()
         # The version is for whoever writes.
         (manifest, _), compared, run = compare_between_readings(session, (manifest, ""), waivers_for(session))
         under_way = run or under_way

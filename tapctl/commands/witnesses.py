@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,8 +13,11 @@ from tapctl.engine.model import address
 from tapctl.engine.record import Entry, Phase
 from tapctl.manifest.manifest import AwsKind, Manifest
 from tapctl.names import Names
+from tapctl.regions import DOMAINS
 
 _HOST: Final = "cluster_endpoint"
+_OF_AWS: Final = rf"https?://[A-Za-z0-9.-]+[.]({'|'.join(map(re.escape, DOMAINS))})(:[0-9]+)?(/|$)"
+"""The beginning of an address whose host is AWS's: of an interface endpoint, such as ``vpce-….amazonaws.com``."""
 
 
 @dataclass(frozen=True)
@@ -89,11 +93,12 @@ def not_borne_out(manifest: Manifest, values: Mapping[str, str]) -> list[str]:
 
 
 def may_be_of_another_emulator(manifest: Manifest) -> bool:
-    """True if the record is of an endpoint of the user's own, and is read through one.
+    """True if the record is of an endpoint of the user's own, and is read through one that is not AWS's.
 
     Another emulator than the embedded one has hosts and ids of its own, and may name the host of each cluster anew.
     """
-    return manifest.aws_kind is AwsKind.ENDPOINT and bool(os.environ.get("AWS_ENDPOINT_URL"))
+    url = os.environ.get("AWS_ENDPOINT_URL", "")
+    return manifest.aws_kind is AwsKind.ENDPOINT and bool(url) and not re.match(_OF_AWS, url)
 
 
 def _unlike(manifest: Manifest, values: Mapping[str, str]) -> Iterator[tuple[_Witness, Entry | None]]:

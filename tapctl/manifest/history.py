@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
 
@@ -15,19 +16,23 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import ManifestError
 from tapctl.manifest.lock import LockHolder, LockInfo
-from tapctl.manifest.manifest import SKEW, Manifest, is_of_tomorrow, parse
+from tapctl.manifest.manifest import SKEW, TIME_FORMAT, Manifest, is_of_tomorrow, parse
 from tapctl.manifest.store import Store
 
 HISTORY = "history"
 """The folder, inside the store, of the histories of all suffixes."""
 _VERSION = re.compile(r"([0-9]{8,})-.*\.json")
 _UNLOCK = re.compile(r"unlock-.*\.json")
-_MOST = 10**9
+_UNREACHED = 10**9
 """More than any record has versions: a number beyond it is of a name that somebody has made up."""
 _PARALLEL_READS = 8
 """Versions that are read at once: each is an object of its own."""
 _TRIED = 8
-"""Newest versions of which one that can be read tells that there is a later one."""
+"""Newest versions that can be used, of which one tells that there is a later one."""
+_LOOKED_AT = 64
+"""Newest files that are looked at for those: whoever may write there may put many that cannot be used before them."""
+_NAMED = 5
+"""Files that are named where more are meant."""
 
 Place = tuple[str, str, str]
 """The environment, the account and the region that a record is of."""
@@ -102,7 +107,7 @@ def versions(
     Raises:
         ManifestError: one of them is no manifest, and nobody takes what is ``broken``.
     """
-    names = [name for name in store.list_history(suffix) if is_version(name)]
+    names = [name for _, name in _numbered(store, suffix)]
     current = store.read(suffix)
     if current is not None:
         # An interrupted write has archived a version that it then did not replace.
@@ -121,9 +126,7 @@ def version(store: Store, suffix: str, serial: int, place: Place | None = None) 
     Raises:
         ManifestError: what bears its name is no manifest, or one of another ``place`` than the record's.
     """
-    names = [
-        name for name in store.list_history(suffix) if (match := _VERSION.fullmatch(name)) and int(match[1]) == serial
-    ]
+    names = [name for number, name in _numbered(store, suffix) if number == serial]
     broken: list[ManifestError] = []
     read_own = partial(_read_own_version, place=place)
     read = [_tried(store, suffix, name, lambda _, error: broken.append(error), read_own) for name in names]
@@ -139,42 +142,86 @@ def version(store: Store, suffix: str, serial: int, place: Place | None = None) 
 def later_version(store: Store, suffix: str, manifest: Manifest) -> Manifest | None:
     """Read a kept version that is later than this one, which then is an old one that was put back; None if none is.
 
-    After such a one has been written on, its serials come again, and the later time tells which is later; a record of
-    tomorrow has no time that tells anything, nor has such a version. Files that cannot be used, and versions of another
-    place, which somebody has put there, hide none. Of the versions with a lower serial the last one is read.
+    The serial tells it, and, where somebody has written another one into it, run and time do. An earlier tapctl has
+    written on what was put back, so that its serials came again, and the later time tells which is later; a record of
+    tomorrow has no time that tells anything, nor has such a version. Of the versions with no higher serial the last one
+    is read. Files that cannot be used, and versions of another place, which somebody has put there, hide none.
+
+    Raises:
+        ManifestError: nobody can tell, for what bears the highest serials cannot be used.
     """
-    matches = ((name, _VERSION.fullmatch(name)) for name in store.list_history(suffix))
-    names = [name for name, match in matches if match and int(match[1]) > manifest.serial]
-    tried = (_tried(store, suffix, name, lambda *_: None) for name in reversed(names[-_TRIED:]))
-    own = (version for version in tried if version is not None and _place(version) == _place(manifest))
-    if is_of_tomorrow(manifest):
-        return next(own, None)
-    newest = next((version for version in own if not is_of_tomorrow(version)), None)
+    of_tomorrow = is_of_tomorrow(manifest)
+    names = [each for each in reversed(_numbered(store, suffix)) if each[1] != version_name(manifest)]
+    higher = [name for number, name in names if number > manifest.serial]
+    lower = [name for _, name in names[len(higher) :]]
+    broken: list[str] = []
+    above, below = (_usable(store, suffix, some, place_of(manifest), broken) for some in (higher, lower))
+    kept = list(islice(above, _TRIED))
+    for one in kept:
+        if of_tomorrow or (one.written_at >= manifest.written_at and not is_of_tomorrow(one)):
+            return one
+    blind = [] if kept else broken[:] or higher[_LOOKED_AT:]
+    newest = next((one for one in below if of_tomorrow or not is_of_tomorrow(one)), None)
     if newest is not None:
-        return newest if newest.written_at >= manifest.written_at else None
-    # Whoever puts an old one back may write a higher serial into it.
-    before = next(ends_of_runs(store, manifest), None)
-    if before is None or before.written_at <= manifest.written_at or is_of_tomorrow(before):
-        return None
-    return None if _is_skew(manifest, before) else before
+        earlier = {_run_in(name) for number, name in names if number < newest.serial}
+        if _is_later(newest, manifest, earlier):
+            return newest
+    if unusable := blind or (broken if not kept and newest is None else []):
+        raise ManifestError(
+            f"the newest files in the history of {suffix} cannot be used",
+            evidence=", ".join([*unusable[:_NAMED], *(["and more"] if len(unusable) > _NAMED else [])]),
+        )
+    return None
 
 
-def _is_skew(earlier: Manifest, later: Manifest) -> bool:
-    """True if two clocks that AWS takes may differ by as much: each version has the time of who wrote it."""
-    try:
-        older, newer = (datetime.fromisoformat(one.written_at) for one in (earlier, later))
-    except ValueError:
-        return False
-    return newer - older <= SKEW
+def _is_later(kept: Manifest, manifest: Manifest, earlier: Collection[str]) -> bool:
+    """True if the newest kept version, whose serial is no higher, is later than the record all the same.
+
+    ``earlier``: the runs of the versions before it. Each version has the time of who wrote it, by that one's clock.
+    """
+    behind = _moment(manifest) - _moment(kept)
+    if kept.run != manifest.run and _safe(manifest.run) in earlier:
+        return behind <= SKEW  # no run goes on once another one has written
+    if kept.run != manifest.run and kept.serial + 1 < manifest.serial:
+        return behind <= timedelta()  # no version leads up to its serial
+    return behind < -SKEW
+
+
+def _moment(manifest: Manifest) -> datetime:
+    """The time at which the manifest was written, by its own word; long ago where that is none."""
+    with suppress(ValueError):
+        return datetime.strptime(manifest.written_at, TIME_FORMAT).replace(tzinfo=UTC)
+    return datetime.min.replace(tzinfo=UTC)
 
 
 def highest_serial(store: Store, suffix: str) -> int:
-    """Read off the highest serial of the kept versions, from which a record that is written anew goes on; 0: none."""
-    serials = (int(match[1]) for name in store.list_history(suffix) if (match := _VERSION.fullmatch(name)))
-    return max((serial for serial in serials if serial < _MOST), default=0)
+    """Read off the highest serial of the kept versions, from which the next write goes on; 0: none is kept."""
+    return max((number for number, _ in _numbered(store, suffix) if number < _UNREACHED), default=0)
 
 
-def _place(manifest: Manifest) -> Place:
+def _numbered(store: Store, suffix: str) -> list[tuple[int, str]]:
+    """The serials in the names of the kept versions, each with its name, in their order."""
+    matches = ((name, _VERSION.fullmatch(name)) for name in store.list_history(suffix))
+    return sorted((int(match[1]), name) for name, match in matches if match)
+
+
+def _usable(
+    store: Store, suffix: str, names: Iterable[str], place: Place, broken: list[str] | None = None
+) -> Iterator[Manifest]:
+    """Read the versions in the first of these files that can be used and are of this place; collects the ``broken``."""
+    for name in islice(names, _LOOKED_AT):
+        found = _tried(store, suffix, name, lambda name, _: None if broken is None else broken.append(name))
+        if found is not None and place_of(found) == place:
+            yield found
+
+
+def _run_in(name: str) -> str:
+    """The run that the name of a version bears."""
+    return name.partition("-")[2].removesuffix(".json")
+
+
+def place_of(manifest: Manifest) -> Place:
+    """The environment, the account and the region that this record is of."""
     return manifest.environment, manifest.account, manifest.region
 
 
@@ -184,9 +231,8 @@ def last_version(store: Store, suffix: str) -> Manifest | None:
     Raises:
         ManifestError: there are versions, and none that can be used.
     """
-    names = [name for name in store.list_history(suffix) if is_version(name)]
     broken: list[ManifestError] = []
-    for name in reversed(names[-_TRIED:]):
+    for _, name in reversed(_numbered(store, suffix)[-_LOOKED_AT:]):
         found = _tried(store, suffix, name, lambda _, error: broken.append(error), _read_version)
         if found is not None and found.suffix == suffix:
             return found
@@ -201,14 +247,10 @@ def ends_of_runs(store: Store, manifest: Manifest) -> Iterator[Manifest]:
     Files that cannot be used, and versions of another place, are none.
     """
     last: dict[str, str] = {}
-    for name in reversed(store.list_history(manifest.suffix)):
-        if (match := _VERSION.fullmatch(name)) and int(match[1]) < manifest.serial:
-            last.setdefault(name.partition("-")[2], name)
-    for name in islice(last.values(), _TRIED):
-        read_own = partial(_read_own_version, place=_place(manifest))
-        version = _tried(store, manifest.suffix, name, lambda *_: None, read_own)
-        if version is not None:
-            yield version
+    for number, name in reversed(_numbered(store, manifest.suffix)):
+        if number < manifest.serial:
+            last.setdefault(_run_in(name), name)
+    yield from islice(_usable(store, manifest.suffix, last.values(), place_of(manifest)), _TRIED)
 
 
 def unlocks(store: Store, suffix: str, broken: Broken | None = None) -> list[Unlock]:
@@ -286,9 +328,9 @@ def _read_own_version(store: Store, suffix: str, name: str, place: Place | None 
             evidence=manifest.stamp,
             hint="somebody has written there: move it away, then run the same command again",
         )
-    if place is not None and _place(manifest) != place:
+    if place is not None and place_of(manifest) != place:
         # Where a suffix was elsewhere before, the history is of two records, whose versions are none of each other's.
-        its, own = (f"of {env} in account {account}, {region}" for env, account, region in (_place(manifest), place))
+        its, own = (f"of {env} in account {account}, {region}" for env, account, region in (place_of(manifest), place))
         raise ManifestError(
             f"{history_folder(suffix)}{name} is {its}, and not {own}",
             evidence=manifest.stamp,

@@ -19,10 +19,10 @@ from tapctl.config import Config
 from tapctl.engine.estimate import Durations
 from tapctl.engine.model import Owner
 from tapctl.engine.ownership import Claimant
-from tapctl.errors import ConfigError, ExitCode, Status, StoreFailed, TapctlError, WrongTarget
+from tapctl.errors import ConfigError, ExitCode, ManifestError, Status, StoreFailed, TapctlError, WrongTarget
 from tapctl.manifest import open_store
 from tapctl.manifest.durations import read_durations, write_durations
-from tapctl.manifest.history import highest_serial
+from tapctl.manifest.history import highest_serial, history_folder, last_version, place_of
 from tapctl.manifest.journal import Journal
 from tapctl.manifest.lock import Lease, LockHolder, ci_commit, ci_run
 from tapctl.manifest.manifest import AwsKind, Manifest, empty
@@ -35,6 +35,7 @@ from tapctl.session.target import (
     accounts_of_files,
     check_manifest_target,
     connect,
+    is_deployed,
     local_manifest,
     resolve_recorded,
 )
@@ -125,7 +126,32 @@ class Session:
         check_manifest_target(stored.manifest, self.store.location(self.suffix), self.target)
         self._check_aws_kind(stored.manifest)
         self.claimant.check_entries(stored.manifest.entries.values(), self.location)
+        if not is_deployed(stored.manifest):
+            self.check_history(stored.manifest)
         return stored.manifest, stored.version
+
+    def check_history(self, manifest: Manifest) -> None:
+        """Make sure that the newest kept version of the record is of the same place, if anything was deployed by it.
+
+        Of a copy nothing but the record tells where it is: who may write another place into it would have a look there
+        tell that nothing is left, and everything would go on where it is.
+
+        Raises:
+            ManifestError: it is of another place; or there are versions, and none that can be used.
+        """
+        newest = last_version(self.store, self.suffix)
+        if newest is None or place_of(newest) == place_of(manifest) or not is_deployed(newest):
+            return
+        own, its = (
+            f"of {env} in account {account}, {region}" for env, account, region in map(place_of, (manifest, newest))
+        )
+        there = self.invocation.command_line_for("drift", Target(newest.environment, newest.suffix))
+        raise ManifestError(
+            f"the record of {self.suffix} is {own}, and its history {its}: what was deployed there may be there still",
+            evidence=f"{self.location} has {manifest.stamp}\nits history has {newest.stamp}",
+            hint=f"put that version back, then look there: {there}; where it was destroyed there, move its versions of "
+            f"there away from {history_folder(self.suffix)}",
+        )
 
     def _check_aws_kind(self, manifest: Manifest) -> None:
         """Refuse a manifest of the real AWS in the sandbox, and the other way round: both have the same account."""
@@ -140,11 +166,12 @@ class Session:
     def journal(self, manifest: Manifest, version: str | None) -> Journal:
         """The journal of this session, on top of the record as it was read.
 
-        A record that is written anew goes on from its history: no serial comes again.
+        Where the record was lost, or an old one put back, it goes on from its history: no serial comes again.
         """
-        if version is None:
-            with suppress(TapctlError):  # a history that cannot be read has nothing to go on from
-                manifest = manifest.model_copy(update={"serial": highest_serial(self.store, self.suffix)})
+        with suppress(TapctlError):  # a history that cannot be read has nothing to go on from
+            highest = highest_serial(self.store, self.suffix)
+            lost = version is None and highest > 0  # it had the serial after that
+            manifest = manifest.model_copy(update={"serial": max(manifest.serial, highest + lost)})
         journal = Journal(self.store, manifest, version)
         journal.update(
             config_hash=self.target.config_hash, run=self.id, written_by=self.target.identity, aws=self.aws_kind

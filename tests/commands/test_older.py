@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tapctl.aws.client import Aws, Connection, Identity
-from tapctl.commands.older import warn_of_old_record
+from tapctl.commands.older import Age, warn_of_old_record
 from tapctl.config import load
 from tapctl.engine.model import Observed
 from tapctl.engine.observe import Absent, Observation
@@ -52,19 +52,35 @@ def test_a_history_with_later_versions_tells_it(session: Session, err: io.String
     store, at = session.store, None
     for each in (RECORD, manifest(serial=7, run="run-7"), manifest(serial=8, run="run-8")):
         at = store.write(each, at)
-    assert warn_of_old_record(session, RECORD, {}) == "", "a run has carried it on since it was read"
+    assert not warn_of_old_record(session, RECORD, {}), "a run has carried it on since it was read"
     store.write(RECORD, at)
-    assert warn_of_old_record(session, RECORD, {}).startswith("its history has serial 8, written at 2031-05-06")
+    assert warn_of_old_record(session, RECORD, {}).evidence.startswith(
+        "its history has serial 8, written at 2031-05-06"
+    )
     assert "has serial 2, written at 2031-05-06T07:08:09Z by dana" in err.getvalue()
     assert "tapctl manifest history --env dev" in err.getvalue()
 
 
 def test_a_cluster_of_ours_made_later_tells_it(session: Session) -> None:
     observed = {"db-cluster/c": live(session, holds_data_since=MADE)}
-    assert warn_of_old_record(session, RECORD, observed) == "AWS has made db-cluster/c at 2031-05-06T09:00:00Z"
+    assert warn_of_old_record(session, RECORD, observed) == Age("AWS has made db-cluster/c at 2031-05-06T09:00:00Z")
 
 
-def test_nothing_else_tells_it(session: Session, tmp_path: Path, err: io.StringIO) -> None:
+def test_where_files_that_cannot_be_used_are_the_newest_nobody_can_tell(
+    session: Session, tmp_path: Path, err: io.StringIO
+) -> None:
+    session.store.write(RECORD, None)
+    (tmp_path / "history" / "dev").mkdir(parents=True)
+    (tmp_path / "history" / "dev" / "00000009-x.json").write_text("{")
+    age = warn_of_old_record(session, RECORD, {})
+    assert (str(age), age.evidence.endswith(" cannot be used: 00000009-x.json")) == ("may be older than AWS", True)
+    assert "the record may be older than AWS" in err.getvalue()
+    assert "move away what cannot be used" in err.getvalue()
+    # What AWS tells is told all the same.
+    assert warn_of_old_record(session, RECORD, {"db-cluster/c": live(session, holds_data_since=MADE)}).is_known
+
+
+def test_nothing_else_tells_it(session: Session, err: io.StringIO) -> None:
     before = datetime(2031, 5, 6, 7, 0, 0, tzinfo=UTC)
     observed: dict[str, Observation] = {
         "db-cluster/a": live(session, holds_data_since=before),
@@ -74,8 +90,6 @@ def test_nothing_else_tells_it(session: Session, tmp_path: Path, err: io.StringI
         "db-cluster/e": live(session, holds_data_since=MADE),
     }
     session.store.write(RECORD, None)
-    (tmp_path / "history" / "dev").mkdir(parents=True, exist_ok=True)
-    (tmp_path / "history" / "dev" / "00000009-x.json").write_text("{")
     half = Entry(type="db-cluster", id="e", phase=Phase.MAKING, spec={})
-    assert warn_of_old_record(session, RECORD.model_copy(update={"entries": {half.address: half}}), observed) == ""
+    assert warn_of_old_record(session, RECORD.model_copy(update={"entries": {half.address: half}}), observed) == Age()
     assert err.getvalue() == ""

@@ -163,7 +163,8 @@ def test_a_version_of_another_suffix_cannot_be_used(tmp_path: Path) -> None:
     (tmp_path / "history" / "dev" / "00000097-x.json").write_text(dump(manifest(serial=97, suffix="prod")))
     with pytest.raises(ManifestError, match="is of suffix prod, not of dev"):
         version(store, "dev", 97)
-    assert later_version(store, "dev", manifest(serial=2)) is None
+    with pytest.raises(ManifestError, match="newest files in the history of dev cannot be used"):
+        later_version(store, "dev", manifest(serial=2))
 
 
 def test_of_two_versions_with_one_serial_the_later_one_is_read(any_store: Store) -> None:
@@ -212,7 +213,8 @@ def test_what_is_broken_hides_no_other_version(tmp_path: Path) -> None:
     assert version(store, "dev", 3) == written[2]
     later = later_version(store, "dev", written[0])
     assert later == written[2], "the newest of those that were replaced"
-    assert later_version(store, "dev", written[3]) is None
+    with pytest.raises(ManifestError, match="newest files in the history of dev cannot be used"):
+        later_version(store, "dev", written[3])
     with pytest.raises(ManifestError, match=r"00000900-x\.json"):
         version(store, "dev", 900)
 
@@ -328,6 +330,87 @@ def test_a_later_version_tells_that_an_old_one_was_put_back(any_store: Store) ->
     assert later_version(any_store, "dev", of_tomorrow) is not None, "a time that is yet to come tells nothing"
 
 
+AT, LATER, MUCH_LATER = "2021-05-06T07:08:09Z", "2021-05-06T07:08:10Z", "2021-05-06T07:13:10Z"
+
+
+@pytest.mark.parametrize(
+    ("serial", "run", "at", "is_old"),
+    [
+        (6, "run-3", LATER, False),  # the next of the newest run
+        (9, "run-3", LATER, False),  # writes of it have failed in between
+        (6, "run-4", LATER, False),
+        (9, "run-4", MUCH_LATER, False),  # as above, or the record was lost
+        (6, "run-4", AT, False),  # one clock is behind the other
+        (9, "run-4", LATER, True),  # no version leads up to its serial
+        (9, "run-4", LATER.replace("2021", "2020"), True),
+        (6, "run-4", "2020-01-01T00:00:00Z", True),
+        (6, "run-4", "", True),
+        (6, "run-4", "2021-99-99T00:00:00Z", True),
+        (6, "run-2", MUCH_LATER, True),  # a run that had ended when the newest began
+        (5, "run-4", LATER, False),  # of two with one serial time tells
+    ],
+)
+def test_a_record_that_no_version_leads_up_to_or_that_is_older_than_the_newest_one_is_old(
+    any_store: Store, serial: int, run: str, at: str, is_old: bool
+) -> None:
+    """Who puts an old record back may write another serial into it."""
+    before = [
+        manifest(serial=each, run=f"run-{each // 2 + 1}").model_copy(update={"written_at": AT}) for each in (2, 3, 4)
+    ]
+    newest = manifest(serial=5, run="run-3").model_copy(update={"written_at": LATER})
+    stored = manifest(serial=serial, run=run).model_copy(update={"written_at": at})
+    write(any_store, *before, newest, stored)
+    later = later_version(any_store, "dev", stored)
+    assert later == (newest if is_old else None)
+
+
+def test_a_record_whose_own_version_was_archived_is_not_old(any_store: Store) -> None:
+    """A write that was cut off has archived what it did not replace."""
+    first, second = (manifest(serial=each).model_copy(update={"written_at": AT}) for each in (1, 2))
+    write(any_store, first, second, first, second)
+    assert [*any_store.list_history("dev")] == ["00000001-run-1.json", "00000002-run-1.json"]
+    assert later_version(any_store, "dev", second) is None
+
+
+def litter(folder: Path, count: int, content: str = "{}") -> None:
+    """Put files that tapctl never writes beside the newest versions."""
+    for number in range(count):
+        (folder / "history" / "dev" / f"{90000000 + number}-junk{number}.json").write_text(content)
+
+
+def test_files_that_cannot_be_used_hide_no_version(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    old, *written = (
+        manifest(serial=each, run=f"run-{each}").model_copy(update={"written_at": AT}) for each in range(1, 5)
+    )
+    write(store, old, *written, old)
+    litter(tmp_path, 9)
+    assert later_version(store, "dev", old) == written[-1]
+    assert last_version(store, "dev") == written[-1]
+    of_junk = manifest(serial=99999999)
+    assert [*ends_of_runs(store, of_junk)] == [*reversed(written), old]
+
+
+@pytest.mark.parametrize("content", ["{}", dump(manifest(serial=90000000)).replace("us-east-2", "us-west-1")])
+def test_where_only_files_that_cannot_be_used_are_the_newest_nobody_can_tell(tmp_path: Path, content: str) -> None:
+    store, own = LocalStore(tmp_path), manifest(serial=2).model_copy(update={"written_at": AT})
+    write(store, manifest(serial=1).model_copy(update={"written_at": AT}), own)
+    litter(tmp_path, 65, content)
+    with pytest.raises(ManifestError, match="newest files in the history of dev cannot be used") as caught:
+        later_version(store, "dev", own)
+    assert "junk" in str(caught.value.evidence)
+    # One that is known to be later is told all the same.
+    assert later_version(store, "dev", own.model_copy(update={"written_at": ""})) is not None
+
+
+def test_a_history_of_files_that_cannot_be_used_alone_tells_nothing(tmp_path: Path) -> None:
+    store, own = LocalStore(tmp_path), manifest(serial=2).model_copy(update={"written_at": AT})
+    write(store, manifest(serial=1), own)
+    (tmp_path / "history" / "dev" / "00000001-run-1.json").write_text("{}")
+    with pytest.raises(ManifestError, match="cannot be used"):
+        later_version(store, "dev", own)
+
+
 def test_what_each_run_has_left_is_read_newest_first(any_store: Store) -> None:
     runs = ["a", "a", "b", "c", "c", "c"]
     written = [manifest(serial=serial, run=run) for serial, run in enumerate(runs, 1)]
@@ -335,23 +418,6 @@ def test_what_each_run_has_left_is_read_newest_first(any_store: Store) -> None:
     write(any_store, *written)
     assert [(one.run, one.serial) for one in ends_of_runs(any_store, written[-1])] == [("c", 5), ("a", 2)]
     assert [one.serial for one in ends_of_runs(any_store, written[1])] == [1]
-
-
-@pytest.mark.parametrize(
-    ("written_at", "later"),
-    [
-        ("2021-05-06T06:00:00Z", True),
-        ("", True),
-        ("2021-00-00T00:00:00Z", True),
-        ("2021-05-06T07:04:00Z", False),  # two clocks may be off by so much
-        ("2021-05-06T08:00:00Z", False),
-    ],
-)
-def test_a_higher_serial_makes_no_old_version_the_newest(any_store: Store, written_at: str, *, later: bool) -> None:
-    kept = manifest(serial=3, run="a").model_copy(update={"written_at": "2021-05-06T07:08:09Z"})
-    old = manifest(serial=9999, run="b").model_copy(update={"written_at": written_at})
-    write(any_store, kept, old)
-    assert later_version(any_store, "dev", old) == (kept if later else None)
 
 
 def test_the_highest_serial_of_the_history_is_no_number_that_somebody_has_made_up(tmp_path: Path) -> None:

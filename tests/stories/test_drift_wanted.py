@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.support.world import World
@@ -78,3 +80,31 @@ def test_an_old_record_that_was_put_back_is_said_to_be_old(drifted: World) -> No
     answer = drifted.tapctl("revert", "--env", "dev", named, "--yes")
     assert (answer.code, "the record is older than AWS" in answer.err) == (0, True)
     assert ("timeout_s  34 →" in answer.out, "outside tapctl" in answer.out) == (True, False)
+
+
+def test_a_record_that_was_lost_and_written_anew_goes_on_from_its_history(drifted: World) -> None:
+    """So one that somebody puts back afterwards is an old one, and a run's versions are no others'."""
+    drifted.edit("dev.toml", "reserved_concurrency = 10", "reserved_concurrency = 11")
+    drifted.applied("dev")
+    lost = drifted.manifest()
+    drifted.path().unlink()
+    drifted.applied("dev")
+    assert drifted.manifest()["serial"] > lost["serial"]
+    history = drifted.tapctl("manifest", "history", "--env", "dev", "--json").records
+    assert [one["removed"] for one in history if one.get("event") == "version"][-2:] == [0, 0]
+    drifted.edit("dev.toml", "reserved_concurrency = 11", "reserved_concurrency = 12")
+    drifted.applied("dev")
+    newest = drifted.manifest()
+    for serial in (newest["serial"] + 1, 9999, lost["serial"]):
+        drifted.path().write_text(json.dumps(lost | {"serial": serial}))
+        assert "the record is older than AWS" in drifted.tapctl("drift", "--env", "dev").err, serial
+        refused = drifted.tapctl("revert", "--env", "dev", "--yes")
+        assert (refused.code, refused.changes) == (6, ()), serial
+        assert "the record of dev is older than AWS" in refused.err
+    # Files that cannot be used before the newest version: it is looked for behind them, or nobody can tell.
+    kept = drifted.path().parent / "history" / "dev"
+    for count, told in ((8, "is older than AWS"), (65, "may be older than AWS")):
+        for number in range(count):
+            (kept / f"{90000000 + number}-junk.json").write_text("{}")
+        refused = drifted.tapctl("revert", "--env", "dev", "--yes")
+        assert (refused.code, refused.changes, f"the record of dev {told}" in refused.err) == (6, (), True)

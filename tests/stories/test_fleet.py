@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from tapctl.clock import today
 from tapctl.errors import ExitCode
+from tests.stories.test_status import certify
 from tests.support.door import Proceed, Refusal, Served, Visit
 from tests.support.world import World
 
@@ -302,6 +306,13 @@ def test_that_a_copy_was_destroyed_is_believed_where_aws_has_nothing_of_it_but_a
     tag = {"EnvironmentSuffix": "pr-6"}
     key = two.client("kms").create_key(Tags=[{"TagKey": name, "TagValue": value} for name, value in tag.items()])
     assert "it was destroyed, as its newest version says" in two.tapctl("status").err
+    rds, copy = two.client("rds"), {"DBClusterSnapshotIdentifier": "db-cluster-pr-6-final"}
+    rds.create_db_cluster_snapshot(
+        **copy, DBClusterIdentifier="db-cluster-dev", Tags=[{"Key": "EnvironmentSuffix", "Value": "pr-6"}]
+    )
+    told = "their keys are kept alive in AWS, beside copies of the data that bear their tags: pr-6"
+    assert told in two.tapctl("status").err
+    rds.delete_db_cluster_snapshot(**copy)
     two.client("logs").create_log_group(logGroupName="pr-6", tags=tag)
     assert "it was destroyed" not in two.tapctl("status").err
     two.client("logs").delete_log_group(logGroupName="pr-6")
@@ -360,3 +371,79 @@ def test_a_copy_whose_record_was_removed_is_looked_for_by_its_tag_and_told(two: 
     assert (alike.code in (2, 7), alike.verdict.endswith(" · not seen if a record was lost")) == (True, True)
     history.unlink()
     (two.folder / "elsewhere").rename(history)
+
+
+@contextmanager
+def emptied(two: World, **other: Any) -> Iterator[dict[str, Any]]:
+    """A copy of dev of which AWS has a topic, while its record, as somebody has written it, tells of nothing."""
+    was = two.manifest("pr-42")
+    topic = {**was["entries"]["sns-topic/alarms-pr-42"], "id": "alarms-pr-9", "needs": []}
+    was |= {"suffix": "pr-9", "entries": {"sns-topic/alarms-pr-9": topic}}
+    tags = {"EnvironmentSuffix": "pr-9", "Environment": "dev", "ManagedBy": "tapctl"}
+    client = two.client("sns")
+    made = client.create_topic(Name="alarms-pr-9", Tags=[{"Key": key, "Value": value} for key, value in tags.items()])
+    two.path("pr-9").write_text(json.dumps(was | {"entries": {}, "networking": {}} | other))
+    try:
+        yield was
+    finally:
+        client.delete_topic(TopicArn=made["TopicArn"])
+        for path in two.path("pr-9").parent.glob("pr-9.*"):
+            path.unlink()
+
+
+ELSEWHERE = {"environment": "staging", "region": "us-west-2"}
+
+
+@pytest.mark.parametrize(
+    ("place", "region"), [(ELSEWHERE, []), ({"region": "us-west-2"}, ["--region", "us-west-2"])], ids=["env", "region"]
+)
+def test_a_record_of_nothing_is_not_believed_where_its_history_was_elsewhere(
+    two: World, place: dict[str, str], region: list[str]
+) -> None:
+    history = two.folder / "manifests" / "history" / "pr-9"
+    with emptied(two, **place) as was:
+        history.mkdir()
+        (history / "00000043-run.json").write_text(json.dumps(was | {"serial": 43}))
+        for command in ("drift", "plan --destroy", "destroy --yes", "plan", "apply --yes", "status"):
+            answer = two.tapctl(*command.split(), "--suffix", "pr-9", *region)
+            assert (answer.code, answer.changes) == (3, ()), answer.out + answer.err
+            told = answer.out + answer.err
+            own = place.get("environment", "dev")
+            assert f"the record of pr-9 is of {own} in account 123456789012, us-west-2, and its history of dev" in told
+        # A destroy by a record that tells of something there would not look where the rest is, either.
+        two.path("pr-9").write_text(json.dumps(was | place | {"networking": {}}))
+        answer = two.tapctl("destroy", "--suffix", "pr-9", "--yes", *region)
+        assert (answer.code, answer.changes) == (3, ()), answer.out + answer.err
+        # Where nothing was deployed when it was moved, nothing is looked for.
+        (history / "00000043-run.json").write_text(json.dumps(was | {"serial": 43, "entries": {}}))
+        two.path("pr-9").write_text(json.dumps(was | place | {"networking": {}, "entries": {}}))
+        assert two.tapctl("drift", "--suffix", "pr-9", *region).code == 0
+        shutil.rmtree(history)
+
+
+@pytest.mark.parametrize("certified", [False, True], ids=["bare", "certified"])
+def test_what_bears_the_tag_of_an_emptied_copy_is_looked_for_where_all_environments_are(
+    two: World, certified: bool
+) -> None:
+    """Who may write the record may write another place into it, a certificate beside it, and take its history away."""
+    with emptied(two, **ELSEWHERE) as was:
+        if certified:
+            certify(two, "pr-9")
+        for command in ("drift", "status"):
+            answer = two.tapctl(command)
+            assert answer.code == 3, answer.out + answer.err
+            told = answer.out + answer.err
+            assert "the record of pr-9 tells of nothing deployed, and AWS has what bears its tag elsewhere" in told
+            assert "it is of staging in account 123456789012, us-west-2" in told
+            assert "that is there in account 123456789012, us-east-2" in told
+        # A decoy in the place of the record hides it no more.
+        tags = {"EnvironmentSuffix": "pr-9"}
+        two.client("logs", "us-west-2").create_log_group(logGroupName="decoy", tags=tags)
+        assert two.tapctl("drift").code == 3
+        # In its own place what is there is looked at.
+        two.path("pr-9").write_text(json.dumps(was | {"entries": {}}))
+        assert "bears its tag elsewhere" in two.tapctl("drift").err
+        two.client("logs", "us-west-2").delete_log_group(logGroupName="decoy")
+        own = two.tapctl("drift")
+        assert "alarms-pr-9" in own.out
+        assert "bears its tag elsewhere" not in own.err

@@ -308,7 +308,7 @@ def test_a_record_that_is_written_anew_goes_on_from_its_history(dev: World) -> N
     kept.parent.mkdir(0o700, parents=True)
     dev.path().rename(kept)
     dev.applied("dev")
-    assert dev.manifest()["serial"] == before["serial"] + 1
+    assert dev.manifest()["serial"] > before["serial"]
     dev.edit("dev.toml", "memory_mb = 1024", "memory_mb = 1025")
     dev.applied("dev")
     # Whoever puts the old one back may give it a higher number.

@@ -324,19 +324,42 @@ def test_a_host_of_another_emulator_is_an_output(record: World) -> None:
     assert (answer.code, answer.out) == (0, "localhost.localstack.cloud\n")
 
 
-@pytest.mark.parametrize("kind", ["real", "sandbox"])
-def test_the_user_s_own_endpoint_makes_no_host_an_output_of_a_record_that_is_of_no_such_one(
-    record: World, kind: str
+@pytest.mark.parametrize(
+    ("aws", "url"),
+    [
+        ("real", "http://127.0.0.1:1"),
+        ("sandbox", "http://127.0.0.1:1"),
+        ("endpoint", "https://vpce-1-2.rds.us-east-2.vpce.amazonaws.com"),
+        ("endpoint", "https://vpce-1-2.rds.us-east-2.vpce.amazonaws.com:443/"),
+    ],
+)
+def test_the_hosts_of_aws_are_those_of_its_records_whatever_endpoint_the_user_goes_by(
+    record: World, aws: str, url: str
 ) -> None:
-    other = record.manifest()
-    host = other["entries"]["db-cluster/db-cluster-dev"]["outputs"]["endpoint"]
-    other.pop("aws", None)
-    other |= {} if kind == "real" else {"aws": kind}
-    other["run"] = other["run"].rpartition("-")[2]
-    record.path().write_text(json.dumps(other).replace(host, "db.evil.example.com"))
+    """A gateway in front of the real AWS changes no host of its clusters."""
+    honest = record.manifest() | {"aws": aws}
+    host = honest["entries"]["db-cluster/db-cluster-dev"]["outputs"]["endpoint"]
+    record.patch.setenv("AWS_ENDPOINT_URL", url)
+    record.path().write_text(json.dumps(honest))
+    own = record.tapctl("outputs", "cluster_endpoint", "--env", "dev")
+    record.path().write_text(json.dumps(honest).replace(host, "db.evil.example.com"))
     answer = record.tapctl("outputs", "cluster_endpoint", "--env", "dev")
+    record.patch.setenv("AWS_ENDPOINT_URL", record.door.url)
+    assert own.out == f"{host}\n"
     assert (answer.code, answer.out) == (3, "")
     assert "cluster_endpoint = 'db.evil.example.com'" in answer.err
+
+
+def test_a_host_that_a_cut_off_run_has_not_given_the_function_is_no_output_of_the_real_aws(record: World) -> None:
+    """There an account has one name for its hosts, whatever endpoint the user goes by."""
+    cut = record.manifest() | {"aws": "real", "unfinished": True}
+    outputs = cut["entries"]["db-cluster/db-cluster-dev"]["outputs"]
+    host = outputs["endpoint"].split(".")[1].removeprefix("cluster-")
+    for name in ("endpoint", "reader_endpoint"):
+        outputs[name] = outputs[name].replace(host, "evil1")
+    record.path().write_text(json.dumps(cut))
+    answer = record.tapctl("outputs", "cluster_endpoint", "--env", "dev")
+    assert (answer.code, answer.out) == (3, "")
 
 
 def test_outputs_that_the_record_lacks_are_left_out(record: World) -> None:

@@ -415,14 +415,13 @@ def test_a_certificate_of_what_is_there_is_not_believed(dev: World) -> None:
         == "DRIFT all: NOTHING · the state knows no environment · not looked at, no record: dev, prod, staging"
     )
     listed = [{"Key": key, "Value": value} for key, value in tags.items()]
-    # A key that is kept alive beside a copy of the data is what a destroy leaves, and is told.
+    # A key that is kept alive beside a copy of the data is what a destroy leaves, and is looked at: who may read them?
     kms.cancel_key_deletion(KeyId=made["KeyMetadata"]["KeyId"])
     kms.enable_key(KeyId=made["KeyMetadata"]["KeyId"])
     rds, copy = dev.client("rds"), "db-cluster-pr-9-final"
     rds.create_db_cluster_snapshot(DBClusterSnapshotIdentifier=copy, DBClusterIdentifier="db-cluster-dev", Tags=listed)
     left = dev.tapctl("drift")
-    told = "their keys are kept alive in AWS, beside copies of the data that bear their tags: pr-9"
-    assert (left.code, told in left.err) == (0, True), left.err
+    assert (left.code, "DRIFT pr-9: DESTROYED" in left.out) == (0, True), left.err
     rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=copy)
     kms.schedule_key_deletion(KeyId=made["KeyMetadata"]["KeyId"], PendingWindowInDays=7)
     topic = dev.client("sns").create_topic(Name="alarms-pr-9", Tags=listed)["TopicArn"]
