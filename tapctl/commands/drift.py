@@ -27,7 +27,8 @@ from tapctl.commands.plan import snapshot_stays_due
 from tapctl.commands.recorded_outputs import recorded_outputs
 from tapctl.commands.restore import continuing
 from tapctl.commands.subscribers import tell_of_subscribers
-from tapctl.commands.unfinished_destroy import earlier_versions, (
+from tapctl.commands.unfinished_destroy import (
+    earlier_versions,
     is_gone_from_aws,
     removed_by_destroy,
     unfinished_destroy,
@@ -87,9 +88,9 @@ _DESTROYED: Final = "nothing of it is deployed"
 _NO_NETWORK: Final = "the record does not tell the network of its resources, as every apply writes it there"
 _NO_NETWORK_OF_THE_FILES: Final = "the record tells the network of {told}, and the files that it is of name {named}"
 _OF_THE_NETWORK: Final = ("subnet_ids", "vpc_id")
+"""Fields whose values are the network's own."""
 _NETWORKS: Final = 5
 """Versions of the record whose network is read at most where a run was cut off."""
-"""Fields whose values are the network's own."""
 _NOT_COMPARED: Final = "what the files want of it was not compared but for ways in"
 
 
@@ -452,8 +453,10 @@ def _drift_one(
         session.screen.note(f"asking CloudTrail who changed {session.suffix}")
         report = with_who(session, manifest, report, datetime.now(UTC))
     older = warn_of_old_record(session, manifest, observed) if report.drifted else Age()
+    # Where nothing but what a destroy has kept is there, nobody has asked for more.
+    is_kept_alone = not found.beside and all(entry.phase is Phase.KEPT for entry in entries.values())
     # Who may write the record may have written that it is of other files: what these want of it is told then, too.
-    asked = not older and (report.drifted or not _is_of_the_files(session, manifest))
+    asked = not older and not is_kept_alone and (report.drifted or not _is_of_the_files(session, manifest))
     beside, waived = {**found.beside, **observed}, {(one.address, one.field) for one in report.findings if one.waiver}
     wanted = wanted_beside(session, manifest, beside, waived=waived) if asked else None
     advice = advise(

@@ -39,7 +39,7 @@ _NO_REVERT: Mapping[Reason, str] = {
     Reason.OUT_OF_ORDER: "it is no setting: drift tells what puts it in order",
     Reason.REPLACED: "it is another resource of that name: an apply takes it back, where it is ours",
     Reason.NEVER_WANTED: "tapctl never wants what is recorded: drift tells what ends it",
-    Reason.FORGED: "the files want something else there than is recorded: an apply puts it in order",
+    Reason.FORGED: "the files want something else there than is recorded: drift tells what puts it in order",
     Reason.KEPT: "a destroy has kept it, and no verb changes what is kept",
     Reason.WRONG_PHASE: "the record itself was changed: an apply writes it anew",
 }
