@@ -190,10 +190,12 @@ def _not_of_the_files(
         others[address].append(part)
 
     def refuses(address: str, path: str) -> bool:
-        type_ = entries[address].type
+        type_, root = entries[address].type, path.partition(".")[0]
         if (address, path) in stronger:
             return False
-        if not usable and (may_be_door(type_, path.partition(".")[0]) or is_safeguard(type_, path)):
+        if network is None and root in PLACES:
+            return True
+        if not usable and (may_be_door(type_, root) or is_safeguard(type_, path)):
             return True
         unlike = [part for part in others[address] if _overlap(path, part.path)]
         seen = observed.get(address)
