@@ -57,12 +57,13 @@ from tapctl.engine.observe import (
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.refs import KnownOutputs
 from tapctl.engine.waiver import Waiver
-from tapctl.errors import ConfigError, ExitCode, NotRecorded, Status, TapctlError
+from tapctl.errors import AwsRefused, ConfigError, ExitCode, NotRecorded, Status, TapctlError
 from tapctl.manifest.history import last_version
 from tapctl.manifest.manifest import Manifest, is_of_tomorrow
 from tapctl.names import Names
 from tapctl.reconcilers import kept_without_reason, never_compared, observations_for, registry
 from tapctl.reconcilers.iam_role import IamRole
+from tapctl.reconcilers.lambda_function import LambdaFunction, default_groups
 from tapctl.reconcilers.security_group import SecurityGroup, SecurityGroupOutputs
 from tapctl.reconcilers.security_group_rules import OF_EVERY_NEW_GROUP, SecurityGroupRules
 from tapctl.reconcilers.sns_subscription import SnsSubscription
@@ -75,6 +76,7 @@ from tapctl.stack.definition import planned_addresses, planned_stack
 from tapctl.stack.forged import forged, forged_whatever_the_files
 from tapctl.stack.image import FIELD as IMAGE_FIELD
 from tapctl.stack.image import tags_of
+from tapctl.stack.network import NetworkContract
 from tapctl.stack.never_wanted import CONSTANT, SET_AFTER_CREATION, holds, let_in, never_wanted
 from tapctl.stack.recorded_files import any_files
 
@@ -543,6 +545,7 @@ def _held_against_the_files(
     else:
         cut_off = None if manifest.is_whole else observed
         written = forged_whatever_the_files(config, session.names, entries, network, made_for, cut_off=cut_off)
+        written = (one for one in written if not _is_leaving(session, network, *one))
     report = replace(report, findings=tuple(with_forged(report.findings, written, observed)))
     if network is not None or all(entry.phase is Phase.KEPT for entry in entries.values()):
         return report
@@ -550,6 +553,16 @@ def _held_against_the_files(
     return replace(
         report, fields=report.fields + 1, unchecked=report.unchecked + 1, missed=(*report.missed, "networking")
     )
+
+
+def _is_leaving(session: Session, network: NetworkContract | None, entry: Entry, part: Difference) -> bool:
+    """True if this is the default group, into which a removal of ours puts the function before it goes."""
+    field = entry.phase, entry.type, part.path
+    if network is None or field != (Phase.LEAVING, LambdaFunction.type, "security_group_ids"):
+        return False
+    with suppress(AwsRefused):
+        return part.have in default_groups(session.aws, network.vpc_id)
+    return False
 
 
 def with_forged(
