@@ -440,10 +440,12 @@ def _drift_one(
         session.screen.note(f"asking CloudTrail who changed {session.suffix}")
         report = with_who(session, manifest, report, datetime.now(UTC))
     older = warn_of_old_record(session, manifest, observed) if report.drifted else Age()
-    # Where nothing but what a destroy has kept is there, nobody has asked for more.
-    is_kept_alone = not found.beside and all(entry.phase is Phase.KEPT for entry in entries.values())
     # Who may write the record may have written that it is of other files: what these want of it is told then, too.
-    asked = not older and not is_kept_alone and (report.drifted or not _is_of_the_files(session, manifest))
+    asked = (
+        not older
+        and not is_kept_alone(entries, found.beside)
+        and (report.drifted or not _is_of_the_files(session, manifest))
+    )
     beside, waived = {**found.beside, **observed}, {(one.address, one.field) for one in report.findings if one.waiver}
     wanted = wanted_beside(session, manifest, beside, waived=waived) if asked else None
     advice = advise(
@@ -497,6 +499,14 @@ def finish_nothing(session: Session, found: Examined | None) -> int:
         return session.finish(Status.NOTHING, summary="nothing has drifted")
     summary = f"nothing has drifted of what was compared: {found.report.compared} of {found.report.fields} fields"
     return session.finish(Status.NOTHING, ExitCode.INCOMPLETE, summary=summary)
+
+
+def is_kept_alone(entries: Mapping[str, Entry], beside: Observations) -> bool:
+    """True if nothing is there but what a destroy has kept: nobody has asked for more.
+
+    ``beside``: as in `Compared`.
+    """
+    return not beside and all(entry.phase is Phase.KEPT for entry in entries.values())
 
 
 def phase_findings(misplaced: Mapping[str, Entry]) -> Iterator[Finding]:
