@@ -20,6 +20,7 @@ from tapctl.commands.fleet import end_of_destroyed, environments_to_look_at, for
 from tapctl.commands.kept import compare_kept
 from tapctl.commands.known import Known, known_findings, only_new
 from tapctl.commands.lost_cluster import is_cluster_lost, with_lost_cluster
+from tapctl.commands.new_secret import with_new_secret
 from tapctl.commands.older import Age, warn_of_old_record
 from tapctl.commands.plan import snapshot_stays_due
 from tapctl.commands.restore import continuing
@@ -300,6 +301,8 @@ def compare_recorded(
     findings = [*report.findings, *findings]
     if cluster_is_lost:
         findings = [*with_lost_cluster(findings, session.names)]
+    if not _is_whole(manifest):
+        findings = [*with_new_secret(findings, session.names, entries, observed)]
     unseen = (*beside, *lacking)
     fields = sum(len(registry()[_type_of(address)].spec.model_fields) for address in unseen)
     report = replace(
