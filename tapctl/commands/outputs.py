@@ -13,6 +13,7 @@ from tapctl.engine.record import Phase
 from tapctl.errors import ManifestError, Status, UsageError
 from tapctl.manifest.manifest import Manifest
 from tapctl.names import Names
+from tapctl.reconcilers.db_cluster import MANAGED, RESOURCE_ID
 from tapctl.reconcilers.kms_key import KmsKey
 from tapctl.regions import database_host, partition_of
 from tapctl.render.screen import Screen, Target
@@ -112,9 +113,8 @@ def _own_values(manifest: Manifest) -> dict[str, str]:
         "topic_arn": re.escape(names.topic_arn),
     }
     if not may_be_of_another_emulator(manifest):
-        # Nobody but RDS gives a secret such a name: of what people may choose, "!" is none (CreateSecret).
-        own["secret_arn"] = arn("secretsmanager", "secret:rds!cluster-") + "[A-Za-z0-9-]+-[A-Za-z0-9]{6}"
-        own["cluster_resource_id"] = "cluster-[A-Z0-9]+"
+        own["secret_arn"] = arn("secretsmanager", "") + MANAGED
+        own["cluster_resource_id"] = RESOURCE_ID
         own["lambda_security_group_id"] = own["db_security_group_id"] = "sg-[0-9a-f]+"
         host = rf"[a-z0-9]+\.{database_host(region)}"
         own["cluster_endpoint"] = re.escape(f"{names.cluster}.cluster-") + host

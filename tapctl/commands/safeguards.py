@@ -12,6 +12,10 @@ from tapctl.safety.card_data import prints_card_data
 
 _TAGS: Final = "tags"
 """Tags tell whose a resource is, what a removal keeps, and to many an organisation's policies who may do what."""
+PLACES: Final = frozenset({"subnet_ids", "vpc_id"})
+"""Fields that the networking stack tells, and no record: a resource in another subnet may be reached from elsewhere."""
+_UPGRADE: Final = "engine_version"
+"""An upgrade has no way back."""
 _ANY_WITHIN_THE_RULES: Final = frozenset({("cloudwatch-alarm", "threshold"), ("db-cluster", "backup_window")})
 """Types and fields of which every value that files may have guards as it should."""
 _LEVELS: Final = ("none", "ddl", "mod")
@@ -22,11 +26,16 @@ _SWITCHES: Final = {"0": 0.0, "off": 0.0, "1": 1.0, "on": 1.0}
 """The values of a parameter that is on or off."""
 
 
-def is_safeguard(type_: str, path: str) -> bool:
+def guards(type_: str, path: str) -> bool:
     """True if the field at this path, as `tapctl.engine.diff.details` names it, is more than a setting."""
+    return kind_of(type_, path, None, None) is not SETTING
+
+
+def is_safeguard(type_: str, path: str) -> bool:
+    """True if the field guards something, or is a tag, and files may have values of it that guard less."""
     name = path.partition(".")[0]
-    guards = name == _TAGS or kind_of(type_, path, None, None) is not SETTING
-    return guards and (type_, name) not in _ANY_WITHIN_THE_RULES
+    named = name in (_TAGS, _UPGRADE, *PLACES) or guards(type_, path)
+    return named and (type_, name) not in _ANY_WITHIN_THE_RULES
 
 
 def is_stronger(one: Finding) -> bool:

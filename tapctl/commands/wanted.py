@@ -87,15 +87,16 @@ def _stack(
     return build(config, session.names, network, artifact)
 
 
-def recorded_network(manifest: Manifest, config: Config) -> NetworkContract:
-    """The network that the stack was put into, by the record; where the files name it by its ids, with those.
+def recorded_network(manifest: Manifest, config: Config | None) -> NetworkContract:
+    """The network that the stack was put into, by the record; where its files name one by its ids, with those.
 
     Raises:
         ValidationError: none is recorded.
     """
-    recorded, named = NetworkContract.model_validate({**manifest.networking}, strict=False), config.networking
-    if named.kind != "static":
+    recorded = NetworkContract.model_validate({**manifest.networking}, strict=False)
+    if config is None or config.networking.kind != "static":
         return recorded
+    named = config.networking
     ids = {"vpc_id": named.vpc_id, "subnet_ids": tuple(sorted(named.private_subnet_ids))}
     return recorded.model_copy(update=ids)
 

@@ -16,8 +16,8 @@ from tapctl.names import Names
 from tapctl.regions import DOMAINS
 
 _HOST: Final = "cluster_endpoint"
-_OF_AWS: Final = rf"https?://[A-Za-z0-9.-]+[.]({'|'.join(map(re.escape, DOMAINS))})(:[0-9]+)?(/|$)"
-"""The beginning of an address whose host is AWS's: of an interface endpoint, such as ``vpce-….amazonaws.com``."""
+_OF_AWS: Final = rf"https?://[A-Za-z0-9.-]+[.]({'|'.join(map(re.escape, (*DOMAINS, 'api.aws')))})(:[0-9]+)?(/|$)"
+"""The beginning of an address whose host is AWS's: of an interface endpoint, a dual-stack one."""
 
 
 @dataclass(frozen=True)

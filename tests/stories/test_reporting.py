@@ -331,6 +331,7 @@ def test_a_host_of_another_emulator_is_an_output(record: World) -> None:
         ("sandbox", "http://127.0.0.1:1"),
         ("endpoint", "https://vpce-1-2.rds.us-east-2.vpce.amazonaws.com"),
         ("endpoint", "https://vpce-1-2.rds.us-east-2.vpce.amazonaws.com:443/"),
+        ("endpoint", "https://rds.us-east-2.api.aws"),
     ],
 )
 def test_the_hosts_of_aws_are_those_of_its_records_whatever_endpoint_the_user_goes_by(
