@@ -7,18 +7,24 @@ not being changed. Nothing is read a second time where nothing differs.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
+
+from pydantic import ValidationError
 
 from tapctl.engine.drift import Finding, FindingState, Reason, detect_drift
 from tapctl.engine.observe import Observations
-from tapctl.engine.record import Entry, Phase
+from tapctl.engine.record import Entry, Phase, recorded_value
 from tapctl.manifest.manifest import Manifest
+from tapctl.reconcilers import reconciler_of
 from tapctl.session.session import Session
+from tapctl.stack.never_wanted import holds
+from tapctl.stack.waivers import may_be_door
 
 T = TypeVar("T")
 
-_OF_NO_RUN: Final = frozenset({Reason.NEVER_WANTED, Reason.FORGED})
+_OF_NO_RUN: Final = frozenset({Reason.NEVER_WANTED, Reason.FORGED, Reason.DENIED})
 
 Stored = tuple[Manifest, str | None]
 """A record and its version; None: there is none."""
@@ -34,6 +40,8 @@ class Meanwhile:
     """The addresses whose entries were written during the look, which is then of no one moment."""
     made: Mapping[str, Entry] = field(default_factory=dict)
     """Of these the entries that were made before and after it, as they are after it."""
+    half_made: Mapping[str, tuple[Entry, ...]] = field(default_factory=dict)
+    """Of these all others, as they were before it and after it."""
 
 
 NOTHING: Final = Meanwhile()
@@ -76,7 +84,11 @@ def _meanwhile(run: str, before: Mapping[str, Entry], now: Mapping[str, Entry]) 
         for address in finished
         if (before[address].spec, before[address].outputs) != (now[address].spec, now[address].outputs)
     }
-    return Meanwhile(run, frozenset(differing - finished | made.keys()), made)
+    half_made = {
+        address: tuple(entries[address] for entries in (before, now) if address in entries)
+        for address in differing - finished
+    }
+    return Meanwhile(run, frozenset(half_made.keys() | made.keys()), made, half_made)
 
 
 def _is_made(entry: Entry | None) -> bool:
@@ -86,8 +98,8 @@ def _is_made(entry: Entry | None) -> bool:
 def with_run(findings: Iterable[Finding], meanwhile: Meanwhile, observed: Observations) -> Iterator[Finding]:
     """The findings, with what a run was changing during the look told as that: neither as drift nor as unrecorded.
 
-    What was made before and after has changed by a run where it is as the later record tells, and no further. No run
-    makes what no files want.
+    What was made before and after has changed by a run where it is as the later record tells, and no further. Of what
+    is half made a run opens what its entry tells. No run makes what no files want.
     """
     made = meanwhile.made
     left = detect_drift(made, {address: observed[address] for address in made}).findings
@@ -95,10 +107,25 @@ def with_run(findings: Iterable[Finding], meanwhile: Meanwhile, observed: Observ
         is_written = one.address in meanwhile.written or (
             one.reason is Reason.NOT_OURS and one.live in meanwhile.written
         )
-        settled = one.state in (FindingState.PENDING, FindingState.WAIVED) or one.reason is Reason.DENIED
-        if one.address in made:
-            settled = settled or one.reason in _OF_NO_RUN or any(_is_same(one, other) for other in left)
+        settled = one.state in (FindingState.PENDING, FindingState.WAIVED) or one.reason in _OF_NO_RUN
+        settled = settled or any(_is_same(one, other) for other in left)
+        settled = settled or _opens_untold(one, meanwhile.half_made.get(one.address, ()))
         yield replace(one, reason=Reason.UNDER_WAY) if is_written and not settled else one
+
+
+def _opens_untold(one: Finding, entries: Iterable[Entry]) -> bool:
+    """True if the finding is on what may let others in, and none of these entries of the resource tells of it."""
+    root = one.field.partition(".")[0]
+    if one.reason is not Reason.CHANGED or one.live is None or not may_be_door(one.type, root):
+        return False
+    return not any(holds(value, one.live) for entry in entries for value in _told(entry, root))
+
+
+def _told(entry: Entry, field: str) -> Iterator[Any]:
+    """What is asked for in this field, and what was confirmed last, where it is recorded in a form that is known."""
+    for spec in (entry.spec, entry.confirmed or {}):
+        with suppress(KeyError, ValidationError):
+            yield recorded_value(reconciler_of(entry).spec, field, spec)
 
 
 def _is_same(one: Finding, other: Finding) -> bool:

@@ -19,10 +19,12 @@ from tapctl.commands.advice import advise
 from tapctl.commands.concurrent_run import Stored, look_between_readings, with_run
 from tapctl.commands.fleet import end_of_destroyed, environments_to_look_at, for_each_environment
 from tapctl.commands.kept import compare_kept
+from tapctl.commands.kept_versions import KeptVersions
 from tapctl.commands.known import Known, known_findings, only_new
 from tapctl.commands.lost_cluster import is_cluster_lost, with_lost_cluster
 from tapctl.commands.older import Age, warn_of_old_record
 from tapctl.commands.plan import snapshot_stays_due
+from tapctl.commands.recorded_outputs import recorded_outputs
 from tapctl.commands.restore import continuing
 from tapctl.commands.subscribers import tell_of_subscribers
 from tapctl.commands.unfinished_destroy import (
@@ -54,7 +56,6 @@ from tapctl.engine.observe import (
     ObserveRequest,
     Unreadable,
     observe_all,
-    observed_outputs,
 )
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.refs import KnownOutputs
@@ -83,13 +84,13 @@ from tapctl.stack.recorded_files import any_files
 
 _NAMED: Final = 5
 """Resources that are named where more are meant."""
-_VERSIONS: Final = 5
-"""Versions of the record that are read at most where a run was cut off."""
 _DESTROYED: Final = "nothing of it is deployed"
 _NO_NETWORK: Final = "the record does not tell the network of its resources, as every apply writes it there"
 _NO_NETWORK_OF_THE_FILES: Final = "the record tells the network of {told}, and the files that it is of name {named}"
 _OF_THE_NETWORK: Final = ("subnet_ids", "vpc_id")
 """Fields whose values are the network's own."""
+_NETWORKS: Final = 5
+"""Versions of the record whose network is read at most where a run was cut off."""
 _NOT_COMPARED: Final = "what the files want of it was not compared but for ways in"
 
 
@@ -151,7 +152,7 @@ def examine(session: Session, *, locked: bool = False, since: Manifest | None = 
     images = [uri for one in report.findings if one.field == IMAGE_FIELD for uri in (one.recorded, one.live)]
     never = never_compared(entry.type for entry in compared.entries.values())
     if isinstance(session.loaded, ConfigError):
-        never += ("what the record leaves out: the environment's files, which cannot be used, would tell",)
+        never += ("what the files want beside what all files do: they cannot be used",)
     report = replace(report, never_compared=never, names=tags_of(session.aws, images))
     return Examined(
         manifest,
@@ -205,7 +206,7 @@ def _differs(compared: Compared | None) -> bool:
 
 def not_recorded_error(session: Session) -> NotRecorded:
     """The error for a missing record: who may write records may remove one, so AWS is asked what it has."""
-    seen = _not_recorded(session, {})
+    seen = _not_recorded(session, {}, deployed=False)
     there = [address for address, one in seen.items() if not is_gone_from_aws(one) and not _is_retained(one)]
     evidence = [f"nothing at {session.location}"]
     if there:
@@ -265,7 +266,7 @@ def compare_recorded(
     misplaced = kept_without_reason(manifest.entries)
     entries = {**manifest.entries, **misplaced}
     deployed = any(entry.phase is not Phase.KEPT for entry in entries.values())
-    others = _not_recorded(session, entries)
+    others = _not_recorded(session, entries, deployed=deployed)
     beside = {address: seen for address, seen in others.items() if _is_unrecorded(address, seen, deployed=deployed)}
     if not beside and not deployed:
         return _compare_kept(session, manifest)
@@ -275,24 +276,23 @@ def compare_recorded(
     # The record may lack the role, which uses the key by the grants that Lambda makes.
     ours = {IamRole.type: (session.names.role,)}
     observed = observe_all(session.aws, observations_for(entries), exposures=exposures, ours=ours)
+    kept = KeptVersions(session.store, manifest)
+    entries |= kept.begun_anew(entries, observed)
     report = detect_drift(entries, observed, waivers)
     report = replace(report, findings=tuple(with_upgrade(report.findings, session.names, entries)))
-    made_for = _outputs_made_for(manifest, observed, earlier_versions(session, manifest))
+    made_for = recorded_outputs(session, manifest, {**beside, **observed})
     report = _held_against_the_files(session, manifest, report, entries, observed, made_for=made_for)
-    # By a record of nothing that is deployed, and of no unfinished apply, nothing lacks: it was destroyed.
-    is_whole = _is_settled(manifest) and (deployed or manifest.unfinished)
     gone = [address for address, seen in others.items() if is_gone_from_aws(seen)]
-    lacking = _wanted_by_its_files(session, manifest, gone) if is_whole else []
+    # By a record of nothing that is deployed, and of no unfinished apply, nothing lacks: it was destroyed.
+    wanted = _wanted_by_its_files(session, manifest, gone) if deployed or manifest.unfinished else []
+    lacking = [address for address in wanted if _is_lacking(manifest, kept.was_removed(address))]
     unrecorded = [_unrecorded_finding(session, address, seen, entries) for address, seen in beside.items()]
     # A stranger's resource that came after a destroy holds what its owner wants.
     theirs = {one.address for one in unrecorded if one.reason is Reason.FOREIGN and not deployed}
     judged = {address: seen for address, seen in beside.items() if address not in theirs}
-    never_made = [Finding(address, _type_of(address), WHOLE_RESOURCE, Reason.NEVER_MADE) for address in lacking]
-    lost = gone if deployed and _is_of_the_files(session, manifest) else []
-    earlier = earlier_versions(session, manifest)
-    # No destroy of ours leaves the function without its cluster.
-    cluster_is_lost = is_cluster_lost(session.names, {**others, **observed})
-    removed = frozenset() if cluster_is_lost else removed_by_destroy(session.loaded, manifest, observed, lost, earlier)
+    never_made = [_lacking_finding(address, kept.was_removed(address)) for address in lacking]
+    cluster_is_lost = is_cluster_lost(session, manifest, {**others, **observed}, kept)
+    removed = frozenset() if cluster_is_lost else removed_by_destroy(session.loaded, manifest, observed, wanted, kept)
     destroyed = unfinished_destroy(session, manifest) if unrecorded or never_made else None
     there = {one.address for one in unrecorded if one.reason is Reason.UNRECORDED}
     there |= {address for address, seen in observed.items() if not is_gone_from_aws(seen)}
@@ -316,6 +316,19 @@ def compare_recorded(
         unfinished=manifest.unfinished,
     )
     return Compared(entries, observed, beside, report, continuing(session, manifest), by_destroy=bool(removed))
+
+
+def _is_lacking(manifest: Manifest, was_removed: bool | None) -> bool:
+    """True if the record ought to hold what its files want and AWS has not; ``was_removed``: as `KeptVersions` tells.
+
+    Where a run has left something half done, that tells of what this run has not come to, or has removed.
+    """
+    return manifest.is_settled or was_removed is False or (was_removed is None and not manifest.unfinished)
+
+
+def _lacking_finding(address: str, was_removed: bool | None) -> Finding:
+    reason = Reason.ABSENT if was_removed is False else Reason.NEVER_MADE
+    return Finding(address, _type_of(address), WHOLE_RESOURCE, reason)
 
 
 def _wanted_by_its_files(session: Session, manifest: Manifest, addresses: Sequence[str]) -> Sequence[str]:
@@ -369,16 +382,21 @@ def _denied(seen: Observation) -> str:
     return seen.unreadable.get("tags", "") if isinstance(seen, Observed) else ""
 
 
-def _not_recorded(session: Session, entries: Mapping[str, Entry]) -> Observations:
+def _not_recorded(session: Session, entries: Mapping[str, Entry], *, deployed: bool) -> Observations:
     """Look at the resources that the files want, and that the record does not hold as deployed.
+
+    Where these cannot be used, and anything is ``deployed``: that all files want.
 
     Who may write the record may take entries out of it, or call them kept: that is no reason not to look where others
     are deployed. Nothing is asked where the record is whole.
     """
-    if isinstance(session.loaded, ConfigError):
-        return {}
+    config = session.loaded
+    if isinstance(config, ConfigError):
+        if not deployed:
+            return {}
+        config = any_files(session.target.env, session.names, entries)
     recorded = {address for address, entry in entries.items() if entry.phase is not Phase.KEPT} or entries.keys()
-    lacking = [one for one in planned_stack(session.loaded, session.suffix) if one.address not in recorded]
+    lacking = [one for one in planned_stack(config, session.suffix) if one.address not in recorded]
     return dict(
         sorted(observe_all(session.aws, [ObserveRequest(one.reconciler, one.id, None) for one in lacking]).items())
     )
@@ -398,15 +416,6 @@ def _is_unrecorded(address: str, seen: Observation, *, deployed: bool) -> bool:
 
 def _is_retained(seen: Observation) -> bool:
     return isinstance(seen, Observed) and seen.retained is not None
-
-
-def _is_settled(manifest: Manifest) -> bool:
-    """True if the record tells of no resource that a run which was cut off has left half done.
-
-    Of a record of the files as they are all that they want is recorded then, or a run was cut off where no entry shows
-    it: between two resources.
-    """
-    return {entry.phase for entry in manifest.entries.values()} <= {Phase.MADE, Phase.KEPT}
 
 
 def _is_of_the_files(session: Session, manifest: Manifest) -> bool:
@@ -444,8 +453,10 @@ def _drift_one(
         session.screen.note(f"asking CloudTrail who changed {session.suffix}")
         report = with_who(session, manifest, report, datetime.now(UTC))
     older = warn_of_old_record(session, manifest, observed) if report.drifted else Age()
+    # Where nothing but what a destroy has kept is there, nobody has asked for more.
+    is_kept_alone = not found.beside and all(entry.phase is Phase.KEPT for entry in entries.values())
     # Who may write the record may have written that it is of other files: what these want of it is told then, too.
-    asked = not older and (report.drifted or not _is_of_the_files(session, manifest))
+    asked = not older and not is_kept_alone and (report.drifted or not _is_of_the_files(session, manifest))
     beside, waived = {**found.beside, **observed}, {(one.address, one.field) for one in report.findings if one.waiver}
     wanted = wanted_beside(session, manifest, beside, waived=waived) if asked else None
     advice = advise(
@@ -477,7 +488,8 @@ def _warn_of_unfinished(session: Session, found: Examined, goes_on: str) -> None
     if found.is_at_work:
         return
     if found.by_destroy:
-        session.screen.warn(f"a destroy was cut off: {session.command('destroy')} goes on")
+        makes = f"{session.command('apply')} makes again what it has removed"
+        session.screen.warn(f"a destroy was cut off: {session.command('destroy')} goes on with it; {makes}")
     if found.report.unfinished:
         session.screen.warn(f"an apply did not finish, and may have more to do: {goes_on} goes on")
 
@@ -538,10 +550,10 @@ def _held_against_the_files(
     if usable and snapshot_stays_due(session, manifest.entries, observed):
         config = config.model_copy(update={"final_snapshot": True})
     written: Iterable[tuple[Entry, Difference | None]]
-    if _is_whole(manifest) and of_these:
-        written = forged(config, session.names, entries, network)
+    if manifest.is_whole and of_these:
+        written = forged(config, session.names, entries, network, made_for[0])
     else:
-        cut_off = None if _is_whole(manifest) else observed
+        cut_off = None if manifest.is_whole else observed
         held = partial(forged_whatever_the_files, config, session.names, entries, outputs=made_for, cut_off=cut_off)
         found = [*held(network=network)]
         if cut_off is not None and any(part.path in _OF_THE_NETWORK for _, part in found):
@@ -561,10 +573,10 @@ def _held_against_the_files(
 
 def _networks(earlier: Iterable[Manifest], run: str) -> Iterator[NetworkContract]:
     """The networks of earlier versions of the record, up to the last one that another run than this has finished."""
-    for version in islice(earlier, _VERSIONS):
+    for version in islice(earlier, _NETWORKS):
         with suppress(ValidationError):
             yield recorded_network(version, None)
-        if _is_whole(version) and version.run != run:
+        if version.is_whole and version.run != run:
             return
 
 
@@ -604,35 +616,6 @@ def _tells_of(one: Finding, entry: Entry, part: Difference) -> bool:
     if one.reason is not Reason.CHANGED or one.recorded != part.have:
         return False
     return not part.item or part.have is not None or bool(one.live == part.want)
-
-
-def _outputs_made_for(
-    manifest: Manifest, observed: Observations, earlier: Iterable[Manifest]
-) -> tuple[KnownOutputs, ...]:
-    """The recorded outputs, for which each resource is made.
-
-    Where a run was cut off: or AWS's, or those of the record's versions from the last one on that an earlier run has
-    finished, for what was replaced since has not come to its users yet.
-    """
-    recorded = _outputs_of(manifest)
-    if _is_whole(manifest):
-        return (recorded,)
-    live = observed_outputs(observed)
-    known = [{**live, **recorded}, {**recorded, **live}]
-    for version in islice(earlier, _VERSIONS):
-        known.append({**known[0], **_outputs_of(version)})
-        if _is_whole(version) and version.run != manifest.run:
-            break
-    return tuple(known)
-
-
-def _outputs_of(manifest: Manifest) -> KnownOutputs:
-    return {place: entry.outputs for place, entry in manifest.entries.items() if entry.outputs}
-
-
-def _is_whole(manifest: Manifest) -> bool:
-    """True if a run got to its end: what it has made is made for one another."""
-    return _is_settled(manifest) and not manifest.unfinished
 
 
 def never_wanted_findings(

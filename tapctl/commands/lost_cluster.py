@@ -1,7 +1,7 @@
-"""A cluster that is gone while the function is there: somebody has removed it, whatever the record says.
+"""A cluster that is gone, and that no run of ours has removed: somebody has, whatever the record says.
 
-A function is made after the cluster, whose host it is given, and removed before it: no run of ours, cut off anywhere,
-leaves it without.
+Function and instances are made after the cluster, and removed before it, and each removal is recorded before it is
+begun: no run of ours, cut off anywhere, leaves them without, or a record without a word of it.
 """
 
 from __future__ import annotations
@@ -10,30 +10,55 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final
 
+from tapctl.commands.kept_versions import KeptVersions
 from tapctl.commands.unfinished_destroy import is_gone_from_aws
 from tapctl.engine.drift import WHOLE_RESOURCE, Finding, Reason
 from tapctl.engine.model import Observed, address
 from tapctl.engine.observe import Observations
+from tapctl.engine.record import Entry, Phase
+from tapctl.manifest.manifest import Manifest
 from tapctl.names import Names
 from tapctl.reconcilers.db_cluster import DbCluster
+from tapctl.reconcilers.db_instance import DbInstance
 from tapctl.reconcilers.lambda_function import LambdaFunction, LambdaFunctionSpec
+from tapctl.session.session import Session
 
 _HOST: Final = "DB_ENDPOINT"
+_WITH_CLUSTER: Final = frozenset({LambdaFunction.type, DbInstance.type})
 _OF_A_RUN: Final = frozenset(
     {Reason.NEVER_MADE, Reason.APPLY_INTERRUPTED, Reason.DELETE_INTERRUPTED, Reason.DESTROY_UNFINISHED}
 )
 """The reasons that lay an absent cluster to a run of ours."""
 
 
-def is_cluster_lost(names: Names, observed: Observations) -> bool:
-    """True if the cluster is gone, and the function is there that was given its host."""
-    cluster = observed.get(address(DbCluster.type, names.cluster))
-    function = observed.get(address(LambdaFunction.type, names.function))
+def is_cluster_lost(session: Session, manifest: Manifest, observed: Observations, kept: KeptVersions) -> bool:
+    """True if the cluster is gone, and something tells that no run of ours has removed it.
+
+    That is the function, which is there; a record of the function or an instance as made; or the last version of the
+    record that has the cluster.
+    """
+    place = address(DbCluster.type, session.names.cluster)
+    cluster = observed.get(place)
     if cluster is None or not is_gone_from_aws(cluster):
         return False
+    return (
+        _is_function_there(session, observed)
+        or any(entry.type in _WITH_CLUSTER and entry.phase is Phase.MADE for entry in manifest.entries.values())
+        or (not _is_leaving(manifest.entries.get(place)) and kept.was_removed(place) is False)
+    )
+
+
+def _is_leaving(entry: Entry | None) -> bool:
+    return entry is not None and entry.phase is Phase.LEAVING
+
+
+def _is_function_there(session: Session, observed: Observations) -> bool:
+    """True if the function is there, and is ours by its tags, or was given a cluster's host."""
+    function = observed.get(address(LambdaFunction.type, session.names.function))
     if not isinstance(function, Observed) or function.deleting:
         return False
-    return isinstance(function.spec, LambdaFunctionSpec) and _HOST in function.spec.environment
+    assert isinstance(function.spec, LambdaFunctionSpec), "its address is a function's"
+    return function.owner == session.owner or _HOST in function.spec.environment
 
 
 def with_lost_cluster(findings: Iterable[Finding], names: Names) -> Iterator[Finding]:

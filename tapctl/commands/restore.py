@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from tapctl.aws.tags import as_dict
+from tapctl.commands.kept_versions import KeptVersions
 from tapctl.commands.lost_cluster import is_cluster_lost
 from tapctl.commands.permits import Permits
 from tapctl.engine.diff import same
@@ -102,7 +103,7 @@ def plan_restore(
         return replace(change, blocked=refused)
     entry = manifest.entries.get(change.address)
     was_made = entry is not None and entry.phase is not Phase.LEAVING and entry.confirmed_spec is not None
-    lost = was_made or is_cluster_lost(session.names, observed)
+    lost = was_made or is_cluster_lost(session, manifest, observed, KeptVersions(session.store, manifest))
     if not taken and not lost:
         return change
     if permits.empty:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from tapctl.commands.plan import snapshot_stays_due
-from tapctl.commands.safeguards import is_safeguard, is_stronger
+from tapctl.commands.safeguards import PLACES, is_safeguard, is_stronger
 from tapctl.commands.targets import place
 from tapctl.engine.diff import Difference, details
 from tapctl.engine.drift import Finding, Reason
@@ -18,12 +18,13 @@ from tapctl.engine.model import Observed, Spec
 from tapctl.engine.observe import Observation, Observations, observed_outputs
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.resources import Stack
-from tapctl.errors import ConfigError
+from tapctl.errors import ConfigError, TapctlError
 from tapctl.names import Names
 from tapctl.reconcilers import reconciler_of
 from tapctl.reconcilers.lambda_function import SENDS_CODE, LambdaFunction, LambdaFunctionSpec
 from tapctl.session.session import Session
 from tapctl.stack.forged import unproven
+from tapctl.stack.network import NetworkContract, resolve
 from tapctl.stack.never_wanted import let_in, never_wanted
 from tapctl.stack.package import build as build_package
 from tapctl.stack.package import handler_of
@@ -38,7 +39,7 @@ _NO_REVERT: Mapping[Reason, str] = {
     Reason.OUT_OF_ORDER: "it is no setting: drift tells what puts it in order",
     Reason.REPLACED: "it is another resource of that name: an apply takes it back, where it is ours",
     Reason.NEVER_WANTED: "tapctl never wants what is recorded: drift tells what ends it",
-    Reason.FORGED: "the files want something else there than is recorded: an apply puts it in order",
+    Reason.FORGED: "the files want something else there than is recorded: drift tells what puts it in order",
     Reason.KEPT: "a destroy has kept it, and no verb changes what is kept",
     Reason.WRONG_PHASE: "the record itself was changed: an apply writes it anew",
 }
@@ -184,14 +185,17 @@ def _not_of_the_files(
     if usable and snapshot_stays_due(session, entries, observed):
         config = config.model_copy(update={"final_snapshot": True})
     others: dict[str, list[Difference]] = defaultdict(list)
-    for address, part in unproven(config, session.names, entries, live, is_safeguard):
+    network = _network(session) if usable and any(PLACES.intersection(paths) for paths in fields.values()) else None
+    for address, part in unproven(config, session.names, entries, live, guards=is_safeguard, network=network):
         others[address].append(part)
 
     def refuses(address: str, path: str) -> bool:
-        type_ = entries[address].type
+        type_, root = entries[address].type, path.partition(".")[0]
         if (address, path) in stronger:
             return False
-        if not usable and (may_be_door(type_, path.partition(".")[0]) or is_safeguard(type_, path)):
+        if network is None and root in PLACES:
+            return True
+        if not usable and (may_be_door(type_, root) or is_safeguard(type_, path)):
             return True
         unlike = [part for part in others[address] if _overlap(path, part.path)]
         seen = observed.get(address)
@@ -201,6 +205,14 @@ def _not_of_the_files(
         return not all(_stays(part, steps) for part in unlike)
 
     return dict.fromkeys(_taken(fields, refuses), _NO_REVERT[Reason.FORGED] if usable else _NO_FILES)
+
+
+def _network(session: Session) -> NetworkContract | None:
+    """The network that the files name, as AWS tells it now; None where that is broken, or may not be asked."""
+    try:
+        return resolve(session.aws, session.config.networking, folder=session.invocation.config)
+    except TapctlError:
+        return None
 
 
 def _steps(recorded: Spec, seen: Observed[Any, Any], path: str) -> Iterator[Difference]:

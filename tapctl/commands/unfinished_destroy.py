@@ -13,11 +13,12 @@ from typing import Final
 
 from tapctl.commands.certificate import NAME as CERTIFICATE
 from tapctl.commands.certificate import EarlierCertificate, earlier_certificate
+from tapctl.commands.kept_versions import KeptVersions
 from tapctl.config import Config
 from tapctl.engine.drift import Finding, Reason
 from tapctl.engine.model import Observed, address
 from tapctl.engine.observe import Absent, Observation, Observations
-from tapctl.engine.record import Entry, Phase
+from tapctl.engine.record import Phase
 from tapctl.errors import AwsError, ConfigError, StoreFailed, TapctlError
 from tapctl.manifest.history import ends_of_runs
 from tapctl.manifest.manifest import Manifest
@@ -42,29 +43,20 @@ def removed_by_destroy(
     manifest: Manifest,
     observed: Observations,
     lacking: Collection[str],
-    earlier: Iterable[Manifest],
+    kept: KeptVersions,
 ) -> frozenset[str]:
     """The addresses of what a destroy that was cut off has removed: it is wanted, and gone, and no apply was at work.
 
-    ``lacking``: the addresses of what the files that were applied last want, and neither record nor AWS has.
-    ``earlier``: versions of the record, newest first, read as long as any is looked for. By the record's word alone no
-    destroy was begun, since whoever follows that removes what runs: one of them has to hold what is gone. Without
-    usable files all that was being removed may be wanted.
+    ``lacking``: the addresses of what the files that were applied last want, and neither record nor AWS has. By the
+    record's word alone no destroy was begun, since whoever follows that removes what runs: a kept version has to remove
+    what is gone. Without usable files all that was being removed may be wanted.
     """
     if manifest.unfinished:
         return frozenset()
     leaving = {address for address, entry in manifest.entries.items() if entry.phase is Phase.LEAVING}
     wanted = leaving if isinstance(loaded, ConfigError) else leaving & planned_addresses(loaded, manifest.suffix)
     gone = frozenset(lacking).union(address for address in wanted if is_gone_from_aws(observed[address]))
-    held: set[str] = set()
-    versions = iter(earlier)
-    while held < gone and (version := next(versions, None)):
-        held |= {address for address in gone if _is_deployed(version.entries.get(address))}
-    return frozenset(held)
-
-
-def _is_deployed(entry: Entry | None) -> bool:
-    return entry is not None and entry.phase in (Phase.MADE, Phase.LEAVING)
+    return frozenset(address for address in gone if kept.was_removed(address))
 
 
 def earlier_versions(session: Session, manifest: Manifest) -> Iterator[Manifest]:

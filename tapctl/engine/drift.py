@@ -66,7 +66,7 @@ class Reason(StrEnum):
     DESTROY_UNFINISHED = "destroy unfinished"
     """By its certificate the run that wrote the record was a destroy that has left something; the resource is gone."""
     REMOVED = "removed"
-    """As `NEVER_MADE`, and an earlier version of the record holds the resource: a destroy has removed it."""
+    """As `NEVER_MADE`, and an earlier version of the record removes the resource: a destroy was at it."""
     DESTROY_LEFT = "destroy left"
     """As `DESTROY_UNFINISHED`, and the resource is there, with our name and our tags."""
     UNKNOWN_FORM = "unknown form"
@@ -112,7 +112,7 @@ _MEANINGS: Final[Mapping[Reason, tuple[FindingState, str]]] = {
     Reason.NEVER_MADE: (FindingState.PENDING, "neither recorded nor there, and the files want it; apply makes it"),
     Reason.REMOVED: (
         FindingState.PENDING,
-        "neither recorded nor there, and an earlier version of the record holds it: a destroy was cut off",
+        "neither recorded nor there, and an earlier version of the record removes it: a destroy was cut off",
     ),
     Reason.DESTROY_UNFINISHED: (
         FindingState.PENDING,

@@ -47,6 +47,11 @@ def resolve(value: V, known: KnownOutputs) -> V:
     return substitute(value, fill)
 
 
+def in_words(value: V) -> V:
+    """Say of each token that is left what it stands for."""
+    return substitute(value, lambda text: _TOKEN.sub(r"(\2 of \1)", text))
+
+
 def substitute(value: V, change: Callable[[str], str]) -> V:
     """Apply ``change`` to every string in the value, keys too; a part that stays equal stays the same object.
 

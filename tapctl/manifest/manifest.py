@@ -24,7 +24,7 @@ from pydantic import (
 )
 from pydantic_core import to_json
 
-from tapctl.engine.record import Entry, PlainJson
+from tapctl.engine.record import Entry, Phase, PlainJson
 from tapctl.errors import ManifestError, WrongTarget
 from tapctl.manifest import shape
 from tapctl.manifest.earlier import as_written_now
@@ -102,6 +102,20 @@ class Manifest(BaseModel):
             return self.aws
         prefix = self.run.rpartition("-")[0]
         return {"": AwsKind.REAL, "embedded": AwsKind.SANDBOX}.get(prefix, AwsKind.ENDPOINT)
+
+    @property
+    def is_settled(self) -> bool:
+        """True if the record tells of no resource that a run which was cut off has left half done.
+
+        Of a record of the files as they are all that they want is recorded then, or a run was cut off where no entry
+        shows it: between two resources.
+        """
+        return {entry.phase for entry in self.entries.values()} <= {Phase.MADE, Phase.KEPT}
+
+    @property
+    def is_whole(self) -> bool:
+        """True if a run got to its end: what it has made is made for one another."""
+        return self.is_settled and not self.unfinished
 
     @model_validator(mode="after")
     def _keyed_by_address(self) -> Manifest:

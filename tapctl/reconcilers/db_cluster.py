@@ -65,6 +65,10 @@ SNAPSHOT: Final = "db-cluster-snapshot"
 """The type, in addresses, of a snapshot that a removal leaves: no type of the stack."""
 FINAL_SNAPSHOT_TAG: Final = "tapctl:final-snapshot"
 """The cluster's own tag, so that the answer is known without the files that once said it."""
+RESOURCE_ID: Final = "cluster-[A-Z0-9]+"
+"""The pattern of the id that RDS gives a cluster."""
+MANAGED: Final = "secret:rds!cluster-[A-Za-z0-9-]+-[A-Za-z0-9]{6}"
+"""The pattern of the end of a managed secret's ARN: of what people may choose, "!" is none (CreateSecret)."""
 
 _STOPPED: Final = "stopped"
 _READY: Final = ("available", "storage-optimization")
@@ -352,6 +356,7 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
     actions = (
         Right(Need.OBSERVE, ("rds:DescribeDBClusters",), (_CLUSTER,)),
         Right(Need.SWEEP, ("tag:GetResources",), why=LISTS),
+        Right(Need.EXPOSURES, ("rds:DescribeDBClusters",), (arn("rds", "cluster:*"),)),
         Right(Need.EXPOSURES, ("rds:DescribeDBClusterSnapshots",), (_CLUSTER, _SNAPSHOTS)),
         Right(Need.EXPOSURES, ("rds:DescribeDBClusterSnapshotAttributes",), (_SNAPSHOTS,)),
         Right(
@@ -851,6 +856,14 @@ def misfits(snapshot: DBClusterSnapshotTypeDef, want: DbClusterSpec) -> list[str
         )
         if have != wanted
     ]
+
+
+def ids_of_others(aws: Aws, id: str) -> frozenset[str]:
+    """List the resource ids of the region's other clusters, and the ARNs of their managed secrets: one call."""
+    pages = aws.pages(aws.rds.get_paginator("describe_db_clusters"))
+    others = [each for page in pages for each in page["DBClusters"] if each.get("DBClusterIdentifier") != id]
+    secrets = (each.get("MasterUserSecret", {}).get("SecretArn", "") for each in others)
+    return frozenset(each.get("DbClusterResourceId", "") for each in others).union(secrets)
 
 
 def snapshot_of(aws: Aws, name: str) -> DBClusterSnapshotTypeDef:

@@ -20,7 +20,7 @@ from tapctl.engine.observe import Observations
 from tapctl.engine.record import Entry, Phase, recorded_value
 from tapctl.engine.resources import AnyResource, Stack
 from tapctl.names import Names
-from tapctl.reconcilers import reconciler_of
+from tapctl.reconcilers import reconciler_of, registry
 from tapctl.reconcilers.db_parameter_groups import DbParameterGroup
 from tapctl.reconcilers.lambda_function import SENDS_CODE, LambdaFunction
 from tapctl.reconcilers.sns_subscription import SnsSubscription, SnsSubscriptionSpec
@@ -41,16 +41,20 @@ _DECIDED_BY_MORE: Final[Mapping[str, Collection[str]]] = {
 
 
 def forged(
-    config: Config, names: Names, entries: Mapping[str, Entry], network: NetworkContract | None = None
+    config: Config,
+    names: Names,
+    entries: Mapping[str, Entry],
+    network: NetworkContract | None,
+    outputs: refs.KnownOutputs,
 ) -> Iterator[tuple[Entry, Difference | None]]:
     """List what of these entries the configuration that they are of does not want; None: the whole entry.
 
     In a difference the recorded value is what one has, and that of the files what is wanted. Without exposures, which
     no files want. ``network``: the recorded one; without it only fields that may let others in are compared.
+    ``outputs``: those that each resource is made for.
     """
-    known = {place: entry.outputs or {} for place, entry in entries.items()}
     stack = _stack(config, names, entries, network)
-    yield from _unlike(stack, entries, _all if network else may_be_door, known)
+    yield from _unlike(stack, entries, _all if network else may_be_door, outputs)
 
 
 def _all(_type: str, _field: str) -> bool:
@@ -67,7 +71,9 @@ def unproven(
     names: Names,
     entries: Mapping[str, Entry],
     observed: refs.KnownOutputs,
+    *,
     guards: Callable[[str, str], bool],
+    network: NetworkContract | None,
 ) -> Iterator[tuple[str, Difference]]:
     """List, by address, what opens or guards, and is not recorded as the files want it with these outputs.
 
@@ -76,11 +82,12 @@ def unproven(
 
     What is made of another resource's outputs is held against AWS's, for who writes one of the two into the record may
     write both; where AWS does not tell them, it counts as different. So does what no files like these want at all.
-    ``guards``: True for a type's path that guards.
+    ``guards``: True for a type's path that guards. ``network``: the one that the networking stack tells; without it
+    nothing that is to stand in one is as wanted.
     """
     held = {place: entry for place, entry in entries.items() if entry.phase is not Phase.KEPT}
     for likely in (config, *recorded_configs(config, entries)):
-        stack = _stack(likely, names, entries)
+        stack = _stack(likely, names, entries, network)
         here = {place: held.pop(place) for place in held.keys() & {one.address for one in stack}}
         for entry, part in _unlike(stack, here, _all, observed, strictly=True):
             assert part is not None, "the stack has it"
@@ -207,9 +214,9 @@ def _unlike(
     *,
     strictly: bool = False,
 ) -> Iterator[tuple[Entry, Difference | None]]:
-    """List what of these entries is not as in the stack.
+    """List what of these entries is not as in the stack; what is made for an output that is not known is not.
 
-    ``strictly``: with the fields that wait for outputs which are not known.
+    ``strictly``: also where a removal takes what has that output before its user.
     """
     for place, entry in sorted(entries.items()):
         if entry.phase is Phase.KEPT:
@@ -234,5 +241,6 @@ def _differences(
             have = recorded_value(reconciler.spec, name, recorded)
         except (KeyError, ValidationError):
             continue
-        if strictly or not refs.needs(want):
-            yield from details(name, have, want)
+        ranks = (registry()[needed.partition("/")[0]].teardown_rank for needed in refs.needs(want))
+        if strictly or all(rank > reconciler.teardown_rank for rank in ranks):
+            yield from details(name, have, refs.in_words(want))

@@ -18,6 +18,7 @@ from tapctl.engine.record import Entry, Phase
 from tapctl.manifest import open_store
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers.log_group import LogGroup
+from tapctl.reconcilers.security_group_rules import Rule
 from tapctl.render import choose_screen
 from tapctl.render.screen import Target
 from tapctl.session.invocation import Invocation
@@ -89,7 +90,7 @@ def test_a_run_that_began_during_the_look_is_told(session: Session) -> None:
 
 def test_what_was_written_meanwhile_is_pending_and_all_else_is_what_it_is() -> None:
     def finding(address: str, reason: Reason, live: str = "x") -> Finding:
-        return Finding(address, address.partition("/")[0], "*", reason, live=live)
+        return Finding(address, address.partition("/")[0], "tags", reason, live=live)
 
     findings = [
         finding(KEY, Reason.CHANGED),
@@ -117,6 +118,26 @@ def test_what_a_run_has_made_meanwhile_explains_what_is_as_it_has_recorded_it_an
     meanwhile = Meanwhile(written=frozenset({place}), made={place: since})
     told = [one.reason for one in with_run(found, meanwhile, {place: Observed(retention, None)})]
     assert told == [Reason.UNDER_WAY, Reason.CHANGED, Reason.NEVER_WANTED]
+
+
+def test_a_run_opens_what_the_entry_that_is_half_made_tells_and_no_more() -> None:
+    """Who writes an entry anew while others look has opened whatever is open."""
+    place = "security-group-rules/db-sg-dev"
+    told, asked, world = (
+        Rule(direction="ingress", protocol="tcp", from_port=5432, to_port=5432, peer=peer)
+        for peer in ("sg-1", "sg-2", "0.0.0.0/0")
+    )
+    spec, confirmed = ({"rules": [rule.model_dump()]} for rule in (asked, told))
+    half = Entry(type="security-group-rules", id="db-sg-dev", phase=Phase.MAKING, spec=spec, confirmed=confirmed)
+    found = [
+        *(Finding(place, half.type, "rules", Reason.CHANGED, live=rule) for rule in (told, asked, world)),
+        Finding(place, half.type, "rules", Reason.CHANGED, recorded=told),
+        Finding(place, half.type, "rules", Reason.NEVER_WANTED, live="open to the world"),
+    ]
+    meanwhile = Meanwhile(written=frozenset({place}), half_made={place: (half, half)})
+    changes = [one.reason for one in with_run(found, meanwhile, {})]
+    under_way = Reason.UNDER_WAY
+    assert changes == [under_way, under_way, Reason.CHANGED, under_way, Reason.NEVER_WANTED]
 
 
 @pytest.mark.parametrize(

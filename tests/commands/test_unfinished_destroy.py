@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tapctl.commands.certificate import EarlierCertificate
+from tapctl.commands.kept_versions import KeptVersions
 from tapctl.commands.unfinished_destroy import removed_by_destroy, with_destroy
 from tapctl.config import load
 from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, Reason
@@ -15,7 +17,9 @@ from tapctl.engine.model import Observed
 from tapctl.engine.observe import Absent, Observation
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import ConfigError, Problem
+from tapctl.manifest import open_store
 from tapctl.manifest.manifest import Manifest
+from tapctl.manifest.store import Store
 from tests.engine.kinds import SMALL
 from tests.manifest.examples import manifest
 from tests.support.config_folder import ENVIRONMENTS
@@ -63,6 +67,19 @@ def test_a_destroy_explains_what_its_certificate_names_where_aws_bears_it_out(
 
 HERE: Observed[Any, Any] = Observed(SMALL, None)
 OLD, NEW = "cloudwatch-alarm/db-cpu-5-dev", "cloudwatch-alarm/db-memory-0-dev"
+TAKEN = "cloudwatch-alarm/db-connections-0-dev"
+
+
+def record(serial: int, *, unfinished: bool = False, **phases: tuple[str, ...]) -> Manifest:
+    """A record with these addresses in each phase."""
+    places = [(phase, *each.partition("/")) for phase, addresses in phases.items() for each in addresses]
+    entries = [Entry(type=type_, id=id_, phase=Phase(phase), spec={}) for phase, type_, _, id_ in places]
+    return manifest(*entries, serial=serial).model_copy(update={"unfinished": unfinished})
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return open_store(str(tmp_path), None)
 
 
 @pytest.mark.parametrize(
@@ -75,34 +92,31 @@ OLD, NEW = "cloudwatch-alarm/db-cpu-5-dev", "cloudwatch-alarm/db-memory-0-dev"
         (TOPIC, Absent(), [ALARM], True, set()),  # an apply was removing it
         (OLD, Absent(), [], False, set()),  # so it was, by an earlier tapctl: nobody wants it
         (None, HERE, [ALARM], False, {ALARM}),  # cut off between two
+        (None, HERE, [RULES], False, {RULES}),  # it goes with its group
+        (None, HERE, [TAKEN], False, set()),  # no run has removed it
         (None, HERE, [NEW], False, set()),  # a tapctl before this one may never have made it
         (TOPIC, HERE, [NEW], False, set()),
         (None, HERE, [], False, set()),
     ],
 )
-def test_a_destroy_was_cut_off_where_something_is_gone_that_an_earlier_version_holds(
-    leaving: str | None, seen: Observation, lacking: list[str], unfinished: bool, removed: set[str]
+def test_a_destroy_was_cut_off_where_something_is_gone_that_an_earlier_version_removes(
+    store: Store, *, leaving: str | None, seen: Observation, lacking: list[str], unfinished: bool, removed: set[str]
 ) -> None:
     address = leaving or TOPIC
-
-    def record(phase: Phase, *addresses: str) -> Manifest:
-        types = {each: each.partition("/") for each in addresses}
-        entries = [Entry(type=type_, id=id_, phase=phase, spec={}) for type_, _, id_ in types.values()]
-        return manifest(*entries).model_copy(update={"unfinished": unfinished})
-
-    now = record(Phase.LEAVING if leaving else Phase.MADE, address)
-    earlier = [record(Phase.MAKING, NEW), record(Phase.LEAVING, ALARM), record(Phase.MADE, TOPIC, OLD)]
-    config = load(ENVIRONMENTS, "dev")
-    assert removed_by_destroy(config, now, {address: seen}, lacking, earlier) == removed
-    assert removed_by_destroy(config, now, {address: seen}, lacking, ()) == set(), "nobody else tells of it"
+    rules = Entry(type="security-group-rules", id="db-sg-dev", phase=Phase.MADE, spec={}, needs=(GROUP,))
+    removing = record(2, leaving=(TOPIC, OLD, ALARM, GROUP), made=(TAKEN,))
+    now = record(4, unfinished=unfinished, **{"leaving" if leaving else "made": (address,)})
+    version = None
+    for each in (
+        record(1, made=(TOPIC, OLD, ALARM, TAKEN)),
+        removing.model_copy(update={"entries": {**removing.entries, RULES: rules}}),
+        record(3, making=(NEW,)),
+        now,
+    ):
+        version = store.write(each, version)
+    config, observed = load(ENVIRONMENTS, "dev"), {address: seen}
+    assert removed_by_destroy(config, now, observed, lacking, KeptVersions(store, now)) == removed
+    assert removed_by_destroy(config, now, observed, lacking, KeptVersions(store, record(0))) == set(), "nobody tells"
     no_file = ConfigError([Problem("dev.toml", "", "", "is not there")])
     begun = {address} if leaving is not None and seen is not HERE and not unfinished else set()
-    assert removed_by_destroy(no_file, now, {address: seen}, (), earlier) == begun
-
-
-def test_no_further_version_is_read_than_tells_of_all_that_is_gone() -> None:
-    held = manifest(Entry(type="sns-topic", id="alarms-dev", phase=Phase.MADE, spec={}))
-    versions = iter([held, held])
-    gone = removed_by_destroy(load(ENVIRONMENTS, "dev"), manifest(), {}, [TOPIC], versions)
-    assert gone == {TOPIC}
-    assert len(list(versions)) == 1
+    assert removed_by_destroy(no_file, now, observed, (), KeptVersions(store, now)) == begun

@@ -38,11 +38,16 @@ def dev(folder: Folder) -> tuple[Config, Names, dict[str, Entry]]:
     return config, names, recorded(config, names)
 
 
+def outputs_of(entries: dict[str, Entry]) -> dict[str, dict[str, str]]:
+    """The recorded outputs, by address."""
+    return {place: entry.outputs for place, entry in entries.items() if entry.outputs}
+
+
 def whatever_the_files(
     config: Config, names: Names, entries: dict[str, Entry], cut_off: Observations | None = None
 ) -> list[tuple[Entry, Difference]]:
     """What no files can want, made for the recorded outputs, or where a run was cut off for AWS's."""
-    outputs = [{place: entry.outputs for place, entry in entries.items() if entry.outputs}]
+    outputs = [outputs_of(entries)]
     outputs += [{**outputs[0], **observed_outputs(cut_off)}] if cut_off else []
     return list(forged_whatever_the_files(config, names, entries, NETWORK, outputs, cut_off=cut_off))
 
@@ -53,7 +58,7 @@ def told(
     """Address, path, and the recorded and the wanted value of each difference."""
     return [
         (entry.address, part.path, part.have, part.want) if part else (entry.address, "*", None, None)
-        for entry, part in forged(config, names, entries, network)
+        for entry, part in forged(config, names, entries, network, outputs_of(entries))
     ]
 
 
@@ -386,11 +391,20 @@ def test_an_entry_that_the_files_do_not_want_is_forged_unless_it_was_kept(folder
 
 
 def test_what_the_record_does_not_tell_is_not_forged(folder: Folder) -> None:
-    """It is told as not compared: a field, its form, the outputs by which it is known."""
+    """It is told as not compared: a field, its form."""
     config, names, entries = dev(folder)
     entries[ROLE].spec.pop("trust")
     entries[FUNCTION].spec["layers"] = 1
-    group = "security-group/lambda-sg-dev"
-    entries[group] = entries[group].model_copy(update={"outputs": None})
     assert told(config, names, entries) == []
     assert told(config, names, {}) == []
+
+
+def test_what_is_made_for_an_output_that_neither_record_nor_aws_tells_is_forged(folder: Folder) -> None:
+    """A run removes a resource after its users, but for the role: somebody has taken it out of both."""
+    config, names, entries = dev(folder)
+    del entries["security-group/db-sg-dev"]
+    group = "(group_id of security-group/db-sg-dev)"
+    assert (CLUSTER, "security_group_ids", None, group) in told(config, names, entries)
+    del entries[CLUSTER]
+    found = {place for place, *_ in told(config, names, entries)}
+    assert (FUNCTION in found, ROLE in found) == (True, False)

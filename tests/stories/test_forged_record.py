@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.failures.trouble import deny
+from tests.support.door import Proceed, Served, Visit, denied, no_trouble
 from tests.support.world import World
 
 KEY = "kms-key/alias/db-key-dev"
@@ -214,6 +216,80 @@ def test_no_word_of_a_cut_off_run_hides_what_is_made_of_an_output(dev: World) ->
     assert found()[endpoint] == "never wanted, whatever is recorded"
 
 
+def test_a_version_of_the_history_makes_nothing_ours_that_another_cluster_has(dev: World) -> None:
+    """Who may write the record may write its history, too."""
+    rds, iam, before = dev.client("rds"), dev.client("iam"), dev.path().read_text()
+    group = dev.client("ec2").create_security_group(
+        GroupName="open", Description="-", VpcId=dev.manifest()["networking"]["vpc_id"]
+    )["GroupId"]
+    rds.modify_db_cluster(DBClusterIdentifier="db-cluster-dev", VpcSecurityGroupIds=[group])
+    theirs = rds.create_db_cluster(
+        DBClusterIdentifier="theirs", Engine="aurora-postgresql", MasterUsername="x", ManageMasterUserPassword=True
+    )["DBCluster"]
+    named = {"RoleName": "lambda-role-dev", "PolicyName": "lambda-policy-dev"}
+    policy = json.dumps(iam.get_role_policy(**named)["PolicyDocument"])
+    outputs = dev.manifest()["entries"][CLUSTER]["outputs"]
+    secret, id_ = outputs["secret_arn"], outputs["resource_id"]
+
+    def told(other_secret: str, other_id: str) -> set[tuple[str, str]]:
+        """What drift tells of a record and a role that are for this other cluster, as an earlier version's outputs."""
+        record = dev.manifest() | json.loads(before)
+        earlier = json.loads(before) | {"serial": record["serial"] - 1, "run": "r", "unfinished": True}
+        earlier["entries"][CLUSTER]["outputs"] |= {"secret_arn": other_secret, "resource_id": other_id}
+        earlier["entries"]["security-group/db-sg-dev"]["outputs"]["group_id"] = group
+        kept = dev.path().with_name("history") / "dev" / f"{earlier['serial']:08}-r.json"
+        kept.parent.mkdir(0o700, parents=True, exist_ok=True)
+        kept.write_text(json.dumps(earlier))
+
+        def of_other(text: str) -> str:
+            return text.replace(secret, other_secret).replace(id_, other_id)
+
+        iam.put_role_policy(**named, PolicyDocument=of_other(policy))
+        record["entries"][ROLE] = json.loads(of_other(json.dumps(record["entries"][ROLE])))
+        record["entries"][CLUSTER]["spec"]["security_group_ids"] = [group]
+        dev.path().write_text(json.dumps(record | {"unfinished": True}))
+        return {(one["address"], one["field"]) for one in dev.drift().of_type("finding")}
+
+    groups, statements = (CLUSTER, "security_group_ids"), (ROLE, "inline.lambda-policy-dev.statements")
+    assert told(theirs["MasterUserSecret"]["SecretArn"], theirs["DbClusterResourceId"]) == {groups, statements}
+    assert told(secret, "cluster-*") == {groups, statements}, "no id of RDS's"
+    assert told(f"{secret[:-6]}EARLY1", "cluster-EARLY1") == {groups}, "it was made anew, and the role comes later"
+
+    def may_not_list(visit: Visit, proceed: Proceed) -> Served:
+        if visit.name == "rds:DescribeDBClusters" and not visit.params:
+            raise denied(visit.name)
+        return proceed()
+
+    unseen = dev.meeting(may_not_list, "drift", "--env", "dev", "--json")
+    assert {(one["address"], one["field"]) for one in unseen.of_type("finding")} == {groups, statements}
+    # What a half made entry tells by itself makes nothing ours either.
+    record = dev.manifest()
+    record["entries"]["security-group/db-sg-dev"] |= {"phase": "making", "confirmed": None}
+    record["entries"]["security-group/db-sg-dev"]["outputs"]["group_id"] = group
+    dev.path().write_text(json.dumps(record))
+    assert groups in {(one["address"], one["field"]) for one in dev.drift().of_type("finding")}
+
+
+@pytest.mark.parametrize("lacks", ["entry", "outputs"])
+def test_what_is_made_for_an_output_that_the_record_lacks_is_held_against_aws(dev: World, lacks: str) -> None:
+    group = dev.client("ec2").create_security_group(
+        GroupName="open", Description="-", VpcId=dev.manifest()["networking"]["vpc_id"]
+    )["GroupId"]
+    dev.client("rds").modify_db_cluster(DBClusterIdentifier="db-cluster-dev", VpcSecurityGroupIds=[group])
+
+    def written(entries: dict[str, Any]) -> None:
+        entries[CLUSTER]["spec"]["security_group_ids"] = [group]
+        if lacks == "entry":
+            del entries["security-group/db-sg-dev"]
+        else:
+            entries["security-group/db-sg-dev"]["outputs"] = {}
+
+    forge(dev, written)
+    told = dev.drift()
+    found = {(one["live"], one["state"]) for one in told.of_type("finding") if one["field"] == "security_group_ids"}
+    assert (told.code, (group, "DRIFT") in found) == (2, True), found
+
+
 def test_a_revert_holds_what_is_made_of_an_output_against_aws(dev: World) -> None:
     """Who writes another group's id into the record may write it where it is used, too."""
     ec2 = dev.client("ec2")
@@ -263,6 +339,30 @@ def test_a_revert_sends_nothing_to_where_the_record_alone_says_in_an_unfinished_
     cloudwatch.put_metric_alarm(**{name: live[name] for name in known if name in live})
     back = dev.tapctl("revert", "--env", "dev", "--yes")
     assert (back.code, back.changes) == (0, ("cloudwatch:PutMetricAlarm",)), back.err
+
+
+def test_a_revert_moves_and_upgrades_nothing_by_the_records_word_alone(dev: World) -> None:
+    network, group = dev.manifest()["networking"], "db-subnet-group/db-subnet-dev"
+    lambda_, few = dev.client("lambda"), network["subnet_ids"][:2]
+    (own,) = dev.manifest()["entries"][FUNCTION]["spec"]["security_group_ids"]
+    moved = {"SubnetIds": few, "SecurityGroupIds": [own]}
+    lambda_.update_function_configuration(FunctionName="payment-processor-dev", VpcConfig=moved)
+    back = dev.tapctl("revert", "--env", "dev", f"{FUNCTION}.subnet_ids", "--yes")
+    assert (back.code, back.changes) == (0, ("lambda:UpdateFunctionConfiguration",)), back.err
+    record = dev.manifest()
+    record["networking"]["subnet_ids"] = few
+    for place in (FUNCTION, group):
+        record["entries"][place]["spec"]["subnet_ids"] = few
+    # An upgrade has no way back either.
+    version = record["entries"][CLUSTER]["spec"]["engine_version"]
+    record["entries"][CLUSTER]["spec"]["engine_version"] = f"{version.partition('.')[0]}.99"
+    dev.path().write_text(json.dumps(record | {"config_hash": "0" * 64}))
+    told = dev.drift()
+    drifted = {(one["address"], "revert" in one["undo"]) for one in told.of_type("finding")}
+    assert drifted == {(FUNCTION, False), (group, False), (CLUSTER, False)}
+    for trouble in (no_trouble, deny("ec2:DescribeSubnets")):
+        refused = dev.meeting(trouble, "revert", "--env", "dev", "--yes")
+        assert (refused.code, refused.changes) == (6, ()), refused.out
 
 
 def test_no_key_is_put_under_our_alias_that_the_record_alone_names(dev: World) -> None:
@@ -461,19 +561,26 @@ def test_a_record_that_was_removed_is_told_from_an_environment_that_was_never_ma
 
 
 @pytest.mark.parametrize(
-    "forge",
+    ("gone", "forge"),
     [
-        lambda entries: [entries.pop(each) for each in (CLUSTER, INSTANCE, ROTATION)],
-        lambda entries: [entries[each].update(phase="leaving") for each in (CLUSTER, INSTANCE, ROTATION)],
-        lambda entries: entries[CLUSTER].update(phase="making", confirmed=None),
+        ("", lambda entries: [entries.pop(each) for each in (CLUSTER, INSTANCE, ROTATION)]),
+        ("", lambda entries: [entries[each].update(phase="leaving") for each in (CLUSTER, INSTANCE, ROTATION)]),
+        ("", lambda entries: entries[CLUSTER].update(phase="making", confirmed=None)),
+        ("variable", lambda entries: [entries.pop(each) for each in (CLUSTER, INSTANCE, ROTATION, FUNCTION)]),
+        ("function", lambda entries: entries.pop(CLUSTER)),
+        ("function", lambda entries: [entries.pop(each) for each in (CLUSTER, INSTANCE, ROTATION, FUNCTION)]),
     ],
 )
-def test_a_cluster_that_is_gone_beside_its_function_is_lost_whatever_the_record_says(
-    dev: World, forge: Callable[[dict[str, Any]], object]
+def test_a_cluster_that_no_run_of_ours_has_removed_is_lost_whatever_the_record_says(
+    dev: World, gone: str, forge: Callable[[dict[str, Any]], object]
 ) -> None:
-    rds = dev.client("rds")
+    rds, function = dev.client("rds"), {"FunctionName": "payment-processor-dev"}
     rds.delete_db_instance(DBInstanceIdentifier="db-cluster-dev-0", SkipFinalSnapshot=True)
     rds.delete_db_cluster(DBClusterIdentifier="db-cluster-dev", SkipFinalSnapshot=True)
+    if gone == "variable":
+        dev.client("lambda").update_function_configuration(**function, Environment={"Variables": {}})
+    elif gone:
+        dev.client("lambda").delete_function(**function)
     before = dev.path().read_bytes()
     forged = json.loads(before)
     kept = dev.path().with_name("history") / "dev" / f"{forged['serial']:08}-{forged['run']}.json"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -304,9 +305,8 @@ def test_a_chosen_name_of_a_stranger_is_refused_and_no_flag_that_does_nothing_th
 
 def test_a_record_that_is_written_anew_goes_on_from_its_history(dev: World) -> None:
     before = dev.manifest()
-    kept = dev.path().with_name("history") / "dev" / f"{before['serial']:08}-{before['run']}.json"
-    kept.parent.mkdir(0o700, parents=True)
-    dev.path().rename(kept)
+    kept(dev, before)
+    dev.path().unlink()
     dev.applied("dev")
     assert dev.manifest()["serial"] > before["serial"]
     dev.edit("dev.toml", "memory_mb = 1024", "memory_mb = 1025")
@@ -319,26 +319,80 @@ def test_a_record_that_is_written_anew_goes_on_from_its_history(dev: World) -> N
         assert dev.tapctl("revert", "--env", "dev", "--yes").code == 6
 
 
+def kept(world: World, version: dict[str, Any]) -> Path:
+    """Put this version of the record into the history; returns its file."""
+    path = world.path().with_name("history") / "dev" / f"{version['serial']:08}-{version['run']}.json"
+    path.parent.mkdir(0o700, parents=True, exist_ok=True)
+    path.write_text(json.dumps(version))
+    return path
+
+
 @pytest.mark.parametrize("between", [False, True])
 def test_a_destroy_that_was_cut_off_is_named_where_what_it_was_removing_is_gone(dev: World, between: bool) -> None:
     before, address = dev.manifest(), "cloudwatch-alarm/db-cpu-0-dev"
-    kept = dev.path().with_name("history") / "dev" / f"{before['serial']:08}-{before['run']}.json"
-    kept.parent.mkdir(0o700, parents=True)
-    kept.write_bytes(dev.path().read_bytes())
+    kept(dev, before)
     half = before | {"serial": before["serial"] + 1, "run": "a-destroy"}
     half["entries"][address]["phase"] = "leaving"
+    removing = kept(dev, half)
+    half["serial"] += 1
     if between:
         # Nothing is being removed at the moment.
         del half["entries"][address]
     dev.path().write_text(json.dumps(half))
     dev.client("cloudwatch").delete_alarms(AlarmNames=["db-cpu-0-dev"])
-    goes_on = "a destroy was cut off: tapctl destroy --env dev goes on"
+    goes_on = "a destroy was cut off: tapctl destroy --env dev goes on with it; tapctl apply --env dev makes again"
     answer = dev.tapctl("drift", "--env", "dev")
     assert (answer.code, goes_on in answer.err) == (7, True), answer.out
-    assert ("an earlier version of the record holds it: a destroy was cut off" in answer.out) == between
+    assert ("an earlier version of the record removes it: a destroy was cut off" in answer.out) == between
     status = dev.tapctl("status", "--env", "dev")
     assert (status.code, "tapctl destroy --env dev goes on" in status.out) == (7, True)
-    # Nothing but a version that is kept tells that the resource was there.
-    for each in kept.parent.iterdir():
-        each.unlink()
-    assert goes_on not in dev.tapctl("drift", "--env", "dev").err
+    # Nothing but a version that is kept tells of a removal.
+    removing.unlink()
+    assert "a destroy was cut off" not in dev.tapctl("drift", "--env", "dev").err
+
+
+@pytest.mark.parametrize("beside", ["", "half made", "unfinished", "no file"])
+def test_what_no_run_has_removed_is_missing_though_the_record_does_not_hold_it(dev: World, beside: str) -> None:
+    alarm, topic = "cloudwatch-alarm/db-cpu-0-dev", "sns-topic/alarms-dev"
+    record = dev.manifest()
+    version = kept(dev, record)
+    del record["entries"][alarm]
+    dev.client("cloudwatch").delete_alarms(AlarmNames=["db-cpu-0-dev"])
+    if beside in ("half made", "unfinished"):
+        record["entries"][topic] |= {"phase": "making", "confirmed": record["entries"][topic]["spec"]}
+    if beside == "no file":
+        dev.edit("dev.toml", "memory_mb = 1024", "memory_mb = 12")
+    dev.path().write_text(
+        json.dumps(record | {"serial": record["serial"] + 1} | ({"unfinished": True} if beside == "unfinished" else {}))
+    )
+    told = dev.drift()
+    (found,) = [one for one in told.of_type("finding") if one["address"] == alarm]
+    assert (told.code, found["state"], "tapctl destroy" in told.err) == (2, "MISSING", False)
+    version.unlink()
+    told = dev.drift()
+    states = [one["state"] for one in told.of_type("finding") if one["address"] == alarm]
+    # An apply that was cut off may not have come to it yet.
+    assert (told.code, states) == (7, [] if beside == "unfinished" else ["PENDING"])
+
+
+def test_what_was_read_back_once_is_compared_with_that_though_it_is_being_made_by_the_record(dev: World) -> None:
+    """An apply that makes a resource for the first time has read none of it back."""
+    key, logs = "kms-key/alias/db-key-dev", "log-group//aws/lambda/payment-processor-dev"
+    record = dev.manifest()
+    version = kept(dev, record)
+    kms = dev.client("kms")
+    kms.disable_key_rotation(KeyId=record["entries"][key]["outputs"]["key_id"])
+    dev.client("logs").put_retention_policy(logGroupName="/aws/lambda/payment-processor-dev", retentionInDays=1)
+    for place in (key, logs):
+        record["entries"][place] |= {"phase": "making", "confirmed": None}
+    dev.path().write_text(json.dumps(record | {"serial": record["serial"] + 1}))
+    told = dev.drift()
+    drifted = {(one["address"], one["field"]) for one in told.of_type("finding") if one["state"] == "DRIFT"}
+    assert (told.code, drifted) == (2, {(key, "rotation"), (key, "rotation_period_days"), (logs, "retention_days")})
+    # Another resource of that name, or one that was being removed, was never as it is to be.
+    for changed in ({"outputs": {"key_id": "other", "arn": "other"}}, {"phase": "leaving"}):
+        other = json.loads(version.read_text())
+        for place in (key, logs):
+            other["entries"][place] |= changed if place == key or "phase" in changed else {"outputs": {}}
+        version.write_text(json.dumps(other))
+        assert dev.drift().code == 7, changed

@@ -26,7 +26,7 @@ def test_what_the_record_tells_works_without_the_file(gone: World) -> None:
         assert "environments/dev.toml: is not there, and manifests/dev.json is the record" in answer.err
         assert "goes by the record: serial" in answer.err
     assert answer.verdict.startswith("DRIFT dev: OK")
-    assert "what the record leaves out" in answer.out, "nobody can tell what it should hold"
+    assert "what the files want beside what all files do" in answer.out, "nobody can tell what it should hold"
     assert gone.tapctl("drift").verdict.startswith("DRIFT all: OK"), "unnamed as well"
     status = gone.tapctl("status")
     assert (status.code, "has no file" in status.out) == (0, True)

@@ -1,0 +1,74 @@
+"""The kept versions of a record before this one: what they tell of resources of which the record itself tells less.
+
+A run of ours records each removal before its first step: a resource that no version removes, somebody has removed. And
+what was read back once is compared with that, though the record says that it is being made for the first time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from tapctl.engine.model import Observed
+from tapctl.engine.observe import Observations
+from tapctl.engine.record import Entry, Phase, is_deleted_with_parent
+from tapctl.errors import TapctlError
+from tapctl.manifest.history import versions
+from tapctl.manifest.manifest import Manifest
+from tapctl.manifest.store import Store
+
+_READ: Final = 100
+"""The newest versions that are read: more than one run writes."""
+
+
+@dataclass(frozen=True)
+class KeptVersions:
+    """The versions before this record, which are read when the first one is asked for."""
+
+    store: Store
+    manifest: Manifest
+
+    @cached_property
+    def _newest_first(self) -> list[Manifest]:
+        now, read = self.manifest, list[Manifest]()
+        place = now.environment, now.account, now.region
+        with suppress(TapctlError):  # a history that cannot be read tells nothing
+            read, _ = versions(self.store, now.suffix, _READ, broken=lambda *_: None, place=place)
+        return [version for version in reversed(read) if version.serial <= now.serial and version != now]
+
+    def was_removed(self, address: str) -> bool | None:
+        """True if the last version that has the resource as read back removes it, or what it lives on; None: none has.
+
+        False where that one has it as made: no run of ours has removed it since.
+        """
+        told = self._last(address)
+        if told is None:
+            return None
+        entry, version = told
+        return entry.phase is Phase.LEAVING or is_deleted_with_parent(entry, version.entries)
+
+    def begun_anew(self, entries: Mapping[str, Entry], observed: Observations) -> Iterator[tuple[str, Entry]]:
+        """The entries that call themselves never read back, of the very resources that a version has as made.
+
+        With what was confirmed then.
+        """
+        for address, entry in entries.items():
+            seen = observed.get(address)
+            if entry.phase is not Phase.MAKING or entry.confirmed_spec is not None or not isinstance(seen, Observed):
+                continue
+            told = self._last(address)
+            if told is None or seen.outputs is None or told[0].phase is Phase.LEAVING:
+                continue
+            if told[0].outputs == seen.outputs.model_dump():
+                yield address, entry.model_copy(update={"confirmed": told[0].confirmed_spec})
+
+    def _last(self, address: str) -> tuple[Entry, Manifest] | None:
+        """The entry of the last version that has the resource as read back, and that version."""
+        for version in self._newest_first:
+            entry = version.entries.get(address)
+            if entry is not None and entry.confirmed_spec is not None:
+                return entry, version
+        return None
