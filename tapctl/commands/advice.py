@@ -258,7 +258,7 @@ def _advice(
     if one.reason is Reason.NOT_OURS:
         return Advice(undo=how_to_delete(session.aws, str(one.live).rpartition("/")[2]))
     if one.reason is Reason.KEPT:
-        return Advice(undo=way_back(one, session))
+        return way_back(one, session)
     if one.reason is Reason.DEFERRED:
         return Advice(now=f"{session.command('apply')} --reboot") if one.detail == REBOOT else Advice()
     if one.reason in _GOES_ON:

@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
+from itertools import islice
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -26,6 +28,7 @@ from tapctl.commands.recorded_outputs import recorded_outputs
 from tapctl.commands.restore import continuing
 from tapctl.commands.subscribers import tell_of_subscribers
 from tapctl.commands.unfinished_destroy import (
+    earlier_versions,
     is_gone_from_aws,
     removed_by_destroy,
     unfinished_destroy,
@@ -86,6 +89,10 @@ _NAMED: Final = 5
 _DESTROYED: Final = "nothing of it is deployed"
 _NO_NETWORK: Final = "the record does not tell the network of its resources, as every apply writes it there"
 _NO_NETWORK_OF_THE_FILES: Final = "the record tells the network of {told}, and the files that it is of name {named}"
+_OF_THE_NETWORK: Final = ("subnet_ids", "vpc_id")
+"""Fields whose values are the network's own."""
+_NETWORKS: Final = 5
+"""Versions of the record whose network is read at most where a run was cut off."""
 _NOT_COMPARED: Final = "what the files want of it was not compared but for ways in"
 
 
@@ -449,8 +456,10 @@ def _drift_one(
         session.screen.note(f"asking CloudTrail who changed {session.suffix}")
         report = with_who(session, manifest, report, datetime.now(UTC))
     older = warn_of_old_record(session, manifest, observed) if report.drifted else Age()
+    # Where nothing but what a destroy has kept is there, nobody has asked for more.
+    is_kept_alone = not found.beside and all(entry.phase is Phase.KEPT for entry in entries.values())
     # Who may write the record may have written that it is of other files: what these want of it is told then, too.
-    asked = not older and (report.drifted or not _is_of_the_files(session, manifest))
+    asked = not older and not is_kept_alone and (report.drifted or not _is_of_the_files(session, manifest))
     beside, waived = {**found.beside, **observed}, {(one.address, one.field) for one in report.findings if one.waiver}
     wanted = wanted_beside(session, manifest, beside, waived=waived) if asked else None
     advice = advise(
@@ -533,7 +542,9 @@ def _held_against_the_files(
     of_these = usable and _is_of_the_files(session, manifest)
     network, unlike = None, f"{_NO_NETWORK}: {_NOT_COMPARED}"
     with suppress(ValidationError):
-        network, named = recorded_network(manifest, config), str(config.networking)
+        # Ids that the present files name are no evidence on a record of other ones.
+        network = recorded_network(manifest, config if of_these else None)
+        named = str(config.networking)
         # Whoever writes another network into the record may leave the files' hash in it.
         if network.reference != named and of_these:
             unlike = _NO_NETWORK_OF_THE_FILES.format(told=truncate(network.reference), named=named)
@@ -546,8 +557,14 @@ def _held_against_the_files(
         written = forged(config, session.names, entries, network, made_for[0])
     else:
         cut_off = None if manifest.is_whole else observed
-        written = forged_whatever_the_files(config, session.names, entries, network, made_for, cut_off=cut_off)
-        written = (one for one in written if not _is_leaving(session, network, *one))
+        held = partial(forged_whatever_the_files, config, session.names, entries, outputs=made_for, cut_off=cut_off)
+        found = [*held(network=network)]
+        if cut_off is not None and any(part.path in _OF_THE_NETWORK for _, part in found):
+            # An apply records its network first: what it has not come to is still in the one before.
+            for earlier in _networks(earlier_versions(session, manifest), manifest.run):
+                of_earlier = [*held(network=earlier)]
+                found = [each for each in found if each in of_earlier]
+        written = [each for each in found if not _is_leaving(session, network, *each)]
     report = replace(report, findings=tuple(with_forged(report.findings, written, observed)))
     if network is not None or all(entry.phase is Phase.KEPT for entry in entries.values()):
         return report
@@ -565,6 +582,15 @@ def _is_leaving(session: Session, network: NetworkContract | None, entry: Entry,
     with suppress(AwsRefused):
         return part.have in default_groups(session.aws, network.vpc_id)
     return False
+
+
+def _networks(earlier: Iterable[Manifest], run: str) -> Iterator[NetworkContract]:
+    """The networks of earlier versions of the record, up to the last one that another run than this has finished."""
+    for version in islice(earlier, _NETWORKS):
+        with suppress(ValidationError):
+            yield recorded_network(version, None)
+        if version.is_whole and version.run != run:
+            return
 
 
 def with_forged(

@@ -24,6 +24,7 @@ from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers import observations_for
 from tapctl.reconcilers.db_cluster import SNAPSHOT, FinalSnapshot, final_snapshots, restorers_of
 from tapctl.reconcilers.kms_key import KmsKey
+from tapctl.render.screen import Advice
 from tapctl.session.session import Session
 from tapctl.stack.forged import forged_whatever_the_files
 from tapctl.stack.never_wanted import let_in
@@ -33,6 +34,8 @@ _UNTIL: Final = "kept_until"
 """The name of a finding's field: until when the resource is kept."""
 _RESTORES: Final = "restorable_by"
 """The same: who else may restore the snapshot."""
+_GONE: Final = "it is gone"
+_FOR_GOOD: Final = "nothing brings it back; this certifies what is left:"
 _UNSHARE: Final = (
     "aws rds modify-db-cluster-snapshot-attribute --db-cluster-snapshot-identifier {snapshot} --attribute-name restore "
     "--values-to-remove"
@@ -96,7 +99,7 @@ def _end(entry: Entry, observed: Observations, needs_it: str) -> Iterator[Findin
     seen, day = observed[entry.address], None if needs_it else _day(entry.kept_until)
     if isinstance(seen, Absent):
         if day is None or day > today():
-            yield Finding(entry.address, entry.type, _UNTIL, Reason.KEPT, entry.kept_until, "it is gone")
+            yield Finding(entry.address, entry.type, _UNTIL, Reason.KEPT, entry.kept_until, _GONE)
     elif isinstance(seen, Observed):
         until = seen.retained.until if seen.deleting and seen.retained else ""
         if until != (entry.kept_until if day else ""):
@@ -155,16 +158,18 @@ class _Snapshots:
         if self.unread is not None:
             yield self.unread
         for name in sorted({*self.known} - self.there.keys()):
-            yield Finding(address(SNAPSHOT, name), SNAPSHOT, _UNTIL, Reason.KEPT, "you delete it", "it is gone")
+            yield Finding(address(SNAPSHOT, name), SNAPSHOT, _UNTIL, Reason.KEPT, "you delete it", _GONE)
         for name, one in sorted(self.there.items()):
             for account in sorted(one.restored_by):
                 yield Finding(address(SNAPSHOT, name), SNAPSHOT, _RESTORES, Reason.KEPT, live=account)
 
 
-def way_back(one: Finding, session: Session) -> str:
-    """The command that ends this change of something kept; empty where none of AWS's or ours does."""
+def way_back(one: Finding, session: Session) -> Advice:
+    """The command that ends this change of something kept, and a few words; none where none of AWS's or ours does."""
     if one.field == _RESTORES:
         snapshot, account = shlex.quote(one.address.partition("/")[2]), shlex.quote(str(one.live))
-        return session.aws.target.command(f"{_UNSHARE.format(snapshot=snapshot)} {account}")
+        return Advice(undo=session.aws.target.command(f"{_UNSHARE.format(snapshot=snapshot)} {account}"))
+    if one.field != _UNTIL:
+        return Advice()
     # A destroy schedules the key's deletion again, and certifies what is there.
-    return session.command("destroy") if one.field == _UNTIL else ""
+    return Advice(undo=session.command("destroy"), undo_note=_FOR_GOOD if one.live == _GONE else "")

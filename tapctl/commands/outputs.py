@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from tapctl.commands.manifest import recorded
-from tapctl.commands.witnesses import contradictions, may_be_of_another_emulator, not_borne_out
+from tapctl.commands.witnesses import contradictions, may_be_of_another_emulator, not_borne_out, without_witness
 from tapctl.engine.model import address
 from tapctl.engine.record import Phase
 from tapctl.errors import ManifestError, Status, UsageError
@@ -41,18 +41,19 @@ def outputs(invocation: Invocation, screen: Screen, name: str | None) -> int:
     manifest, where = recorded(invocation, screen)
     check_names(manifest, where)
     values = output_values(manifest)
+    target = Target(manifest.environment, manifest.suffix)
     if not values:
-        apply = invocation.command_line_for("apply", Target(manifest.environment, manifest.suffix))
+        apply = invocation.command_line_for("apply", target)
         raise ManifestError(
             f"nothing of {manifest.suffix} is deployed",
             evidence=f"the record at {where} has no resource that was made and is still there",
             hint=f"{apply} deploys it",
         )
-    _check(manifest, where, values)
+    drift = invocation.command_line_for("drift", target)
+    _check(manifest, where, values, drift)
     if name is not None and name not in values:
         raise UsageError(f"there is no output {name}", hint=f"there are: {', '.join(sorted(values))}")
     if unsure := [each for each in not_borne_out(manifest, values) if name in (None, each)]:
-        drift = invocation.command_line_for("drift", Target(manifest.environment, manifest.suffix))
         screen.warn(
             f"a run was cut off, and no other place of the record of {manifest.suffix} bears out {', '.join(unsure)}: "
             f"{drift} holds it against AWS"
@@ -65,14 +66,14 @@ def outputs(invocation: Invocation, screen: Screen, name: str | None) -> int:
     return invocation.finish(screen, Status.OK)
 
 
-def _check(manifest: Manifest, where: str, values: Mapping[str, str]) -> None:
+def _check(manifest: Manifest, where: str, values: Mapping[str, str], drift: str) -> None:
     """Make sure that each value is one word, and tells of what this suffix has: others may have written the record.
 
-    Scripts evaluate the values, and send passwords to the hosts.
+    Scripts evaluate the values, and send passwords to the hosts. ``drift``: the command that asks AWS.
 
     Raises:
         ManifestError: a value has spaces, line ends, quotes or other characters that a shell or a log obeys; it is the
-            ARN or the host of something else; or two places of the record tell it otherwise.
+            ARN or the host of something else; or another place of the record tells it otherwise, or is gone.
     """
     own = _own_values(manifest)
     wrong = [
@@ -85,7 +86,13 @@ def _check(manifest: Manifest, where: str, values: Mapping[str, str]) -> None:
         raise ManifestError(
             f"the record of {manifest.suffix} has an output that is no host, ARN, name or id of {manifest.suffix}",
             evidence="\n".join([where, *wrong]),
-            hint="somebody else has written it: put an earlier version of the record back; or a destroy was cut off",
+            hint="somebody else has written it: put an earlier version of the record back",
+        )
+    if alone := dict(without_witness(manifest, values)):
+        raise ManifestError(
+            f"nothing in the record of {manifest.suffix} bears out {', '.join(sorted(alone))} any more",
+            evidence="\n".join([where, *alone.values()]),
+            hint=f"a destroy was cut off, or is at work, or somebody has taken that out: {drift} asks AWS",
         )
 
 

@@ -186,7 +186,7 @@ def _read(session: Session, since: Manifest) -> LiveEnvironment | None:
     # Files that have changed may name another network or image, which the record does not know.
     changed = manifest.config_hash != session.target.config_hash and session.aws.region == session.config.region
     looked_up = look_up(session, manifest) if changed else None
-    wanted = wanted_beside(session, manifest, {**compared.beside, **observed}, looked_up)
+    wanted = wanted_beside(session, manifest, {**compared.beside, **observed}, looked_up, all_allowed=True)
     changes = wanted.plan.work if wanted else ()
     behind = {(change.address, field.path) for change in changes for field in change.fields}
     behind |= {(one.address, WHOLE_RESOURCE) for one in changes if one.action in (Action.CREATE, Action.DELETE)}

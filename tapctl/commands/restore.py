@@ -48,9 +48,25 @@ def check_restore_flags(permits: Permits) -> None:
 
 
 def continuing(session: Session, manifest: Manifest) -> str:
-    """The command that goes on with an apply which did not finish."""
-    restore = f" --restore {shlex.quote(manifest.restoring)}" if manifest.restoring else ""
+    """The command that goes on with an apply which did not finish: from its snapshot, if that is the environment's."""
+    is_known = bool(manifest.restoring) and not _doubt_of(session, manifest.restoring)
+    restore = f" --restore {shlex.quote(manifest.restoring)}" if is_known else ""
     return f"{session.command('apply')}{restore}"
+
+
+def _doubt_of(session: Session, name: str) -> str:
+    """Tell why the snapshot that the record names is not advised: whoever may write there may name anybody's.
+
+    A copy may be made from a snapshot of another one of its environment.
+    """
+    try:
+        snapshot = snapshot_of(session.aws, name)
+    except AwsRefused as error:
+        return f"RDS does not show it: {error.cause}"
+    owner = Owner.of(as_dict(snapshot.get("TagList", [])))
+    if owner is not None and owner == Owner.ours(owner.suffix, session.target.env):
+        return ""
+    return f"it is of {snapshot.get('DBClusterIdentifier', '')}, and does not bear the tags of {session.target.env}"
 
 
 def plan_restore(
@@ -77,12 +93,7 @@ def plan_restore(
             session.screen.warn(f"--restore {permits.restore}: {change.address} is there; nothing is restored")
         return change
     if manifest.restoring and not permits.restore and not permits.empty:
-        refused = Refused(
-            f"{change.address} was to be made from {manifest.restoring}, by an apply that did not finish",
-            evidence="what is made now would be empty",
-            hint=f"{continuing(session, manifest)} goes on; --empty makes it without data",
-        )
-        return replace(change, blocked=refused)
+        return replace(change, blocked=_unfinished_restore(session, change.address, manifest))
     try:
         if permits.restore:
             return _plan_from(session, permits.restore, change, want, healed)
@@ -124,6 +135,22 @@ def plan_restore(
         hint=f"{restoring}; --empty makes a new one without data",
     )
     return replace(change, blocked=refused)
+
+
+def _unfinished_restore(session: Session, address: str, manifest: Manifest) -> Refused:
+    """Refuse to make empty what an apply that did not finish was to make from a snapshot."""
+    made = f"{address} was to be made from {manifest.restoring}, by an apply that did not finish"
+    if doubt := _doubt_of(session, manifest.restoring):
+        return Refused(
+            f"by its record {made}",
+            evidence=f"{doubt}; what is made now would be empty",
+            hint="see whose it is: --restore makes it from the one that is meant, --empty without data",
+        )
+    return Refused(
+        made,
+        evidence="what is made now would be empty",
+        hint=f"{continuing(session, manifest)} goes on; --empty makes it without data",
+    )
 
 
 def _doubts(

@@ -39,7 +39,7 @@ _NO_REVERT: Mapping[Reason, str] = {
     Reason.OUT_OF_ORDER: "it is no setting: drift tells what puts it in order",
     Reason.REPLACED: "it is another resource of that name: an apply takes it back, where it is ours",
     Reason.NEVER_WANTED: "tapctl never wants what is recorded: drift tells what ends it",
-    Reason.FORGED: "the files want something else there than is recorded: an apply puts it in order",
+    Reason.FORGED: "the files want something else there than is recorded: drift tells what puts it in order",
     Reason.KEPT: "a destroy has kept it, and no verb changes what is kept",
     Reason.WRONG_PHASE: "the record itself was changed: an apply writes it anew",
 }
@@ -190,10 +190,12 @@ def _not_of_the_files(
         others[address].append(part)
 
     def refuses(address: str, path: str) -> bool:
-        type_ = entries[address].type
+        type_, root = entries[address].type, path.partition(".")[0]
         if (address, path) in stronger:
             return False
-        if not usable and (may_be_door(type_, path.partition(".")[0]) or is_safeguard(type_, path)):
+        if network is None and root in PLACES:
+            return True
+        if not usable and (may_be_door(type_, root) or is_safeguard(type_, path)):
             return True
         if network is None and path in PLACES:
             return True

@@ -11,7 +11,9 @@ from typing import Any, Final
 
 from tapctl.clock import today
 from tapctl.commands.drift import examine
+from tapctl.commands.safeguards import guards
 from tapctl.commands.targets import ALL, DRIFTED, choose, is_named, place
+from tapctl.commands.waivers import may_be_unnamed
 from tapctl.commands.writing import alone, read_text, with_line_ends, write_file
 from tapctl.config import known_environments
 from tapctl.config.problems import read
@@ -74,7 +76,8 @@ def waive(session: Session, targets: Sequence[str], *, reason: str, until: str) 
     rows = [common | table | answer for table in tables]
     add_waivers(path, rows, known_environments(session.invocation.config), session.screen.note)
     for target, table in early.items():
-        written = Waiver(table["address"], table["field"], session.target.identity, reason, last.isoformat())
+        words = table["address"], table["field"], session.target.identity, reason, last.isoformat()
+        written = Waiver(*words, may_be=may_be_unnamed(session))
         if not any(written.covers(one.address, one.field, one.to_waive) for one in drifted):
             session.screen.warn(f"{target} matches nothing now")
     shown = [f"  {row['address']}.{row['field']}  until {last}" for row in rows]
@@ -107,7 +110,7 @@ def _names_any(session: Session, target: str, findings: Sequence[Finding]) -> bo
 
 
 def tables_of(findings: Sequence[Finding]) -> Iterator[dict[str, Any]]:
-    """The waived part of each finding: the field; of a door, or one item of several, this one value alone.
+    """The waived part of each finding: the field; of a door, what guards, or an item of several, this value alone.
 
     Raises:
         Refused: that value looks like a secret.
@@ -117,7 +120,7 @@ def tables_of(findings: Sequence[Finding]) -> Iterator[dict[str, Any]]:
         if one.reason not in (Reason.CHANGED, Reason.NOT_OURS) or one.field in NEVER_WAIVED:
             continue
         table = {"address": one.address, "field": one.field}
-        if names_one_value(one.type, one.field.partition(".")[0]):
+        if names_one_value(one.type, one.field.partition(".")[0]) or guards(one.type, one.field):
             table["live"] = live_text(one.to_waive)
             if not table["live"]:
                 raise Refused(

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any
 
 from tapctl.clock import today
+from tapctl.commands.safeguards import guards
 from tapctl.config import known_environments
 from tapctl.config.waivers import EVERY
 from tapctl.engine.drift import Finding
-from tapctl.engine.waiver import DETAILS, Waiver, live_text, matches
-from tapctl.errors import TapctlError
+from tapctl.engine.waiver import DETAILS, Spares, Waiver, live_text, matches
+from tapctl.errors import ConfigError, TapctlError
 from tapctl.names import Names
 from tapctl.render.screen import Screen
 from tapctl.safety.redaction import hide_paths_within
 from tapctl.session.session import Session
+from tapctl.stack.provenance import Provenance
+from tapctl.stack.recorded_files import any_files
 from tapctl.stack.waivers import waivers_of
 
 
@@ -28,8 +33,27 @@ def waivers_for(session: Session) -> tuple[Waiver, ...]:
 
 
 def _all(session: Session) -> tuple[Waiver, ...]:
-    folder = session.invocation.config
-    return waivers_of(folder, session.target.env, known_environments(folder), today())
+    folder, may_be = session.invocation.config, may_be_unnamed(session)
+    waivers = waivers_of(folder, session.target.env, known_environments(folder), today())
+    return tuple(replace(one, may_be=may_be) for one in waivers)
+
+
+def may_be_unnamed(session: Session) -> Spares:
+    """Tell of what guards which values a waiver covers that names none: those that some files may have.
+
+    Somebody answers for a degree of it: backups of 5 days are none of 1 day.
+    """
+
+    @cache
+    def files() -> Provenance:
+        usable = not isinstance(session.loaded, ConfigError)
+        config = session.config if usable else any_files(session.target.env, session.names, {})
+        return Provenance(config, session.suffix)
+
+    def may_be(address: str, path: str, live: Any) -> bool:
+        return not guards(address.partition("/")[0], path) or files().may_be(address, path, live)
+
+    return may_be
 
 
 def warn_of_ended_waivers(session: Session) -> None:
@@ -47,7 +71,8 @@ class WaiverTally:
     known: set[Waiver] = field(default_factory=set)
     ended: set[Waiver] = field(default_factory=set)
     used: set[Waiver] = field(default_factory=set)
-    grown: set[Waiver] = field(default_factory=set)
+    idle: dict[Waiver, str] = field(default_factory=dict)
+    """Why one covers nothing, where a look tells that."""
     resting: set[Waiver] = field(default_factory=set)
     """Those of what is destroyed: it may be made again."""
 
@@ -60,7 +85,7 @@ class WaiverTally:
         self.ended |= waivers - counting
         findings = tuple(findings)
         self.used |= _used(counting, findings)
-        self.grown |= {one for one in counting if _has_grown(one, findings)}
+        self.idle |= {one: why for one in counting if (why := _why_idle(one, findings))}
 
     def count_destroyed(self, session: Session) -> None:
         """Take in one look at an environment of which nothing is deployed: no waiver could match, and none is idle."""
@@ -72,9 +97,7 @@ class WaiverTally:
         for one in sorted(self.ended, key=_order):
             screen.warn(_ended(one))
         for one in sorted(self.known - self.used - self.resting, key=_order) if self.looks == looks else ():
-            screen.warn(
-                f"{_place(one)} matches nothing in what was looked at{_why_idle(one, has_grown=one in self.grown)}"
-            )
+            screen.warn(f"{_place(one)} matches nothing in what was looked at{self.idle.get(one, '')}")
 
 
 def warn_of_idle_waivers(session: Session, findings: Iterable[Finding]) -> None:
@@ -89,9 +112,7 @@ def warn_of_idle_waivers(session: Session, findings: Iterable[Finding]) -> None:
         if one in used:
             continue
         if _may_be_here(session, one):
-            session.screen.warn(
-                f"{_place(one)} matches nothing here{_why_idle(one, has_grown=_has_grown(one, findings))}"
-            )
+            session.screen.warn(f"{_place(one)} matches nothing here{_why_idle(one, findings)}")
         elif session.suffix == session.target.env and not _may_be_elsewhere(session, one):
             session.screen.warn(f"{_place(one)} matches nothing: no environment that is known has such a name")
 
@@ -128,12 +149,14 @@ def _may_be_elsewhere(session: Session, waiver: Waiver) -> bool:
     return any(Names(each, aws.account, aws.region, aws.partition).may_have(type_, id_) for each in suffixes)
 
 
-def _why_idle(waiver: Waiver, *, has_grown: bool) -> str:
-    """The reason, where the item has details, or an earlier tapctl has written this of one that was taken away."""
-    if has_grown:
+def _why_idle(waiver: Waiver, findings: Collection[Finding]) -> str:
+    """The reason: the item has details, the value wants a name, or an earlier tapctl wrote this of what is gone."""
+    if _has_grown(waiver, findings):
         return (
             f': live = "{waiver.live}" is there with more, which decides what it opens; waive that, and take this out'
         )
+    if waiver.live is None and any(waiver.is_about(one.address, one.field) for one in findings):
+        return ": no files may have what is there: a waiver has to name it (live)"
     if waiver.live != live_text(None):
         return ""
     return (

@@ -37,13 +37,15 @@ def wanted_beside(
     looked_up: tuple[NetworkContract, Artifact] | None = None,
     *,
     waived: Collection[tuple[str, str]] = (),
+    all_allowed: bool = False,
 ) -> Wanted | None:
     """The changes that the files want of what is recorded, as if nothing had drifted; None where nobody can tell.
 
     Planned as an apply plans, with the recorded state in place of the observed one. Files that cannot be used want
     nothing. ``looked_up``: the network and the code that the files name now. Without them, which a verdict must not
     depend on, both count as recorded: an image that its tag no longer names, or another network, is no change.
-    ``waived``: the addresses and fields that an apply leaves as they are.
+    ``waived``: the addresses and fields that an apply leaves as they are. ``all_allowed``: with what it leaves, or
+    refuses, but for an ``--allow``.
     """
     try:
         stack = _stack(session, manifest, observed, looked_up)
@@ -52,13 +54,15 @@ def wanted_beside(
     entries = manifest.entries
     addresses = {*(resource.address for resource in stack), *entries}
     recorded = {address: _as_recorded(session, entries.get(address), observed.get(address)) for address in addresses}
-    plan = make_plan(stack, entries, recorded, session.claimant, registry(), allowed=addresses)
+    allowed = addresses if all_allowed else ()
+    plan = make_plan(stack, entries, recorded, session.claimant, registry(), allowed=allowed)
     plan = replace(plan, changes=tuple(_known(plan, entries, observed, waived)))
     if plan.is_empty:
         return None
     counts = plan_counts(plan)
     summary = f"{counts['create']} to create · {counts['change']} to change · {counts['remove']} to remove"
-    return Wanted(plan, " · ".join([summary, *consequences(plan)]), session.command("plan"))
+    blocked = [f"{counts['blocked']} blocked"] if plan.blocked else []
+    return Wanted(plan, " · ".join([summary, *blocked, *consequences(plan)]), session.command("plan"))
 
 
 def _stack(
@@ -83,15 +87,16 @@ def _stack(
     return build(config, session.names, network, artifact)
 
 
-def recorded_network(manifest: Manifest, config: Config) -> NetworkContract:
-    """The network that the stack was put into, by the record; where the files name it by its ids, with those.
+def recorded_network(manifest: Manifest, config: Config | None) -> NetworkContract:
+    """The network that the stack was put into, by the record; where its files name one by its ids, with those.
 
     Raises:
         ValidationError: none is recorded.
     """
-    recorded, named = NetworkContract.model_validate({**manifest.networking}, strict=False), config.networking
-    if named.kind != "static":
+    recorded = NetworkContract.model_validate({**manifest.networking}, strict=False)
+    if config is None or config.networking.kind != "static":
         return recorded
+    named = config.networking
     ids = {"vpc_id": named.vpc_id, "subnet_ids": tuple(sorted(named.private_subnet_ids))}
     return recorded.model_copy(update=ids)
 

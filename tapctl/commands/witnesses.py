@@ -16,8 +16,8 @@ from tapctl.names import Names
 from tapctl.regions import DOMAINS
 
 _HOST: Final = "cluster_endpoint"
-_OF_AWS: Final = rf"https?://[A-Za-z0-9.-]+[.]({'|'.join(map(re.escape, DOMAINS))})(:[0-9]+)?(/|$)"
-"""The beginning of an address whose host is AWS's: of an interface endpoint, such as ``vpce-….amazonaws.com``."""
+_OF_AWS: Final = rf"https?://[A-Za-z0-9.-]+[.]({'|'.join(map(re.escape, (*DOMAINS, 'api.aws')))})(:[0-9]+)?(/|$)"
+"""The beginning of an address whose host is AWS's: of an interface endpoint, a dual-stack one."""
 
 
 @dataclass(frozen=True)
@@ -64,17 +64,27 @@ def _witnesses(names: Names) -> tuple[_Witness, ...]:
 
 
 def contradictions(manifest: Manifest, values: Mapping[str, str]) -> Iterator[str]:
-    """The values that another place of the record tells otherwise, or that lack such a place.
+    """The values that another place of the record tells otherwise.
 
     Where a run was cut off, what the cluster is known by may be another already (an apply that made it anew, a revert
     of its secret), and what is given that may wait for an apply. But its host never is: an account has one name in a
     region for the hosts of its clusters.
     """
     for witness, entry in _unlike(manifest, values):
-        is_known = witness.output == _HOST and entry is not None and not may_be_of_another_emulator(manifest)
-        if is_known or not _was_cut_off(manifest, entry):
-            told = "nothing" if entry is None else ", ".join(f"{each!s:.200}" for each in witness.told(entry))
+        is_known = witness.output == _HOST and not may_be_of_another_emulator(manifest)
+        if entry is not None and (is_known or not _was_cut_off(manifest, entry)):
+            told = ", ".join(f"{each!s:.200}" for each in witness.told(entry))
             yield f"{witness.output} = {values[witness.output]:.200}, and {witness} = {told}"
+
+
+def without_witness(manifest: Manifest, values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The outputs of which the resource that is given them is not recorded any more, and the sentence that tells that.
+
+    An apply that did not finish may not have come to it yet.
+    """
+    for witness, entry in _unlike(manifest, values):
+        if entry is None and not manifest.unfinished:
+            yield witness.output, f"{witness.output} = {values[witness.output]:.200}, and {witness} = nothing"
 
 
 def not_borne_out(manifest: Manifest, values: Mapping[str, str]) -> list[str]:
@@ -110,5 +120,5 @@ def _tells(told: Any, value: str) -> bool:
     return told == value or (isinstance(told, list) and value in told)
 
 
-def _was_cut_off(manifest: Manifest, entry: Entry | None) -> bool:
-    return manifest.unfinished or (entry is not None and entry.phase is Phase.MAKING)
+def _was_cut_off(manifest: Manifest, entry: Entry) -> bool:
+    return manifest.unfinished or entry.phase is Phase.MAKING

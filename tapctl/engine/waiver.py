@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from dataclasses import field as field_of
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -23,6 +24,11 @@ NEVER_WAIVED: Final = frozenset(f"tags.{tag}" for tag in (OWNER_TAG, SUFFIX_TAG,
 """The tags that tell whose a resource is."""
 
 
+def any_value(address: str, path: str, live: Any) -> bool:  # noqa: ARG001 -- as every `Spares`
+    """Leave every difference as it is."""
+    return True
+
+
 @dataclass(frozen=True)
 class Waiver:
     """A waiver of one environment. In ``address`` and ``field``, ``*`` stands for any text."""
@@ -34,16 +40,19 @@ class Waiver:
     until: str
     """Its last day: ``2026-12-31``."""
     live: str | None = None
-    """The only value that is waived, as `live_text` writes values; None: any."""
+    """The only value that is waived, as `live_text` writes values; None: any that ``may_be``."""
+    may_be: Spares = field_of(default=any_value, compare=False)
+    """True of the values that need no name to be waived."""
 
     def covers(self, address: str, path: str, live: Any) -> bool:
         """True if this live value is waived. Never a tag that tells whose a resource is."""
-        return (
-            path not in NEVER_WAIVED
-            and matches(self.address, address)
-            and matches(self.field, path)
-            and self.live in (None, live_text(live))
+        return self.is_about(address, path) and (
+            self.may_be(address, path, live) if self.live is None else self.live == live_text(live)
         )
+
+    def is_about(self, address: str, path: str) -> bool:
+        """True if the waiver is of this field, whatever its value."""
+        return path not in NEVER_WAIVED and matches(self.address, address) and matches(self.field, path)
 
     def __str__(self) -> str:
         return f"{self.owner}, until {self.until}: {self.reason}"

@@ -325,8 +325,9 @@ def _joined_findings(one: Finding, other: Finding) -> Finding:
 
 
 def wanted_lines(wanted: Wanted, paint: Palette = PLAIN, width: int | None = None) -> list[str]:
-    """The changes that an apply would make beside undoing the findings: a line a resource, with what it costs."""
-    text = f"the files want more than the record, and an apply does that: {wanted.summary}"
+    """The changes that an apply makes, or refuses, beside undoing the findings: a line a resource, with its cost."""
+    done = "" if wanted.plan.blocked else ", and an apply does that"
+    text = f"the files want more than the record{done}: {wanted.summary}"
     lines = [f"  {line}" for line in (wrap(text, width - 2) if width else [text])]
     for change in wanted.plan.work[:_WANTED_SHOWN]:
         symbol, cost = _symbol(change), change.impact.word

@@ -301,10 +301,11 @@ def row(**more: Any) -> dict[str, Any]:
         ("iam-role/lambda-role-dev", "permissions_boundary", True),
         ("rds-event-subscription/db-cluster-events-dev", "topic_arn", True),
         (LOGS, "kms_key_arn", True),
-        (LOGS, "retention_days", False),
+        (LOGS, "retention_days", True),
+        (FUNCTION, "memory_mb", False),
     ],
 )
-def test_a_waiver_of_what_is_trusted_is_of_that_one_alone(address: str, field: str, *, named: bool) -> None:
+def test_a_waiver_of_what_is_trusted_or_guards_is_of_that_value_alone(address: str, field: str, *, named: bool) -> None:
     (table,) = tables_of([found(address, field, "arn:aws:iam::123456789012:policy/payments-boundary")])
     assert ("live" in table) is named
     if named:

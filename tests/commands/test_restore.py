@@ -11,7 +11,7 @@ import pytest
 
 from tapctl.aws.client import Aws
 from tapctl.commands.permits import NO_PERMITS, Permits
-from tapctl.commands.restore import plan_restore
+from tapctl.commands.restore import continuing, plan_restore
 from tapctl.engine.model import Owner
 from tapctl.engine.plan import Action, Change
 from tapctl.engine.record import Entry, Phase
@@ -167,12 +167,43 @@ def test_one_that_was_made_and_is_gone_wants_a_word_though_no_snapshot_is_left(
 def test_what_was_to_be_restored_by_an_apply_that_was_cut_off_is_not_made_empty(
     session: Session, want: DbClusterSpec, recorded: Entry | None
 ) -> None:
-    unfinished = record(recorded, restoring="prod-of-monday")
+    of_a_copy = [{"Key": key, "Value": value} for key, value in Owner.ours("pr-7", "dev").tags.items()]
+    taken = snapshot("of-monday", 1, "db-cluster-pr-7") | {"TagList": of_a_copy}
+    answer(session.aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": [taken]})
+    unfinished = record(recorded, restoring="of-monday")
     blocked = plan_restore(session, NO_PERMITS, CREATION, want, unfinished).blocked
     assert blocked is not None
-    assert blocked.cause == f"{ADDRESS} was to be made from prod-of-monday, by an apply that did not finish"
-    assert blocked.hint == ("tapctl apply --env dev --restore prod-of-monday goes on; --empty makes it without data")
+    assert blocked.cause == f"{ADDRESS} was to be made from of-monday, by an apply that did not finish"
+    assert blocked.hint == ("tapctl apply --env dev --restore of-monday goes on; --empty makes it without data")
     assert plan_restore(session, Permits(empty=True), CREATION, want, unfinished).blocked is None
+
+
+@pytest.mark.parametrize(
+    ("taken", "doubt"),
+    [
+        (
+            snapshot("s", 1, "db-cluster-x") | {"TagList": []},
+            "it is of db-cluster-x, and does not bear the tags of dev",
+        ),
+        (
+            snapshot("s", 1) | {"TagList": [{"Key": "Environment", "Value": "prod"}]},
+            f"it is of {ID}, and does not bear the tags of dev",
+        ),
+        (None, "RDS does not show it"),
+    ],
+)
+def test_no_snapshot_is_advised_that_the_record_alone_names(
+    session: Session, want: DbClusterSpec, taken: dict[str, Any] | None, doubt: str
+) -> None:
+    """Whoever writes the record may name any: that one's data would be ours."""
+    answer(session.aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": [taken] if taken else []})
+    unfinished = record(None, restoring="s")
+    assert continuing(session, unfinished) == "tapctl apply --env dev"
+    blocked = plan_restore(session, NO_PERMITS, CREATION, want, unfinished).blocked
+    assert blocked is not None
+    assert blocked.cause == f"by its record {ADDRESS} was to be made from s, by an apply that did not finish"
+    assert doubt in str(blocked.evidence)
+    assert blocked.hint == "see whose it is: --restore makes it from the one that is meant, --empty without data"
 
 
 OTHER_KEY = "arn:aws:kms:us-east-2:123456789012:key/11111111-2222-3333-4444-555555555555"

@@ -11,8 +11,9 @@ import pytest
 
 from tapctl.aws.client import Aws, Connection, Identity
 from tapctl.clock import today
-from tapctl.commands.waivers import warn_of_idle_waivers
+from tapctl.commands.waivers import waivers_for, warn_of_idle_waivers
 from tapctl.config.waivers import path_of
+from tapctl.errors import ConfigError
 from tapctl.manifest import open_store
 from tapctl.render import choose_screen
 from tapctl.render.screen import Target
@@ -71,3 +72,19 @@ def test_where_the_copies_cannot_be_listed_nothing_is_said_of_their_waivers(look
     Path("manifests").write_text("no folder")
     warn_of_idle_waivers(dev, ())
     assert said.getvalue() == ""
+
+
+@pytest.mark.parametrize("usable", [True, False])
+def test_a_waiver_that_names_no_value_covers_of_what_guards_what_some_files_may_have(
+    look: Open, *, usable: bool
+) -> None:
+    path_of(Path("environments")).write_text(
+        '[[waiver]]\nenvironment = "dev"\naddress = "log-group/*"\nfield = "*_days"\nowner = "sec"\nreason = "test"\n'
+        f"until = {today() + timedelta(days=9)}\n"
+    )
+    dev = look("dev")
+    dev.loaded = dev.loaded if usable else ConfigError([])
+    (waiver,) = waivers_for(dev)
+    group = f"log-group/{dev.names.database_log_group}"
+    covered = {days for days in (1, 14, 30, 400) if waiver.covers(group, "retention_days", days)}
+    assert covered == {30, 400}

@@ -24,6 +24,7 @@ from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers import registry
 from tapctl.reconcilers.iam_role import IamRoleSpec
 from tapctl.render import choose_screen
+from tapctl.render.reports import wanted_lines
 from tapctl.render.screen import Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session
@@ -31,6 +32,7 @@ from tapctl.stack.definition import Artifact, build
 from tapctl.stack.network import NetworkContract
 from tapctl.stack.package import Package
 from tests.manifest.examples import manifest
+from tests.support.additions import BOUNDARY
 from tests.support.config_folder import Folder
 
 URI = "123456789012.dkr.ecr.us-east-2.amazonaws.com/payment-processor@sha256:" + "a" * 64
@@ -94,6 +96,22 @@ def test_each_kind_of_change_is_counted(folder: Folder) -> None:
     assert wanted is not None
     assert wanted.summary.startswith("2 to create · 1 to change · 0 to remove")
     assert wanted.command.startswith("tapctl plan --env dev")
+
+
+def test_what_an_apply_leaves_or_refuses_unless_it_is_allowed_is_not_told_as_done(folder: Folder) -> None:
+    folder.put("common", "organisation", {"permissions_boundary": BOUNDARY}).put("common", "logs.retention_days", 90)
+    record = recorded(session(folder))
+    folder.drop("common", "organisation")
+    run = session(folder)
+    assert wanted_beside(run, record, {}) is None
+    everything = wanted_beside(run, record, {}, all_allowed=True)
+    assert everything is not None
+    assert [change.type for change in everything.plan.work] == ["iam-role"]
+    run = session(folder.put("common", "logs.retention_days", 30))
+    refused = wanted_beside(run, record, {})
+    assert refused is not None
+    assert refused.summary == "0 to create · 0 to change · 0 to remove · 2 blocked · 2 lose data"
+    assert wanted_lines(refused)[0] == f"  the files want more than the record: {refused.summary}"
 
 
 def test_another_image_is_seen_where_the_record_cannot_be_of_it(folder: Folder) -> None:

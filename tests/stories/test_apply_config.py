@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tapctl.config import config_hash, load
 from tests.support.door import Proceed, Served, Visit
 from tests.support.world import Answer, World
 
@@ -286,6 +287,28 @@ def zip_of(name: str, text: str) -> bytes:
     with zipfile.ZipFile(content, "w") as archive:
         archive.writestr(name, text)
     return content.getvalue()
+
+
+def test_subnets_that_the_files_newly_leave_out_are_no_drift_before_an_apply(dev: World) -> None:
+    recorded = dev.manifest()
+    network = recorded["networking"]
+    ids = f'vpc_id = "{network["vpc_id"]}"\nprivate_subnet_ids = {json.dumps(network["subnet_ids"][:2])}'
+    dev.edit("dev.toml", "cloudformation:networking-dev", "static")
+    dev.edit("dev.toml", "[database]", f"[network]\n{ids}\n[database]")
+    told = dev.tapctl("drift", "--env", "dev")
+    assert (told.code, "~ lambda-function  payment-processor-dev  none  subnet_ids" in told.out) == (0, True), told.out
+    # Nor while an apply of them, which has recorded the network first, was cut off.
+    applied = {"reference": "static", "subnet_ids": network["subnet_ids"][:2]}
+    cut = {"config_hash": config_hash(load(dev.folder / "environments", "dev")), "unfinished": True}
+    was = {"serial": recorded["serial"] + 1, "run": "0" * 32}
+    dev.path().write_text(json.dumps(recorded | {"networking": {**network, **applied}, **cut, **was}))
+    notes = {one["note"].partition(":")[0] for one in dev.drift().of_type("finding")}
+    assert notes == {"recorded otherwise than the files that were applied want it"}, "nothing tells of another network"
+    kept = dev.path().parent / "history" / "dev" / f"{recorded['serial']:08}-{recorded['run']}.json"
+    kept.parent.mkdir(0o700, parents=True)
+    kept.write_text(json.dumps(recorded))
+    cut_off = dev.drift()
+    assert (cut_off.code, cut_off.of_type("finding")) == (7, [])
 
 
 @pytest.mark.soak

@@ -58,6 +58,8 @@ def test_whom_the_kept_snapshot_is_shared_with_is_told_with_the_command_that_end
     (finding,) = told_of(destroyed).values()
     assert (finding["address"], finding["live"]) == (f"db-cluster-snapshot/{snapshot}", STRANGER)
     assert f"--attribute-name restore --values-to-remove {STRANGER} " in finding["undo"]
+    told = destroyed.tapctl("drift", "--env", "dev").out
+    assert "the files want more" not in told, "it was destroyed on purpose"
     status = destroyed.tapctl("status", "--env", "dev")
     assert (status.code, "DRIFT: 1 drifted" in status.out) == (2, True)
     is_left_by_all(destroyed, finding)
@@ -156,6 +158,7 @@ def test_a_kept_snapshot_that_is_deleted_is_told_until_a_destroy_certifies_that(
     assert (finding["address"], finding["live"]) == (f"db-cluster-snapshot/{snapshot}", "it is gone")
     is_left_by_all(destroyed, finding)
     assert finding["undo"] == "tapctl destroy --env dev"
+    assert finding["undo_note"] == "nothing brings it back; this certifies what is left:"
     assert destroyed.tapctl("destroy", "--env", "dev", "--yes").code == 0
     certificate = json.loads((destroyed.path().parent / "dev.certificate.json").read_text())
     assert ("db-cluster/db-cluster-dev" in certificate["gone"], {*certificate["kept"]}) == (True, {KEY})

@@ -361,6 +361,39 @@ def test_a_revert_that_gives_a_final_snapshot_up_says_so_and_does_it_only_where_
     assert (back.code, "no final snapshot will be taken of it any more" in back.out) == (0, True), back.err
 
 
+def weaken(dev: World, backups: int, retention: int, calls: int, statements: str) -> None:
+    """Set what guards payments in dev, as somebody else would."""
+    rds, group = dev.client("rds"), "/aws/rds/cluster/db-cluster-dev/postgresql"
+    rds.modify_db_cluster(DBClusterIdentifier="db-cluster-dev", BackupRetentionPeriod=backups, ApplyImmediately=True)
+    dev.client("logs").put_retention_policy(logGroupName=group, retentionInDays=retention)
+    dev.client("lambda").put_function_concurrency(
+        FunctionName="payment-processor-dev", ReservedConcurrentExecutions=calls
+    )
+    logged = {"ParameterName": "log_statement", "ParameterValue": statements, "ApplyMethod": "immediate"}
+    rds.modify_db_cluster_parameter_group(DBClusterParameterGroupName="db-cluster-params-pg16-dev", Parameters=[logged])
+
+
+def test_a_waiver_of_what_guards_less_covers_nothing_that_guards_less_still(dev: World) -> None:
+    weaken(dev, backups=5, retention=60, calls=5, statements="mod")
+    answer = dev.tapctl("waive", "--env", "dev", "all", "--reason", "a test", "--until", "30d")
+    assert answer.code == 0, answer.err
+    assert dev.drift().code == 0
+    weaken(dev, backups=1, retention=1, calls=0, statements="all")
+    told = dev.drift()
+    assert (told.code, {one["state"] for one in told.of_type("finding")}) == (2, {"DRIFT"})
+    # A waiver that names no value, as an earlier tapctl has written it, covers none that no files may have.
+    waivers = dev.folder / "environments" / "waivers.toml"
+    waivers.write_text(re.sub("live = .*\n", "", waivers.read_text()))
+    told = dev.tapctl("drift", "--env", "dev")
+    drifted = {line.split()[2] for line in told.out.splitlines() if line.startswith("  ! ")}
+    guards = {"backup_retention_days", "parameters.log_statement", "reserved_concurrency", "retention_days"}
+    assert (told.code, drifted) == (2, guards), told.out
+    assert "no files may have what is there: a waiver has to name it" in told.err
+    # Nor does an apply leave it.
+    planned = dev.tapctl("plan", "--env", "dev", "--json").of_type("planned_change")
+    assert {field["path"] for one in planned for field in one["fields"]} == guards
+
+
 def test_a_stack_that_is_gone_has_nothing_to_waive(drifted: World) -> None:
     drifted.tapctl("destroy", "--env", "dev", "--yes")
     answer = drifted.tapctl("waive", "--env", "dev", "all", "--reason", "whatever", "--until", "1d")
