@@ -305,7 +305,7 @@ def compare_recorded(
     findings = [*report.findings, *findings]
     if cluster_is_lost:
         findings = [*with_lost_cluster(findings, session.names)]
-    if not _is_whole(manifest):
+    if not manifest.is_whole:
         findings = [*with_new_secret(findings, session.names, entries, observed)]
     unseen = (*beside, *lacking)
     fields = sum(len(registry()[_type_of(address)].spec.model_fields) for address in unseen)
