@@ -61,12 +61,13 @@ from tapctl.engine.observe import (
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.refs import KnownOutputs
 from tapctl.engine.waiver import Waiver
-from tapctl.errors import ConfigError, ExitCode, NotRecorded, Status, TapctlError
+from tapctl.errors import AwsRefused, ConfigError, ExitCode, NotRecorded, Status, TapctlError
 from tapctl.manifest.history import last_version
 from tapctl.manifest.manifest import Manifest, is_of_tomorrow
 from tapctl.names import Names
 from tapctl.reconcilers import kept_without_reason, never_compared, observations_for, registry
 from tapctl.reconcilers.iam_role import IamRole
+from tapctl.reconcilers.lambda_function import LambdaFunction, default_groups
 from tapctl.reconcilers.security_group import SecurityGroup, SecurityGroupOutputs
 from tapctl.reconcilers.security_group_rules import OF_EVERY_NEW_GROUP, SecurityGroupRules
 from tapctl.reconcilers.sns_subscription import SnsSubscription
@@ -574,7 +575,7 @@ def _held_against_the_files(
             for earlier in _networks(earlier_versions(session, manifest), manifest.run):
                 of_earlier = [*held(network=earlier)]
                 found = [each for each in found if each in of_earlier]
-        written = found
+        written = (one for one in found if not _is_leaving(session, network, *one))
     report = replace(report, findings=tuple(with_forged(report.findings, written, observed)))
     if network is not None or all(entry.phase is Phase.KEPT for entry in entries.values()):
         return report
@@ -591,6 +592,16 @@ def _networks(earlier: Iterable[Manifest], run: str) -> Iterator[NetworkContract
             yield recorded_network(version, None)
         if version.is_whole and version.run != run:
             return
+
+
+def _is_leaving(session: Session, network: NetworkContract | None, entry: Entry, part: Difference) -> bool:
+    """True if this is the default group, into which a removal of ours puts the function before it goes."""
+    field = entry.phase, entry.type, part.path
+    if network is None or field != (Phase.LEAVING, LambdaFunction.type, "security_group_ids"):
+        return False
+    with suppress(AwsRefused):
+        return part.have in default_groups(session.aws, network.vpc_id)
+    return False
 
 
 def with_forged(

@@ -300,13 +300,17 @@ def test_subnets_that_the_files_newly_leave_out_are_no_drift_before_an_apply(dev
     # Nor while an apply of them, which has recorded the network first, was cut off.
     applied = {"reference": "static", "subnet_ids": network["subnet_ids"][:2]}
     cut = {"config_hash": config_hash(load(dev.folder / "environments", "dev")), "unfinished": True}
-    was = {"serial": recorded["serial"] + 1, "run": "0" * 32}
-    dev.path().write_text(json.dumps(recorded | {"networking": {**network, **applied}, **cut, **was}))
+    first, second = (
+        recorded | {"networking": {**network, **applied}, **cut, "serial": recorded["serial"] + each, "run": "0" * 32}
+        for each in (1, 2)
+    )
+    dev.path().write_text(json.dumps(second))
     notes = {one["note"].partition(":")[0] for one in dev.drift().of_type("finding")}
     assert notes == {"recorded otherwise than the files that were applied want it"}, "nothing tells of another network"
-    kept = dev.path().parent / "history" / "dev" / f"{recorded['serial']:08}-{recorded['run']}.json"
-    kept.parent.mkdir(0o700, parents=True)
-    kept.write_text(json.dumps(recorded))
+    history = dev.path().parent / "history" / "dev"
+    history.mkdir(0o700, parents=True)
+    for kept in (recorded, first):
+        (history / f"{kept['serial']:08}-{kept['run']}.json").write_text(json.dumps(kept))
     cut_off = dev.drift()
     assert (cut_off.code, cut_off.of_type("finding")) == (7, [])
 

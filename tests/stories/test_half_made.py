@@ -11,7 +11,7 @@ import pytest
 
 from tests.failures.trouble import deny
 from tests.stories.contract import holds
-from tests.support.door import Proceed, Served, Trouble, Visit, denied
+from tests.support.door import Proceed, Served, Trouble, Visit, denied, no_trouble
 from tests.support.world import Answer, World
 
 FUNCTION = "lambda-function/payment-processor-dev"
@@ -375,6 +375,32 @@ def test_a_destroy_that_was_cut_off_is_named_where_what_it_was_removing_is_gone(
     # Nothing but a version that is kept tells of a removal.
     removing.unlink()
     assert "a destroy was cut off" not in dev.tapctl("drift", "--env", "dev").err
+
+
+def test_a_function_that_leaves_is_in_the_default_group_by_our_own_doing(dev: World) -> None:
+    """So its interfaces hold no group of ours any more."""
+    ec2, record = dev.client("ec2"), dev.manifest()
+    record["entries"][FUNCTION]["phase"] = "leaving"
+    dev.path().write_text(json.dumps(record))
+    vpc = record["networking"]["vpc_id"]
+    of_vpc = [{"Name": "vpc-id", "Values": [vpc]}, {"Name": "group-name", "Values": ["default"]}]
+    (default,) = ec2.describe_security_groups(Filters=of_vpc)["SecurityGroups"]
+    theirs = ec2.create_security_group(GroupName="theirs", Description="-", VpcId=vpc)
+
+    def drift_in(group: dict[str, Any], trouble: Trouble = no_trouble) -> Answer:
+        moved = {"SubnetIds": record["networking"]["subnet_ids"], "SecurityGroupIds": [group["GroupId"]]}
+        dev.client("lambda").update_function_configuration(FunctionName="payment-processor-dev", VpcConfig=moved)
+        return dev.meeting(trouble, "drift", "--env", "dev")
+
+    assert drift_in(default).code == 7
+    assert drift_in(theirs).code == 2
+
+    def may_not_ask(visit: Visit, proceed: Proceed) -> Served:
+        if "default" in str(visit.params.get("Filters")):
+            raise denied(visit.name)
+        return proceed()
+
+    assert drift_in(default, may_not_ask).code == 2
 
 
 @pytest.mark.parametrize("beside", ["", "half made", "unfinished", "no file"])
