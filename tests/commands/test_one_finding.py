@@ -25,7 +25,6 @@ from tapctl.config.waivers import path_of
 from tapctl.engine.drift import Finding, Reason
 from tapctl.engine.plan import Action, Change
 from tapctl.engine.record import Entry, Phase
-from tapctl.engine.waiver import Waiver
 from tapctl.errors import ConfigError, ConsentMissing, Refused, UsageError
 from tapctl.manifest import open_store
 from tapctl.render import choose_screen
