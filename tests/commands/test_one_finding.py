@@ -309,9 +309,8 @@ def test_a_waiver_of_what_is_trusted_or_guards_is_of_that_value_alone(address: s
     (table,) = tables_of([found(address, field, "arn:aws:iam::123456789012:policy/payments-boundary")])
     assert ("live" in table) is named
     if named:
-        (taken_away,) = tables_of([found(address, field, "")])
-        waiver = Waiver(address, field, "dana", "the platform", "2099-12-31", live=taken_away["live"])
-        assert [waiver.covers(address, field, live) for live in ("", "another")] == [True, False]
+        with pytest.raises(Refused, match="it would cover any other later"):
+            list(tables_of([found(address, field, "")]))
 
 
 def test_nothing_is_put_back_that_the_record_alone_calls_ours_or_no_files_want(session: Session) -> None:
