@@ -22,6 +22,7 @@ from tapctl.commands.kept import compare_kept
 from tapctl.commands.kept_versions import KeptVersions
 from tapctl.commands.known import Known, known_findings, only_new
 from tapctl.commands.lost_cluster import is_cluster_lost, with_lost_cluster
+from tapctl.commands.new_secret import with_new_secret
 from tapctl.commands.older import Age, warn_of_old_record
 from tapctl.commands.plan import snapshot_stays_due
 from tapctl.commands.recorded_outputs import recorded_outputs
@@ -60,12 +61,13 @@ from tapctl.engine.observe import (
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.refs import KnownOutputs
 from tapctl.engine.waiver import Waiver
-from tapctl.errors import ConfigError, ExitCode, NotRecorded, Status, TapctlError
+from tapctl.errors import AwsRefused, ConfigError, ExitCode, NotRecorded, Status, TapctlError
 from tapctl.manifest.history import last_version
 from tapctl.manifest.manifest import Manifest, is_of_tomorrow
 from tapctl.names import Names
 from tapctl.reconcilers import kept_without_reason, never_compared, observations_for, registry
 from tapctl.reconcilers.iam_role import IamRole
+from tapctl.reconcilers.lambda_function import LambdaFunction, default_groups
 from tapctl.reconcilers.security_group import SecurityGroup, SecurityGroupOutputs
 from tapctl.reconcilers.security_group_rules import OF_EVERY_NEW_GROUP, SecurityGroupRules
 from tapctl.reconcilers.sns_subscription import SnsSubscription
@@ -304,6 +306,8 @@ def compare_recorded(
     findings = [*report.findings, *findings]
     if cluster_is_lost:
         findings = [*with_lost_cluster(findings, session.names)]
+    if not manifest.is_whole:
+        findings = [*with_new_secret(findings, session.names, entries, observed)]
     unseen = (*beside, *lacking)
     fields = sum(len(registry()[_type_of(address)].spec.model_fields) for address in unseen)
     report = replace(
@@ -453,10 +457,12 @@ def _drift_one(
         session.screen.note(f"asking CloudTrail who changed {session.suffix}")
         report = with_who(session, manifest, report, datetime.now(UTC))
     older = warn_of_old_record(session, manifest, observed) if report.drifted else Age()
-    # Where nothing but what a destroy has kept is there, nobody has asked for more.
-    is_kept_alone = not found.beside and all(entry.phase is Phase.KEPT for entry in entries.values())
     # Who may write the record may have written that it is of other files: what these want of it is told then, too.
-    asked = not older and not is_kept_alone and (report.drifted or not _is_of_the_files(session, manifest))
+    asked = (
+        not older
+        and not is_kept_alone(entries, found.beside)
+        and (report.drifted or not _is_of_the_files(session, manifest))
+    )
     beside, waived = {**found.beside, **observed}, {(one.address, one.field) for one in report.findings if one.waiver}
     wanted = wanted_beside(session, manifest, beside, waived=waived) if asked else None
     advice = advise(
@@ -513,6 +519,14 @@ def finish_nothing(session: Session, found: Examined | None) -> int:
     return session.finish(Status.NOTHING, ExitCode.INCOMPLETE, summary=summary)
 
 
+def is_kept_alone(entries: Mapping[str, Entry], beside: Observations) -> bool:
+    """True if nothing is there but what a destroy has kept: nobody has asked for more.
+
+    ``beside``: as in `Compared`.
+    """
+    return not beside and all(entry.phase is Phase.KEPT for entry in entries.values())
+
+
 def phase_findings(misplaced: Mapping[str, Entry]) -> Iterator[Finding]:
     """The findings on entries whose recorded phase does not fit."""
     for address, entry in sorted(misplaced.items()):
@@ -561,7 +575,7 @@ def _held_against_the_files(
             for earlier in _networks(earlier_versions(session, manifest), manifest.run):
                 of_earlier = [*held(network=earlier)]
                 found = [each for each in found if each in of_earlier]
-        written = found
+        written = (one for one in found if not _is_leaving(session, network, *one))
     report = replace(report, findings=tuple(with_forged(report.findings, written, observed)))
     if network is not None or all(entry.phase is Phase.KEPT for entry in entries.values()):
         return report
@@ -578,6 +592,16 @@ def _networks(earlier: Iterable[Manifest], run: str) -> Iterator[NetworkContract
             yield recorded_network(version, None)
         if version.is_whole and version.run != run:
             return
+
+
+def _is_leaving(session: Session, network: NetworkContract | None, entry: Entry, part: Difference) -> bool:
+    """True if this is the default group, into which a removal of ours puts the function before it goes."""
+    field = entry.phase, entry.type, part.path
+    if network is None or field != (Phase.LEAVING, LambdaFunction.type, "security_group_ids"):
+        return False
+    with suppress(AwsRefused):
+        return part.have in default_groups(session.aws, network.vpc_id)
+    return False
 
 
 def with_forged(

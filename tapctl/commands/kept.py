@@ -22,7 +22,7 @@ from tapctl.engine.record import Entry
 from tapctl.errors import AwsRefused
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers import observations_for
-from tapctl.reconcilers.db_cluster import SNAPSHOT, FinalSnapshot, final_snapshots, restorers_of
+from tapctl.reconcilers.db_cluster import RESTORABLE_BY, SNAPSHOT, FinalSnapshot, final_snapshots, restorers_of
 from tapctl.reconcilers.kms_key import KmsKey
 from tapctl.render.screen import Advice
 from tapctl.session.session import Session
@@ -32,8 +32,6 @@ from tapctl.stack.recorded_files import any_files
 
 _UNTIL: Final = "kept_until"
 """The name of a finding's field: until when the resource is kept."""
-_RESTORES: Final = "restorable_by"
-"""The same: who else may restore the snapshot."""
 _GONE: Final = "it is gone"
 _FOR_GOOD: Final = "nothing brings it back; this certifies what is left:"
 _UNSHARE: Final = (
@@ -161,12 +159,12 @@ class _Snapshots:
             yield Finding(address(SNAPSHOT, name), SNAPSHOT, _UNTIL, Reason.KEPT, "you delete it", _GONE)
         for name, one in sorted(self.there.items()):
             for account in sorted(one.restored_by):
-                yield Finding(address(SNAPSHOT, name), SNAPSHOT, _RESTORES, Reason.KEPT, live=account)
+                yield Finding(address(SNAPSHOT, name), SNAPSHOT, RESTORABLE_BY, Reason.KEPT, live=account)
 
 
 def way_back(one: Finding, session: Session) -> Advice:
     """The command that ends this change of something kept, and a few words; none where none of AWS's or ours does."""
-    if one.field == _RESTORES:
+    if one.field == RESTORABLE_BY:
         snapshot, account = shlex.quote(one.address.partition("/")[2]), shlex.quote(str(one.live))
         return Advice(undo=session.aws.target.command(f"{_UNSHARE.format(snapshot=snapshot)} {account}"))
     if one.field != _UNTIL:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from tapctl.commands.drift import compare_between_readings
+from tapctl.commands.drift import compare_between_readings, is_kept_alone
 from tapctl.commands.fleet import Lost, errors_of_lost, for_each_environment, listed, lost_records
 from tapctl.commands.parity import (
     ALLOWED,
@@ -186,7 +186,9 @@ def _read(session: Session, since: Manifest) -> LiveEnvironment | None:
     # Files that have changed may name another network or image, which the record does not know.
     changed = manifest.config_hash != session.target.config_hash and session.aws.region == session.config.region
     looked_up = look_up(session, manifest) if changed else None
-    wanted = wanted_beside(session, manifest, {**compared.beside, **observed}, looked_up, all_allowed=True)
+    wanted = None
+    if not is_kept_alone(compared.entries, compared.beside):
+        wanted = wanted_beside(session, manifest, {**compared.beside, **observed}, looked_up, all_allowed=True)
     changes = wanted.plan.work if wanted else ()
     behind = {(change.address, field.path) for change in changes for field in change.fields}
     behind |= {(one.address, WHOLE_RESOURCE) for one in changes if one.action in (Action.CREATE, Action.DELETE)}

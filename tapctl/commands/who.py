@@ -18,9 +18,11 @@ from tapctl.aws.trail import PAGE, PAGES, Attribute, TrailEvent, TrailReader, ho
 from tapctl.engine.drift import UNFINISHED, Finding, FindingState, Reason, Report, Who
 from tapctl.engine.model import address as address_of
 from tapctl.engine.record import Entry, Phase
+from tapctl.engine.trail import Trail
 from tapctl.errors import AwsError, AwsRefused
 from tapctl.manifest.manifest import SKEW, Manifest
-from tapctl.reconcilers import reconciler_of
+from tapctl.reconcilers import reconciler_of, registry
+from tapctl.reconcilers.db_cluster import SNAPSHOT, SNAPSHOT_TRAIL
 from tapctl.session.session import Session
 
 DELIVERY: Final = timedelta(minutes=15)
@@ -67,10 +69,10 @@ class _Search:
 
     def explain(self, finding: Finding) -> Finding:
         """Find who made the change, and the cause that follows."""
-        entry = self._manifest.entries.get(finding.address)
+        entry = self._manifest.entries.get(finding.address) or _snapshot(finding)
         if entry is None or finding.state not in _MADE_BY_SOMEBODY or finding.reason in _OF_THE_RECORD:
             return finding
-        trail = reconciler_of(entry).trail
+        trail = _trail(entry)
         if not any(True for _ in trail.events(finding.field)):
             return replace(finding, who=Who(note="CloudTrail writes no event of such a change"))
         aws = self._session.aws
@@ -96,11 +98,9 @@ class _Search:
 
         With it, the times before which events were left unread: there are too many.
         """
-        reconciler = reconciler_of(entry)
-        ids, wanted = list(_ids(entry, self._manifest.entries)), list(reconciler.trail.events(finding.field))
-        by_resource: list[tuple[Attribute, str]] = (
-            [("ResourceName", id_) for id_ in ids] if reconciler.trail.named else []
-        )
+        trail = _trail(entry)
+        ids, wanted = list(_ids(entry, self._manifest.entries)), list(trail.events(finding.field))
+        by_resource: list[tuple[Attribute, str]] = [("ResourceName", id_) for id_ in ids] if trail.named else []
         by_event: list[tuple[Attribute, str]] = [
             ("EventName", name) for name in dict.fromkeys(name for name, _ in wanted)
         ]
@@ -111,7 +111,7 @@ class _Search:
                 for attribute, value in queries
                 for event in takewhile(self._is_young, reader.events(attribute, value))
                 if _fits(event, wanted, ids)
-                and (event.is_named(reconciler.trail.whole) or _is_of_member(event, finding.field))
+                and (event.is_named(trail.whole) or _is_of_member(event, finding.field))
                 and not self._is_recorded(event, entry)
             ]
             left += [at for query in queries if (at := reader.left_before(*query)) is not None]
@@ -183,6 +183,17 @@ class _Search:
         return f"{late}; or older than {'90 days' if age > HISTORY else 'the record'}"
 
 
+def _snapshot(finding: Finding) -> Entry | None:
+    """An entry for a snapshot, which the record names beside its key alone; None where the finding is on none."""
+    if finding.type != SNAPSHOT:
+        return None
+    return Entry(type=SNAPSHOT, id=finding.address.partition("/")[2], phase=Phase.KEPT, spec={})
+
+
+def _trail(entry: Entry) -> Trail:
+    return SNAPSHOT_TRAIL if entry.type == SNAPSHOT else reconciler_of(entry).trail
+
+
 def _unread(left: Collection[str]) -> str:
     """The events that were not read, in words: anybody can make so many, since refused calls are events too."""
     since = max(left)
@@ -235,9 +246,8 @@ def _words(value: Any) -> Iterator[str]:
 
 def _ids(entry: Entry, entries: Mapping[str, Entry]) -> Iterator[str]:
     """The ids by which an event may name the resource, or the one that it lives on."""
-    reconciler = reconciler_of(entry)
-    own = [entry]
-    if reconciler.parent_type:
+    own, reconciler = [entry], registry().get(entry.type)
+    if reconciler is not None and reconciler.parent_type:
         parent = entries.get(address_of(reconciler.parent_type, reconciler.parent_id(entry.id)))
         own += [parent] if parent else []
     told = {name: value for one in own for name, value in (one.outputs or {}).items()}

@@ -63,6 +63,14 @@ if TYPE_CHECKING:
 
 SNAPSHOT: Final = "db-cluster-snapshot"
 """The type, in addresses, of a snapshot that a removal leaves: no type of the stack."""
+RESTORABLE_BY: Final = "restorable_by"
+"""The name of a finding's field on a snapshot: who else may restore it."""
+SNAPSHOT_TRAIL: Final = Trail(
+    "rds",
+    whole=("CreateDBClusterSnapshot", "DeleteDBClusterSnapshot"),
+    fields={RESTORABLE_BY: ("ModifyDBClusterSnapshotAttribute",)},
+)
+"""The events that concern such a snapshot."""
 FINAL_SNAPSHOT_TAG: Final = "tapctl:final-snapshot"
 """The cluster's own tag, so that the answer is known without the files that once said it."""
 RESOURCE_ID: Final = "cluster-[A-Z0-9]+"

@@ -797,7 +797,7 @@ def leave_groups(aws: Aws, id: str, live: LambdaFunctionSpec) -> bool:
     try:
         # The VPC as Lambda shows it: a subnet may be gone, and EC2 with it no longer knows the VPC.
         vpc = aws.read(aws.lambda_.get_function, FunctionName=id).get("Configuration", {}).get("VpcConfig", {})
-        groups = _default_groups(aws, vpc.get("VpcId", ""))
+        groups = default_groups(aws, vpc.get("VpcId", ""))
         if not groups or live.security_group_ids == frozenset(groups):
             return False
         config: Any = {"SubnetIds": sorted(live.subnet_ids), "SecurityGroupIds": groups}
@@ -810,7 +810,8 @@ def leave_groups(aws: Aws, id: str, live: LambdaFunctionSpec) -> bool:
     return True
 
 
-def _default_groups(aws: Aws, vpc_id: str) -> list[str]:
+def default_groups(aws: Aws, vpc_id: str) -> list[str]:
+    """The id of the VPC's default group, into which a function goes that leaves; none where EC2 knows no such VPC."""
     filters: list[FilterTypeDef] = [
         {"Name": "vpc-id", "Values": [vpc_id]},
         {"Name": "group-name", "Values": ["default"]},

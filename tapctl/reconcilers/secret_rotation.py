@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
     from tapctl.aws.client import Aws
 
+RDS_ROTATION_DAYS: Final = 7
+"""The schedule of a secret as RDS makes it (Aurora user guide, "Password management with Secrets Manager")."""
+
 _MISSING: Final = "ResourceNotFoundException"
 _TRANSIENT: Final = (
     Transient(
@@ -177,7 +180,7 @@ class SecretRotation(Reconciler[SecretRotationSpec, SecretRotationOutputs]):
         return with_exposures(seen, {"resource_policy": lambda: _policy(aws, _live_arn(aws, id))}, gone=(_MISSING,))
 
     def create(self, aws: Aws, id: str, want: SecretRotationSpec, owner: Owner) -> None:
-        """Set the schedule of a secret that RDS has just made, with one of 7 days. The owner is the cluster's."""
+        """Set the schedule of a secret that RDS has just made, with one of its own. The owner is the cluster's."""
         try:
             _rotate(aws, _arn(aws, id), want.rotation_days)
         except AwsRefused as error:

@@ -58,6 +58,7 @@ ACCESS: Final = Kind(
             "lambda-function.further_settings",
             *("secret-rotation.replicas", "secret-rotation.rotated_by"),
             *("log-group.subscriptions", "log-group.bearer_tokens", "sns-subscription.endpoint"),
+            "db-cluster-snapshot.restorable_by",
         }
     ),
 )
@@ -74,6 +75,7 @@ ENCRYPTION: Final = Kind(
             *("secret-rotation.rotation_days", "secret-rotation.enabled", "db-cluster.managed_secret"),
             # Another group has another setting of TLS; a key that is to be deleted takes what it has encrypted along.
             *("db-cluster-parameter-group.parameters.rds.force_ssl", "db-cluster.cluster_parameter_group", "kms-key.*"),
+            "kms-key.kept_until",
         }
     ),
 )
@@ -106,7 +108,14 @@ PROTECTION: Final = Kind(
     " away, or the resource itself is gone.",
     frozenset(
         {
-            *("*.deletion_protection", "*.*", "*.put_off", "secret-rotation.deleted_on", "*.status"),
+            *(
+                "*.deletion_protection",
+                "*.*",
+                "*.put_off",
+                "db-cluster-snapshot.kept_until",
+                "secret-rotation.deleted_on",
+                "*.status",
+            ),
             *("db-cluster.backup_retention_days", "db-cluster.backup_window"),
             *("db-cluster.copy_tags_to_snapshot", "cloudwatch-alarm.alarm_actions", "cloudwatch-alarm.threshold"),
             *("cloudwatch-alarm.actions_enabled", "cloudwatch-alarm.muted_by", "rds-event-subscription.enabled"),

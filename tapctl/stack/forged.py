@@ -82,8 +82,7 @@ def unproven(
 
     What is made of another resource's outputs is held against AWS's, for who writes one of the two into the record may
     write both; where AWS does not tell them, it counts as different. So does what no files like these want at all.
-    ``guards``: True for a type's path that guards. ``network``: the one that the networking stack tells; without it
-    nothing that is to stand in one is as wanted.
+    ``guards``: True for a type's path that guards. ``network``: the one that the networking stack tells.
     """
     held = {place: entry for place, entry in entries.items() if entry.phase is not Phase.KEPT}
     for likely in (config, *recorded_configs(config, entries)):

@@ -37,6 +37,9 @@ ANYBODY = {"principals": [{"kind": "AWS", "name": "*"}], "sid": "a"}
         ("db-cluster", "cluster_parameter_group", "ours", "default.aurora-postgresql16", "encryption"),
         ("db-cluster", "activity_stream", "", "started", "somebody-elses-access"),
         ("kms-key", "*", None, None, "encryption"),
+        ("kms-key", "kept_until", "2027-01-01", "2026-12-01", "encryption"),
+        ("db-cluster-snapshot", "restorable_by", None, "999999999999", "somebody-elses-access"),
+        ("db-cluster-snapshot", "kept_until", "you delete it", "it is gone", "protection"),
         ("cloudwatch-alarm", "dimensions.FunctionName", "ours", "theirs", "protection"),
         ("rds-event-subscription", "source_ids", "db-cluster-dev", None, "protection"),
         ("sns-subscription", "filter_policy", "", "{}", "protection"),
@@ -62,6 +65,11 @@ def test_what_only_waits_is_low() -> None:
 def test_the_table_names_fields_that_there_are() -> None:
     fields = {(type_, name) for type_, each in registry().items() for name in each.spec.model_fields}
     names, wholes = {name for _, name in fields} | {"members", "status", "*"}, {(type_, "*") for type_ in registry()}
+    fields |= {
+        ("kms-key", "kept_until"),
+        ("db-cluster-snapshot", "kept_until"),
+        ("db-cluster-snapshot", "restorable_by"),
+    }
     for place in (place for kind in KINDS for place in kind.fields):
         type_, _, field = place.partition(".")
         assert field in names if type_ == "*" else (type_, field.partition(".")[0]) in {*fields, *wholes}, place

@@ -11,12 +11,13 @@ import pytest
 
 from tests.failures.trouble import deny
 from tests.stories.contract import holds
-from tests.support.door import Proceed, Served, Trouble, Visit, denied
+from tests.support.door import Proceed, Served, Trouble, Visit, denied, no_trouble
 from tests.support.world import Answer, World
 
 FUNCTION = "lambda-function/payment-processor-dev"
 CLUSTER = "db-cluster/db-cluster-dev"
 MEMBER = "db-instance/db-cluster-dev-0"
+ROTATION = "secret-rotation/db-cluster-dev"
 
 
 @pytest.fixture
@@ -136,6 +137,31 @@ def test_what_our_own_upgrade_that_was_cut_off_has_moved_is_no_change_from_outsi
 
 
 @pytest.mark.soak
+@pytest.mark.parametrize("being_made", [False, True])
+def test_the_secret_of_a_cluster_that_our_own_apply_has_made_anew_was_replaced_by_nobody_else(
+    dev: World, being_made: bool
+) -> None:
+    rds = dev.client("rds")
+    rds.delete_db_instance(DBInstanceIdentifier="db-cluster-dev-0")
+    rds.delete_db_cluster(DBClusterIdentifier="db-cluster-dev", SkipFinalSnapshot=True)
+    made = dev.meeting(deny("secretsmanager:RotateSecret"), "apply", "--env", "dev", "--yes", "--empty")
+    assert made.code == 4, made.err
+    if being_made:
+        record = dev.manifest()
+        record["entries"][CLUSTER] |= {"phase": "making", "outputs": None}
+        dev.path().write_text(json.dumps(record))
+    told = dev.drift()
+    places = {(one["address"], one["field"].partition(".")[0], one["state"]) for one in told.of_type("finding")}
+    fields = ("secret_arn", "rotation_days", "tags", "phase")
+    assert {(ROTATION, field, "PENDING") for field in fields} == {place for place in places if place[0] == ROTATION}
+    assert told.code == 7
+    # What somebody has done to it meanwhile is his.
+    secret = rds.describe_db_clusters()["DBClusters"][0]["MasterUserSecret"]["SecretArn"]
+    dev.client("secretsmanager").rotate_secret(SecretId=secret, RotationRules={"AutomaticallyAfterDays": 90})
+    (theirs,) = [one for one in dev.drift().of_type("finding") if one["state"] == "DRIFT"]
+    assert (theirs["address"], theirs["field"], theirs["live"]) == (ROTATION, "rotation_days", 90)
+
+
 def test_what_our_own_destroy_that_was_cut_off_has_removed_was_removed_by_nobody_else(dev: World) -> None:
     rds = dev.client("rds")
     rds.delete_db_instance(DBInstanceIdentifier="db-cluster-dev-0")
@@ -349,6 +375,32 @@ def test_a_destroy_that_was_cut_off_is_named_where_what_it_was_removing_is_gone(
     # Nothing but a version that is kept tells of a removal.
     removing.unlink()
     assert "a destroy was cut off" not in dev.tapctl("drift", "--env", "dev").err
+
+
+def test_a_function_that_leaves_is_in_the_default_group_by_our_own_doing(dev: World) -> None:
+    """So its interfaces hold no group of ours any more."""
+    ec2, record = dev.client("ec2"), dev.manifest()
+    record["entries"][FUNCTION]["phase"] = "leaving"
+    dev.path().write_text(json.dumps(record))
+    vpc = record["networking"]["vpc_id"]
+    of_vpc = [{"Name": "vpc-id", "Values": [vpc]}, {"Name": "group-name", "Values": ["default"]}]
+    (default,) = ec2.describe_security_groups(Filters=of_vpc)["SecurityGroups"]
+    theirs = ec2.create_security_group(GroupName="theirs", Description="-", VpcId=vpc)
+
+    def drift_in(group: dict[str, Any], trouble: Trouble = no_trouble) -> Answer:
+        moved = {"SubnetIds": record["networking"]["subnet_ids"], "SecurityGroupIds": [group["GroupId"]]}
+        dev.client("lambda").update_function_configuration(FunctionName="payment-processor-dev", VpcConfig=moved)
+        return dev.meeting(trouble, "drift", "--env", "dev")
+
+    assert drift_in(default).code == 7
+    assert drift_in(theirs).code == 2
+
+    def may_not_ask(visit: Visit, proceed: Proceed) -> Served:
+        if "default" in str(visit.params.get("Filters")):
+            raise denied(visit.name)
+        return proceed()
+
+    assert drift_in(default, may_not_ask).code == 2
 
 
 @pytest.mark.parametrize("beside", ["", "half made", "unfinished", "no file"])

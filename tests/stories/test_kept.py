@@ -63,6 +63,11 @@ def test_whom_the_kept_snapshot_is_shared_with_is_told_with_the_command_that_end
     status = destroyed.tapctl("status", "--env", "dev")
     assert (status.code, "DRIFT: 1 drifted" in status.out) == (2, True)
     is_left_by_all(destroyed, finding)
+    assert finding["severity"] == "high"
+    (asked,) = destroyed.drift("dev", "--who").of_type("finding")
+    assert (asked["who"]["event"], asked["cause"]) == ("ModifyDBClusterSnapshotAttribute", "person")
+    alike = destroyed.tapctl("parity", "--live", "--json").of_type("verdict")[-1]["counts"]
+    assert (alike["outside"], alike["not_applied"]) == (1, 0)
     rds.modify_db_cluster_snapshot_attribute(**named, ValuesToRemove=[STRANGER])
     assert told_of(destroyed) == {}
 
