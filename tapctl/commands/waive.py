@@ -68,7 +68,8 @@ def waive(session: Session, targets: Sequence[str], *, reason: str, until: str) 
     tables = [*tables_of(named), *early.values()]
     if not tables:
         raise Refused(
-            "none of this can be waived", hint="only a value that differs can be: what is missing is made again"
+            "none of this can be waived",
+            hint="only a setting that differs can be: what is missing is made again, and how a state ends drift tells",
         )
     common = {"environment": session.target.env}
     answer = {"owner": session.target.identity, "reason": reason, "until": last}
@@ -122,11 +123,6 @@ def tables_of(findings: Sequence[Finding]) -> Iterator[dict[str, Any]]:
         table = {"address": one.address, "field": one.field}
         if names_one_value(one.type, one.field.partition(".")[0]) or guards(one.type, one.field):
             table["live"] = live_text(one.to_waive)
-            if not table["live"]:
-                raise Refused(
-                    f"{place(one)} is empty, and a waiver cannot name that one value: it would cover any other later",
-                    hint="put it back, or into the files, or name only other findings",
-                )
             if harmless(one.field, table["live"]) != table["live"]:
                 raise Refused(
                     f"{place(one)} holds what looks like a secret, and a waiver would write it into a file",
