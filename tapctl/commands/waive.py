@@ -67,10 +67,9 @@ def waive(session: Session, targets: Sequence[str], *, reason: str, until: str) 
     early = {target: ahead(target, found.entries) for target in meant}
     tables = [*tables_of(named), *early.values()]
     if not tables:
-        ends = session.command("drift")
         raise Refused(
             "none of this can be waived",
-            hint=f"only a value that differs can be: what ends anything else stands under it: {ends}",
+            hint="only a setting that differs can be: what is missing is made again, and how a state ends drift tells",
         )
     common = {"environment": session.target.env}
     answer = {"owner": session.target.identity, "reason": reason, "until": last}

@@ -65,7 +65,7 @@ class WaiverTable(Table):
         AfterValidator(_live),
         Field(description=_LIVE_RULE, json_schema_extra={"type": ["string", "number", "boolean"]}),
     ] = None
-    """None: any value."""
+    """None: any value. An empty text is a value as any other: that nothing is there."""
 
 
 class WaiversFile(Table):

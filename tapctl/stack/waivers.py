@@ -108,7 +108,7 @@ def _problems(path: Path, index: int, one: WaiverTable) -> Iterator[Problem]:
     if doors and one.live is None:
         rule = f"is missing: a waiver without the one value that is meant would cover an open door in {doors[0]}"
         yield problem_at(path, index, "live", "", rule)
-    elif opens(one.live) and not str(one.live).startswith(REMOVED):
+    elif one.live is not None and opens(one.live) and not str(one.live).startswith(REMOVED):
         yield problem_at(path, index, "live", one.live, "is an open door to the world, which is never waived")
     elif doors and one.live == HIDDEN:
         rule = (
