@@ -232,7 +232,7 @@ def test_a_version_of_the_history_makes_nothing_ours_that_another_cluster_has(de
     secret, id_ = outputs["secret_arn"], outputs["resource_id"]
 
     def told(other_secret: str, other_id: str) -> set[tuple[str, str]]:
-        """The findings of a drift on a record and a role that are for this other cluster, as an earlier version's outputs."""
+        """The findings on a record and a role that are for this other cluster, as an earlier version tells."""
         record = dev.manifest() | json.loads(before)
         earlier = json.loads(before) | {"serial": record["serial"] - 1, "run": "r", "unfinished": True}
         earlier["entries"][CLUSTER]["outputs"] |= {"secret_arn": other_secret, "resource_id": other_id}
