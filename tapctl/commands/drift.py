@@ -35,6 +35,7 @@ from tapctl.commands.unfinished_destroy import (
     unfinished_destroy,
     with_destroy,
 )
+from tapctl.commands.unfinished_replacement import with_replacement
 from tapctl.commands.unfinished_upgrade import with_upgrade
 from tapctl.commands.waivers import WaiverTally, waivers_for, warn_of_idle_waivers
 from tapctl.commands.wanted import recorded_network, wanted_beside
@@ -281,7 +282,8 @@ def compare_recorded(
     kept = KeptVersions(session.store, manifest)
     entries |= kept.begun_anew(entries, observed)
     report = detect_drift(entries, observed, waivers)
-    report = replace(report, findings=tuple(with_upgrade(report.findings, session.names, entries)))
+    explained = with_replacement(with_upgrade(report.findings, session.names, entries), entries)
+    report = replace(report, findings=tuple(explained))
     made_for = recorded_outputs(session, manifest, {**beside, **observed})
     report = _held_against_the_files(session, manifest, report, entries, observed, made_for=made_for)
     gone = [address for address, seen in others.items() if is_gone_from_aws(seen)]
