@@ -160,6 +160,20 @@ def test_what_nobody_may_look_at_is_no_ok(destroyed: World) -> None:
         assert (told.code, finding["state"], f"{operation} denied" in finding["note"]) == (7, "UNKNOWN", True)
 
 
+@pytest.mark.parametrize("junk", ["{}", "folder"])
+def test_a_certificate_that_cannot_be_used_is_no_ok(destroyed: World, junk: str) -> None:
+    """What was kept stands in it: whoever may write there may have taken that out."""
+    certificate = destroyed.path().with_name("dev.certificate.json")
+    was = certificate.read_bytes()
+    certificate.unlink()
+    certificate.mkdir() if junk == "folder" else certificate.write_text(junk)
+    told = destroyed.drift()
+    certificate.rmdir() if junk == "folder" else certificate.unlink()
+    certificate.write_bytes(was)
+    (finding,) = told.of_type("finding")
+    assert (told.code, finding["state"], "certificate" in finding["note"]) == (7, "UNKNOWN", True)
+
+
 def test_a_kept_snapshot_that_is_deleted_is_told_until_a_destroy_certifies_that(destroyed: World) -> None:
     snapshot, kms, key = snapshot_of(destroyed), destroyed.client("kms"), key_of(destroyed)
     destroyed.client("rds").delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=snapshot)
