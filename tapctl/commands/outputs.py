@@ -9,7 +9,7 @@ from typing import Final
 from tapctl.commands.manifest import recorded
 from tapctl.commands.witnesses import contradictions, may_be_of_another_emulator, not_borne_out, without_witness
 from tapctl.engine.model import address
-from tapctl.engine.record import Phase
+from tapctl.engine.record import Entry, Phase
 from tapctl.errors import ManifestError, Status, UsageError
 from tapctl.manifest.manifest import Manifest
 from tapctl.names import Names
@@ -32,6 +32,9 @@ _OUTPUTS: Final = {
     "topic_arn": ("sns-topic", "arn"),
 }
 """Name of an output to the type of its resource and the field there."""
+_GROUPS: Final = ("lambda_security_group_id", "db_security_group_id")
+_RECORDED: Final = (*_OUTPUTS, *_GROUPS)
+"""The outputs that AWS has told, and that are no mere names."""
 _VALUE: Final = re.compile(r"[A-Za-z0-9/_.:!+=,@-]{1,2048}")
 """A host, an ARN, a name or an id: a single word to every shell."""
 
@@ -51,8 +54,15 @@ def outputs(invocation: Invocation, screen: Screen, name: str | None) -> int:
         )
     drift = invocation.command_line_for("drift", target)
     _check(manifest, where, values, drift)
-    if name is not None and name not in values:
-        raise UsageError(f"there is no output {name}", hint=f"there are: {', '.join(sorted(values))}")
+    _check_name(manifest, name, values, drift)
+    if name is None and (untold := [each for each in _RECORDED if each not in values]):
+        screen.warn(
+            f"left out, for the record of {manifest.suffix} does not tell it: {', '.join(untold)}; {drift} tells why"
+        )
+    if changing := [each for each in _changing(manifest) if name in (None, each)]:
+        screen.warn(
+            f"a run was cut off while it changed what {', '.join(changing)} is of: {drift} holds it against AWS"
+        )
     if unsure := [each for each in not_borne_out(manifest, values) if name in (None, each)]:
         screen.warn(
             f"a run was cut off, and no other place of the record of {manifest.suffix} bears out {', '.join(unsure)}: "
@@ -64,6 +74,20 @@ def outputs(invocation: Invocation, screen: Screen, name: str | None) -> int:
         for each, value in sorted(values.items()):
             screen.output(each, value)
     return invocation.finish(screen, Status.OK)
+
+
+def _check_name(manifest: Manifest, name: str | None, values: Mapping[str, str], drift: str) -> None:
+    """Make sure that the output that is named is told.
+
+    Raises:
+        ManifestError: the record does not tell it, for its resource is being made or removed.
+        UsageError: there is none of that name.
+    """
+    if name is None or name in values:
+        return
+    if name in _RECORDED:
+        raise ManifestError(f"the record of {manifest.suffix} does not tell {name}", hint=f"{drift} tells why")
+    raise UsageError(f"there is no output {name}", hint=f"there are: {', '.join(sorted(values))}")
 
 
 def _check(manifest: Manifest, where: str, values: Mapping[str, str], drift: str) -> None:
@@ -139,14 +163,13 @@ def _two_hosts(values: Mapping[str, str]) -> Iterator[str]:
 def output_values(manifest: Manifest) -> dict[str, str]:
     """All outputs that the record knows, by name."""
     names = Names(manifest.suffix, manifest.account, manifest.region)
-    by_type = {entry.type: entry for entry in manifest.entries.values() if entry.phase is Phase.MADE}
+    by_type = {entry.type: entry for entry in manifest.entries.values() if _has_outputs(entry)}
     values = {
         name: entry.outputs[field]
         for name, (type_, field) in _OUTPUTS.items()
         if (entry := by_type.get(type_)) is not None and entry.outputs and field in entry.outputs
     }
-    groups = {"lambda_security_group_id": names.lambda_security_group, "db_security_group_id": names.db_security_group}
-    for name, group in groups.items():
+    for name, group in zip(_GROUPS, (names.lambda_security_group, names.db_security_group), strict=True):
         entry = manifest.entries.get(address("security-group", group))
         if entry is not None and entry.outputs and "group_id" in entry.outputs:
             values[name] = entry.outputs["group_id"]
@@ -159,3 +182,14 @@ def output_values(manifest: Manifest) -> dict[str, str]:
             "database_log_group": names.database_log_group,
         }
     return values
+
+
+def _has_outputs(entry: Entry) -> bool:
+    """True if the resource is there with what it is recorded by, also where a change of it was cut off."""
+    return entry.phase is Phase.MADE or (entry.phase is Phase.MAKING and entry.confirmed is not None)
+
+
+def _changing(manifest: Manifest) -> list[str]:
+    """The names of the outputs of what a run that was cut off was changing."""
+    types = {entry.type for entry in manifest.entries.values() if entry.phase is Phase.MAKING and _has_outputs(entry)}
+    return [name for name, (type_, _) in _OUTPUTS.items() if type_ in types]

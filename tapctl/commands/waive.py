@@ -122,11 +122,6 @@ def tables_of(findings: Sequence[Finding]) -> Iterator[dict[str, Any]]:
         table = {"address": one.address, "field": one.field}
         if names_one_value(one.type, one.field.partition(".")[0]) or guards(one.type, one.field):
             table["live"] = live_text(one.to_waive)
-            if not table["live"]:
-                raise Refused(
-                    f"{place(one)} is empty, and a waiver cannot name that one value: it would cover any other later",
-                    hint="put it back, or into the files, or name only other findings",
-                )
             if harmless(one.field, table["live"]) != table["live"]:
                 raise Refused(
                     f"{place(one)} holds what looks like a secret, and a waiver would write it into a file",

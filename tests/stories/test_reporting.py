@@ -220,6 +220,29 @@ def test_outputs_that_nothing_bears_out_after_a_run_that_was_cut_off_are_told_as
     assert record.tapctl("outputs", "key_arn", "--env", "dev").err == ""
 
 
+def test_outputs_of_what_a_run_that_was_cut_off_was_changing_are_there_and_told_as_such(record: World) -> None:
+    cut = record.manifest()
+    entry = cut["entries"]["db-cluster/db-cluster-dev"]
+    endpoint = entry["outputs"]["endpoint"]
+    entry |= {"phase": "making", "confirmed": entry["spec"]}
+    record.path().write_text(json.dumps(cut))
+    answer = record.tapctl("outputs", "cluster_endpoint", "--env", "dev")
+    assert (answer.code, answer.out) == (0, f"{endpoint}\n")
+    assert (
+        "a run was cut off while it changed what cluster_endpoint is of: tapctl drift --env dev holds it" in answer.err
+    )
+    assert "cluster_endpoint, cluster_reader_endpoint, cluster_arn, " in record.tapctl("outputs", "--env", "dev").err
+    # One that was never read back has none.
+    del entry["confirmed"]
+    record.path().write_text(json.dumps(cut | {"unfinished": True}))
+    left_out = record.tapctl("outputs", "--env", "dev")
+    assert (left_out.code, endpoint in left_out.out) == (0, False)
+    assert "left out, for the record of dev does not tell it: cluster_endpoint, cluster_reader_endpoint" in left_out.err
+    named = record.tapctl("outputs", "cluster_endpoint", "--env", "dev")
+    assert (named.code, named.out) == (3, "")
+    assert "the record of dev does not tell cluster_endpoint" in named.err
+
+
 OTHER_SECRET = "arn:aws:secretsmanager:us-east-2:123456789012:secret:x"
 CLUSTER, FUNCTION = "db-cluster/db-cluster-dev", "lambda-function/payment-processor-dev"
 

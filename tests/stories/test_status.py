@@ -347,12 +347,8 @@ def certify(world: World, copy: str, **other: Any) -> Path:
 
 @pytest.mark.soak
 def test_copies_that_were_destroyed_are_looked_at_unless_their_certificate_says_so(dev: World) -> None:
-    """Drift would be what the record of a copy tells of dev itself."""
-    record = dev.manifest()
-    key = {**record["entries"]["kms-key/alias/db-key-dev"], "phase": "kept", "id": "alias/db-key-pr-9"}
-    record |= {"suffix": "pr-9", "entries": {"kms-key/alias/db-key-pr-9": key}}
+    dev.path("pr-9").write_text(json.dumps(dev.manifest() | {"suffix": "pr-9", "entries": {}}))
     dev.path().unlink()
-    dev.path("pr-9").write_text(json.dumps(record))
     passed = "not looked at, destroyed by its certificate and gone from AWS: pr-9"
 
     answer = dev.tapctl("drift")
