@@ -1,7 +1,7 @@
 """Outputs that the recorded resources are made for: those in the record, and where a run was cut off others, too.
 
 What was made anew since has not come to its users yet. But who may write the record may write its history: of what an
-earlier version alone tells, nothing counts but what RDS names anew with each cluster, and no other cluster has now.
+earlier version alone tells, nothing counts but what cannot be somebody else's.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from tapctl.engine.refs import KnownOutputs
 from tapctl.errors import AwsRefused
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers.db_cluster import MANAGED, RESOURCE_ID, DbCluster, ids_of_others
+from tapctl.reconcilers.iam_role import IamRole
 from tapctl.session.session import Session
 
 _VERSIONS: Final = 5
@@ -27,34 +28,48 @@ _VERSIONS: Final = 5
 def recorded_outputs(session: Session, manifest: Manifest, observed: Observations) -> tuple[KnownOutputs, ...]:
     """The outputs for some of which each resource is made: the record's, and AWS's of what is not recorded.
 
-    Where a run was cut off: AWS's, and the record's of what AWS does not tell; and the ids of earlier clusters, from
-    the record's own back to those of the last version that an earlier run has finished.
+    Where a run was cut off: AWS's, and the record's of what AWS does not tell; and those of earlier clusters and roles,
+    from the record's own back to those of the last version that an earlier run has finished.
     """
     recorded = {place: entry.outputs for place, entry in manifest.entries.items() if entry.outputs}
     live = observed_outputs(observed)
     if manifest.is_whole:
         return (_beside(live, recorded),)
     now = _beside(recorded, live)
-    place = address(DbCluster.type, session.names.cluster)
-    cluster = now.get(place, {})
-    lost = [each for each in _ids(session, manifest, place) if not each.items() <= cluster.items()]
-    foreign = _ids_of_others(session) if lost else frozenset()
-    earlier = (each for each in lost if foreign is not None and foreign.isdisjoint(each.values()))
-    return (now, *({**now, place: {**cluster, **each}} for each in earlier))
+    earlier = [each for each in _earlier(session, manifest) if _beside(now, each) != now]
+    foreign = _ids_of_others(session) if earlier else frozenset()
+    ours = (each for each in earlier if foreign is not None and foreign.isdisjoint(_values(each)))
+    return (now, *(_beside(now, each) for each in ours))
 
 
-def _ids(session: Session, manifest: Manifest, place: str) -> Iterator[dict[str, str]]:
-    """The cluster's outputs that RDS names anew with each cluster, in its form, by the record and earlier versions."""
-    prefix = re.escape(f"arn:{session.names.partition}:secretsmanager:{manifest.region}:{manifest.account}:")
-    forms = {"secret_arn": f"{prefix}{MANAGED}", "resource_id": RESOURCE_ID}
+def _earlier(session: Session, manifest: Manifest) -> Iterator[KnownOutputs]:
+    """The outputs, by the record and earlier versions, that no living resource but one of ours can have.
+
+    RDS names a cluster's id and secret anew, in a form of its own, which tells nothing of whose they are; an account
+    has one role of a name, whatever its path.
+    """
+    names, place = session.names, re.escape(f"{manifest.region}:{manifest.account}:")
+    forms = {
+        address(DbCluster.type, names.cluster): {
+            "secret_arn": rf"arn:{names.partition}:secretsmanager:{place}{MANAGED}",
+            "resource_id": RESOURCE_ID,
+        },
+        address(IamRole.type, names.role): {
+            "arn": rf"arn:{names.partition}:iam::{manifest.account}:role/(.+/)?{re.escape(names.role)}"
+        },
+    }
     for version in (manifest, *islice(earlier_versions(session, manifest), _VERSIONS)):
-        entry = version.entries.get(place)
-        told = (entry and entry.outputs) or {}
-        ids = {name: told[name] for name, form in forms.items() if re.fullmatch(form, told.get(name, ""), re.ASCII)}
-        if ids:
-            yield ids
+        told = {at: entry.outputs or {} for at, entry in version.entries.items() if at in forms}
+        yield {
+            at: {name: one[name] for name, form in forms[at].items() if re.fullmatch(form, one.get(name, ""), re.ASCII)}
+            for at, one in told.items()
+        }
         if version.is_whole and version.run != manifest.run:
             break
+
+
+def _values(outputs: KnownOutputs) -> Iterator[str]:
+    return (value for each in outputs.values() for value in each.values())
 
 
 def _ids_of_others(session: Session) -> frozenset[str] | None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from tapctl.engine.model import Reconciler, Spec
+from tapctl.engine.model import Impact, Reconciler, Spec
 from tapctl.engine.observe import ObserveRequest
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import ManifestError
@@ -42,6 +42,21 @@ def never_compared(types: Iterable[str]) -> tuple[str, ...]:
     """List what AWS tells of resources of these types, and of others that may be ours, and a drift does not compare."""
     known = registry()
     return (*(f"{type_}: {what}" for type_ in sorted({*types}) for what in known[type_].never_compared), _OTHERS)
+
+
+def is_being_replaced(entry: Entry) -> bool:
+    """True if a run was making this resource anew, which removes the earlier one before."""
+    reconciler, confirmed = reconciler_of(entry), entry.confirmed
+    return (
+        entry.phase is Phase.MAKING
+        and confirmed is not None
+        and reconciler.replaceable
+        and any(
+            entry.spec.get(name) != confirmed.get(name)
+            for name, impact in reconciler.impacts.items()
+            if impact is Impact.REPLACE
+        )
+    )
 
 
 def reconciler_of(entry: Entry) -> Reconciler[Any, Any]:

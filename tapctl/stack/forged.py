@@ -20,7 +20,7 @@ from tapctl.engine.observe import Observations
 from tapctl.engine.record import Entry, Phase, recorded_value
 from tapctl.engine.resources import AnyResource, Stack
 from tapctl.names import Names
-from tapctl.reconcilers import reconciler_of, registry
+from tapctl.reconcilers import is_being_replaced, reconciler_of, registry
 from tapctl.reconcilers.db_parameter_groups import DbParameterGroup
 from tapctl.reconcilers.lambda_function import SENDS_CODE, LambdaFunction
 from tapctl.reconcilers.sns_subscription import SnsSubscription, SnsSubscriptionSpec
@@ -158,8 +158,12 @@ def _half_made(entries: Mapping[str, Entry], observed: Observations) -> Iterator
 
 
 def _is_begun(entry: Entry, part: Difference) -> bool:
-    """True if the difference is none that a first apply has not come to yet, or a removal leaves on its way."""
-    is_changed = entry.phase is Phase.MAKING and entry.confirmed_spec is not None
+    """True if the difference is none that a first apply has not come to yet, or a removal leaves on its way.
+
+    A replacement begins with a removal.
+    """
+    lacks = part.have is None and is_being_replaced(entry)
+    is_changed = entry.phase is Phase.MAKING and entry.confirmed_spec is not None and not lacks
     return is_changed or (part.have is not None and may_be_door(entry.type, part.path.partition(".")[0]))
 
 

@@ -379,6 +379,17 @@ def test_a_destroy_that_was_cut_off_is_named_where_what_it_was_removing_is_gone(
     assert "a destroy was cut off" not in dev.tapctl("drift", "--env", "dev").err
 
 
+@pytest.mark.parametrize("denied_to", ["iam:DeleteRole", "iam:CreateRole", "lambda:UpdateFunctionConfiguration"])
+def test_what_lacks_of_a_role_that_our_own_apply_was_replacing_nobody_else_has_taken(
+    dev: World, denied_to: str
+) -> None:
+    dev.edit("common.toml", "[processor]", '[organisation]\nrole_path = "/payments/"\n\n[processor]')
+    assert dev.meeting(deny(denied_to), "apply", "--env", "dev", "--yes").code == 4
+    told = dev.drift()
+    states = {one["state"] for one in told.of_type("finding")}
+    assert (told.code, states) == (7, {"PENDING"}), told.out
+
+
 def test_a_function_that_leaves_is_in_the_default_group_by_our_own_doing(dev: World) -> None:
     """So its interfaces hold no group of ours any more."""
     ec2, record = dev.client("ec2"), dev.manifest()
