@@ -96,6 +96,16 @@ def told(
     return report.findings[0]
 
 
+def test_of_what_the_record_does_not_hold_nobody_is_asked_but_of_a_snapshot(session: Session) -> None:
+    unrecorded = Entry(type="sns-topic", id="alarms-dev", phase=Phase.MADE, spec={})
+    assert told(session, unrecorded, "*", event("DeleteTopic", topicArn="alarms-dev")).who is None
+    snapshot = Entry(type="db-cluster-snapshot", id="db-cluster-dev-final-1", phase=Phase.KEPT, spec={})
+    shared = event("ModifyDBClusterSnapshotAttribute", dBClusterSnapshotIdentifier=snapshot.id)
+    who = told(session, snapshot, "restorable_by", shared, reason=Reason.KEPT).who
+    assert who is not None
+    assert who.event == "ModifyDBClusterSnapshotAttribute"
+
+
 def test_the_newest_event_on_the_field_is_told_by_whichever_name_it_is_found(session: Session) -> None:
     found = told(
         session,
