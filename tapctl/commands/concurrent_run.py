@@ -41,7 +41,7 @@ class Meanwhile:
     made: Mapping[str, Entry] = field(default_factory=dict)
     """Of these the entries that were made before and after it, as they are after it."""
     half_made: Mapping[str, tuple[Entry, ...]] = field(default_factory=dict)
-    """Of these all others, as they were before it and after it."""
+    """The entries of the others, as they were before it and after it."""
 
 
 NOTHING: Final = Meanwhile()
@@ -122,7 +122,7 @@ def _opens_untold(one: Finding, entries: Iterable[Entry]) -> bool:
 
 
 def _told(entry: Entry, field: str) -> Iterator[Any]:
-    """What is asked for in this field, and what was confirmed last, where it is recorded in a form that is known."""
+    """The values of this field that were asked for and confirmed last, where they are in a form that is known."""
     for spec in (entry.spec, entry.confirmed or {}):
         with suppress(KeyError, ValidationError):
             yield recorded_value(reconciler_of(entry).spec, field, spec)

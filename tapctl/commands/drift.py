@@ -577,7 +577,7 @@ def _held_against_the_files(
             for earlier in _networks(earlier_versions(session, manifest), manifest.run):
                 of_earlier = [*held(network=earlier)]
                 found = [each for each in found if each in of_earlier]
-        written = (one for one in found if not _is_leaving(session, network, *one))
+        written = (one for one in found if not _is_group_of_leaving(session, network, *one))
     report = replace(report, findings=tuple(with_forged(report.findings, written, observed)))
     if network is not None or all(entry.phase is Phase.KEPT for entry in entries.values()):
         return report
@@ -596,8 +596,8 @@ def _networks(earlier: Iterable[Manifest], run: str) -> Iterator[NetworkContract
             return
 
 
-def _is_leaving(session: Session, network: NetworkContract | None, entry: Entry, part: Difference) -> bool:
-    """True if this is the default group, into which a removal of ours puts the function before it goes."""
+def _is_group_of_leaving(session: Session, network: NetworkContract | None, entry: Entry, part: Difference) -> bool:
+    """True if this is the VPC's default group, into which a removal of ours puts the function before it goes."""
     field = entry.phase, entry.type, part.path
     if network is None or field != (Phase.LEAVING, LambdaFunction.type, "security_group_ids"):
         return False

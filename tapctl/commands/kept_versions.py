@@ -40,9 +40,9 @@ class KeptVersions:
         return [version for version in reversed(read) if version.serial <= now.serial and version != now]
 
     def was_removed(self, address: str) -> bool | None:
-        """True if the last version that has the resource as read back removes it, or what it lives on; None: none has.
+        """True if the last version that has the resource as read back removes it, or what it lives on.
 
-        False where that one has it as made: no run of ours has removed it since.
+        False where that one has it as made: no run of ours has removed it since. None where no version has it.
         """
         told = self._last(address)
         if told is None:

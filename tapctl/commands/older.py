@@ -75,7 +75,7 @@ def _age(session: Session, manifest: Manifest, observed: Observations) -> Age:
 
 
 def _younger_data(session: Session, manifest: Manifest, observed: Observations) -> Age:
-    """What AWS tells of ours that holds data and was made after the record was written."""
+    """Evidence that something of ours which holds data was made after the record was written."""
     for address, seen in sorted(observed.items()):
         being_made = address in manifest.entries and manifest.entries[address].phase is Phase.MAKING
         if (

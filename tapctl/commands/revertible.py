@@ -197,8 +197,6 @@ def _not_of_the_files(
             return True
         if not usable and (may_be_door(type_, root) or is_safeguard(type_, path)):
             return True
-        if network is None and path in PLACES:
-            return True
         unlike = [part for part in others[address] if _overlap(path, part.path)]
         seen = observed.get(address)
         if not unlike or not isinstance(seen, Observed):

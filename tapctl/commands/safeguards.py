@@ -15,7 +15,7 @@ _TAGS: Final = "tags"
 PLACES: Final = frozenset({"subnet_ids", "vpc_id"})
 """Fields that the networking stack tells, and no record: a resource in another subnet may be reached from elsewhere."""
 _UPGRADE: Final = "engine_version"
-"""An upgrade has no way back."""
+"""The field of an upgrade, which has no way back."""
 _ANY_WITHIN_THE_RULES: Final = frozenset({("cloudwatch-alarm", "threshold"), ("db-cluster", "backup_window")})
 """Types and fields of which every value that files may have guards as it should."""
 _LEVELS: Final = ("none", "ddl", "mod")

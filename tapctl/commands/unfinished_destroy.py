@@ -60,7 +60,7 @@ def removed_by_destroy(
 
 
 def earlier_versions(session: Session, manifest: Manifest) -> Iterator[Manifest]:
-    """What each run before has left of the record, newest first; a history that cannot be read tells nothing."""
+    """The last version of each run before, newest first; a history that cannot be read tells none."""
     with suppress(TapctlError):
         yield from ends_of_runs(session.store, manifest)
 

@@ -33,7 +33,7 @@ class _Witness:
     """The field is an output of a subresource, which an earlier tapctl may not have had."""
 
     def told(self, entry: Entry) -> list[Any]:
-        """What the place tells: of a spec that was not confirmed, what was asked for and what was confirmed last."""
+        """The values that the place tells: of a spec that was not confirmed, those asked for and confirmed last."""
         if self.is_output:
             return [(entry.outputs or {}).get(self.field)]
         values = [spec.get(self.field) for spec in (entry.spec, entry.confirmed) if spec is not None]

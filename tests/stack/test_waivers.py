@@ -134,6 +134,13 @@ def test_an_unknown_place_or_an_open_door_is_refused(
     assert (where, rule in why) == (key, True), why
 
 
+def test_no_value_is_a_value_that_may_be_named(tmp_path: Path) -> None:
+    address, field = "iam-role/lambda-role-dev", "permissions_boundary"
+    assert told(tmp_path, address, field, '""') == []
+    (one,) = waivers_of(tmp_path, "dev", ("dev",), TODAY)
+    assert (one.covers(address, field, ""), one.covers(address, field, "arn:x")) == (True, False)
+
+
 def test_an_environment_has_its_own_waivers_and_those_of_all(tmp_path: Path) -> None:
     assert told(tmp_path, "log-group/*", "retention_days", "400", environment="*") == []
     (one,) = waivers_of(tmp_path, "prod", ("dev", "prod"), TODAY)
