@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
@@ -141,15 +140,23 @@ def earlier_certificate(
     return earlier if same and all(may_have_name(type_, id_) for type_, _, id_ in named) else None
 
 
-def last_certificate(store: Store, manifest: Manifest) -> EarlierCertificate | None:
-    """Read the certificate beside this record; None where none of its target can be read."""
-    text = None
-    with suppress(StoreFailed, AwsError):
+def last_certificate(
+    store: Store, manifest: Manifest, broken: Callable[[str], object] = lambda _: None
+) -> EarlierCertificate | None:
+    """Read the certificate beside this record; None where there is none, or what is there is ``broken``, and why."""
+    try:
         text = store.get_sidecar(manifest.suffix, NAME)
+    except (StoreFailed, AwsError) as error:
+        broken(error.cause)
+        return None
     if text is None:
         return None
     target = Target(manifest.environment, manifest.suffix, manifest.account, manifest.region)
-    return earlier_certificate(text, target, Names(manifest.suffix, manifest.account, manifest.region).may_have)
+    may_have = Names(manifest.suffix, manifest.account, manifest.region).may_have
+    certificate = earlier_certificate(text, target, may_have)
+    if certificate is None:
+        broken(f"what is there is none of {manifest.suffix}")
+    return certificate
 
 
 def _is_topic(address: str) -> bool:

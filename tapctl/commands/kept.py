@@ -30,6 +30,7 @@ from tapctl.stack.forged import forged_whatever_the_files
 from tapctl.stack.never_wanted import let_in
 from tapctl.stack.recorded_files import any_files
 
+_CERTIFICATE: Final = "a look at its certificate"
 _UNTIL: Final = "kept_until"
 """The name of a finding's field: until when the resource is kept."""
 _GONE: Final = "it is gone"
@@ -126,8 +127,9 @@ class _Snapshots:
     @classmethod
     def look(cls, session: Session, manifest: Manifest, keys: Iterable[Entry]) -> _Snapshots:
         """Read them: a call, and one for each. The record says of a key what it is kept for."""
-        keys, cluster = list(keys), session.names.cluster
-        certificate = last_certificate(session.store, manifest)
+        keys, cluster, broken = list(keys), session.names.cluster, list[str]()
+        place = address(SNAPSHOT, cluster)
+        certificate = last_certificate(session.store, manifest, broken.append)
         kept = (each.partition("/") for each in (certificate.kept if certificate else ()))
         known = {id_ for type_, _, id_ in kept if type_ == SNAPSHOT}
         named = re.compile(rf"\b{re.escape(cluster)}-final-[a-z0-9]+(?:-[0-9]+)?\b")
@@ -142,9 +144,9 @@ class _Snapshots:
             }
             ours = {name: replace(one, restored_by=restorers_of(session.aws, name)) for name, one in ours.items()}
         except AwsRefused as error:
-            place = address(SNAPSHOT, cluster)
             return cls((), {}, unread_finding(place, SNAPSHOT, WHOLE_RESOURCE, error.iam_action, error.refusal))
-        return cls(known, ours)
+        why = broken[0] if broken else ""
+        return cls(known, ours, unread_finding(place, SNAPSHOT, WHOLE_RESOURCE, _CERTIFICATE, why) if why else None)
 
     def needs(self, key: Observation) -> str:
         """The name of a snapshot that this key decrypts; empty if there is none."""

@@ -63,7 +63,8 @@ class KeptVersions:
             if told is None or seen.outputs is None or told[0].phase is Phase.LEAVING:
                 continue
             if told[0].outputs == seen.outputs.model_dump():
-                yield address, entry.model_copy(update={"confirmed": told[0].confirmed_spec})
+                confirmed = {"confirmed": told[0].confirmed_spec, "outputs": told[0].outputs}
+                yield address, entry.model_copy(update=confirmed)
 
     def _last(self, address: str) -> tuple[Entry, Manifest] | None:
         """The entry of the last version that has the resource as read back, and that version."""
