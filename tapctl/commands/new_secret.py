@@ -49,8 +49,7 @@ def _is_of_our_cluster(names: Names, entries: Mapping[str, Entry], observed: Obs
     live = seen.outputs.secret_arn
     if rotation.claim.get(_ARN) == live:
         return False
-    is_being_made = cluster.phase is Phase.MAKING and cluster.confirmed_spec is None
-    return live == cluster.claim.get(_ARN, live if is_being_made else "")
+    return live == cluster.claim.get(_ARN, live if cluster.phase is Phase.MAKING else "")
 
 
 def _is_rds_s(one: Finding) -> bool:

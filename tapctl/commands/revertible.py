@@ -16,6 +16,7 @@ from tapctl.engine.diff import Difference, details
 from tapctl.engine.drift import Finding, Reason
 from tapctl.engine.model import Observed, Spec
 from tapctl.engine.observe import Observation, Observations, observed_outputs
+from tapctl.engine.ownership import other_data
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.resources import Stack
 from tapctl.errors import ConfigError, TapctlError
@@ -103,9 +104,12 @@ def _fields_of(
 def _is_replaced(entry: Entry, seen: Observation | None) -> bool:
     """True if what bears the name is another resource than the recorded one: what it lost, no value brings back.
 
-    A run that read it back would record it in the place of ours, and nobody would be told any more.
+    A run that read it back would record it in the place of ours, and nobody would be told any more. One that holds
+    other data is left to the plan, which refuses it and tells what brings the recorded one back.
     """
-    return isinstance(seen, Observed) and seen.outputs is not None and bool(seen.outputs.changed_from(entry.claim))
+    if not isinstance(seen, Observed) or seen.outputs is None or other_data(reconciler_of(entry), entry, seen):
+        return False
+    return bool(seen.outputs.changed_from(entry.claim))
 
 
 def _as_recorded(entries: Mapping[str, Entry], fields: dict[str, set[str]]) -> tuple[Stack, list[str]]:
