@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from tapctl.engine.diff import Difference, details
 from tapctl.errors import ConfigError, ManifestError, Status
-from tapctl.manifest.history import Place, Unlock, diff_run, unlocks, version, versions
+from tapctl.manifest.history import OfAnotherPlace, Place, Unlock, diff_run, unlocks, version, versions
 from tapctl.manifest.manifest import Manifest, dump
 from tapctl.manifest.s3 import S3Store
 from tapctl.manifest.store import Store
@@ -106,9 +106,14 @@ def history(invocation: Invocation, screen: Screen) -> int:
     ]
     for record in taken_away:
         records.insert(sum(each["when"] <= record["when"] for each in records), record)
+    moved = _take_out_moved(broken, listed)
     records += [_broken_record(name, error) for name, error in sorted(broken.items())]
     screen.table(_COLUMNS, [[str(record.get(column, "")) for column in _COLUMNS] for record in records], records)
-    if older + hidden:
+    if moved:
+        screen.warn(
+            f"older versions are of {' and of '.join(moved)}, where {target.suffix} was before: none is told here"
+        )
+    elif older + hidden:
         first = invocation.command_line_for("manifest show --serial 1", target)
         screen.warn(f"{older + hidden} older versions are kept, too; to read one: {first}")
     counts = {"versions": len(listed) + older, "unlocks": sum(record["done"] for record in taken_away)}
@@ -119,6 +124,24 @@ def history(invocation: Invocation, screen: Screen) -> int:
     screen.error(error, "the others are told")
     counts["unusable"] = len(broken)
     return invocation.finish(screen, None, error.exit_code, counts, f"{summary} · {len(broken)} cannot be used")
+
+
+def _take_out_moved(broken: dict[str, ManifestError], listed: Sequence[Manifest]) -> list[str]:
+    """Take the versions of where the suffix was before out of what cannot be used; returns these places.
+
+    Such a version is before all of the record's own: one among these, or after them, somebody has put there.
+    """
+    moved = {
+        name: error.where
+        for name, error in broken.items()
+        if isinstance(error, OfAnotherPlace)
+        and listed
+        and error.version.serial < listed[0].serial
+        and error.version.written_at <= listed[0].written_at
+    }
+    for name in moved:
+        del broken[name]
+    return sorted({*moved.values()})
 
 
 def _place(target: Target) -> Place:

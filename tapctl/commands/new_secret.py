@@ -28,8 +28,11 @@ def with_new_secret(
     place = address(SecretRotation.type, names.cluster)
     is_new = _is_of_our_cluster(names, entries, observed)
     for one in findings:
-        by_us = is_new and one.address == place and one.waiver is None and _is_rds_s(one)
-        yield replace(one, reason=Reason.UNCONFIRMED, asked=one.recorded) if by_us else one
+        if is_new and one.address == place and one.waiver is None and _is_rds_s(one):
+            asked = one.live if one.reason is Reason.REPLACED else one.recorded
+            yield replace(one, reason=Reason.UNCONFIRMED, asked=asked)
+        else:
+            yield one
 
 
 def _is_of_our_cluster(names: Names, entries: Mapping[str, Entry], observed: Observations) -> bool:

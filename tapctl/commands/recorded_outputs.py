@@ -13,7 +13,7 @@ from typing import Final
 
 from tapctl.commands.unfinished_destroy import earlier_versions
 from tapctl.engine.model import address
-from tapctl.engine.observe import Observations, observed_outputs
+from tapctl.engine.observe import Observations, Unreadable, observed_outputs
 from tapctl.engine.refs import KnownOutputs
 from tapctl.errors import AwsRefused
 from tapctl.manifest.manifest import Manifest
@@ -32,7 +32,9 @@ def recorded_outputs(session: Session, manifest: Manifest, observed: Observation
     from the record's own back to those of the last version that an earlier run has finished.
     """
     recorded = {place: entry.outputs for place, entry in manifest.entries.items() if entry.outputs}
-    live = observed_outputs(observed)
+    # Of what nobody may look at there are none.
+    unseen: KnownOutputs = {place: {} for place, seen in observed.items() if isinstance(seen, Unreadable)}
+    live = {**unseen, **observed_outputs(observed)}
     if manifest.is_whole:
         return (_beside(live, recorded),)
     now = _beside(recorded, live)

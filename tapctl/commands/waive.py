@@ -68,7 +68,8 @@ def waive(session: Session, targets: Sequence[str], *, reason: str, until: str) 
     tables = [*tables_of(named), *early.values()]
     if not tables:
         raise Refused(
-            "none of this can be waived", hint="only a value that differs can be: what is missing is made again"
+            "none of this can be waived",
+            hint="only a setting that differs can be: what is missing is made again, and how a state ends drift tells",
         )
     common = {"environment": session.target.env}
     answer = {"owner": session.target.identity, "reason": reason, "until": last}

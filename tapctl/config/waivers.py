@@ -64,8 +64,8 @@ class WaiverTable(Table):
         Any,
         AfterValidator(_live),
         Field(description=_LIVE_RULE, json_schema_extra={"type": ["string", "number", "boolean"]}),
-    ] = ""
-    """Empty: any value."""
+    ] = None
+    """None: any value. An empty text is a value as any other: that nothing is there."""
 
 
 class WaiversFile(Table):

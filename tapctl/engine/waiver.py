@@ -96,13 +96,12 @@ def may_begin(pattern: str, beginning: str) -> bool:
 def live_text(value: Any) -> str:
     """A live value as a waiver names it: a word as it is, a rule as a report prints it, all else as JSON.
 
-    An item that a set lacks has a minus before it, as in a report. The empty word is ``""``: without one a waiver is of
-    any value.
+    An item that a set lacks has a minus before it, as in a report.
     """
     if isinstance(value, Removed):
         return f"{REMOVED}{live_text(value.item)}"
     if isinstance(value, str):
-        return value or json.dumps("")
+        return value
     if isinstance(value, BaseModel) and type(value).__str__ is not BaseModel.__str__:
         return str(value)
     return json.dumps(refs.to_json(value), sort_keys=True, ensure_ascii=False)

@@ -40,6 +40,21 @@ Broken = Callable[[str, ManifestError], object]
 """Takes the name of a file of the history that cannot be used, and why: the others are read all the same."""
 
 
+class OfAnotherPlace(ManifestError):
+    """A version in the history is of another environment, account or region than the record."""
+
+    def __init__(self, file: str, version: Manifest, place: Place) -> None:
+        self.version = version
+        self.where, own = (
+            f"{env} in account {account}, {region}" for env, account, region in (place_of(version), place)
+        )
+        super().__init__(
+            f"{file} is of {self.where}, and not of {own}",
+            evidence=version.stamp,
+            hint="no version of another place is to be put back here: move it away, then run the same command again",
+        )
+
+
 class Unlock(BaseModel):
     """A lock that somebody has taken away, or has begun to."""
 
@@ -333,12 +348,7 @@ def _read_own_version(store: Store, suffix: str, name: str, place: Place | None 
         )
     if place is not None and place_of(manifest) != place:
         # Where a suffix was elsewhere before, the history is of two records, whose versions are none of each other's.
-        its, own = (f"of {env} in account {account}, {region}" for env, account, region in (place_of(manifest), place))
-        raise ManifestError(
-            f"{history_folder(suffix)}{name} is {its}, and not {own}",
-            evidence=manifest.stamp,
-            hint="no version of another place is to be put back here: move it away, then run the same command again",
-        )
+        raise OfAnotherPlace(f"{history_folder(suffix)}{name}", manifest, place)
     return manifest
 
 

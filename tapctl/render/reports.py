@@ -397,14 +397,17 @@ def finding_text(finding: Finding, names: Mapping[str, str], limit: int | None =
     """The difference of a finding, or its note where there are no two values: ``30 → 60``, ``+ ingress …``."""
     if finding.state in _NOTE_IS_VALUE:
         return one_line(finding.note)
+    if finding.recorded is finding.live is finding.asked is None:
+        return ""
     if finding.reason is Reason.UNCONFIRMED:
-        return format_change(finding.recorded, finding.asked, limit=limit, names=names)
+        have = finding.live if finding.asked == finding.recorded else finding.recorded
+        return format_change(have, finding.asked, limit=limit, names=names)
     if finding.recorded is not None and finding.live is not None:
         return format_change(finding.recorded, finding.live, limit=limit, names=names)
     if finding.recorded is not None:
         return f"- {format_item(finding.recorded, limit)}"
-    if finding.state is FindingState.PENDING:
-        return truncate(one_line(str(finding.live or "")), limit)
+    if finding.reason is Reason.DEFERRED:
+        return truncate(one_line(str(finding.live)), limit)
     return f"+ {format_item(finding.live, limit)}"
 
 

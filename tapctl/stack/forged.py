@@ -219,6 +219,7 @@ def _unlike(
 ) -> Iterator[tuple[Entry, Difference | None]]:
     """List what of these entries is not as in the stack; what is made for an output that is not known is not.
 
+    But for what is made for a resource of which no outputs are ``known``: nobody may look at that one.
     ``strictly``: also where a removal takes what has that output before its user.
     """
     for place, entry in sorted(entries.items()):
@@ -244,6 +245,8 @@ def _differences(
             have = recorded_value(reconciler.spec, name, recorded)
         except (KeyError, ValidationError):
             continue
-        ranks = (registry()[needed.partition("/")[0]].teardown_rank for needed in refs.needs(want))
-        if strictly or all(rank > reconciler.teardown_rank for rank in ranks):
+        needed = refs.needs(want)
+        ranks = (registry()[place.partition("/")[0]].teardown_rank for place in needed)
+        is_there = needed.isdisjoint(known) and all(rank > reconciler.teardown_rank for rank in ranks)
+        if strictly or is_there:
             yield from details(name, have, refs.in_words(want))

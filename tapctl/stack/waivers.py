@@ -69,7 +69,7 @@ def waivers_of(folder: Path, environment: str, environments: tuple[str, ...], to
 
 def as_waiver(table: WaiverTable) -> Waiver:
     """The waiver as the engine uses it."""
-    live = None if table.live == "" else live_text(table.live)
+    live = None if table.live is None else live_text(table.live)
     return Waiver(hide_path_once(table.address), table.field, table.owner, table.reason, table.until.isoformat(), live)
 
 
@@ -105,10 +105,10 @@ def _problems(path: Path, index: int, one: WaiverTable) -> Iterator[Problem]:
         rule = f"opens a door, or takes a protection, that is never waived: {', '.join(fixed)}"
         yield problem_at(path, index, "field", one.field, rule)
     doors = sorted(f"{name}.{field}" for name, field in covered if may_be_door(name, field))
-    if doors and one.live == "":
+    if doors and one.live is None:
         rule = f"is missing: a waiver without the one value that is meant would cover an open door in {doors[0]}"
         yield problem_at(path, index, "live", "", rule)
-    elif opens(one.live) and not str(one.live).startswith(REMOVED):
+    elif one.live is not None and opens(one.live) and not str(one.live).startswith(REMOVED):
         yield problem_at(path, index, "live", one.live, "is an open door to the world, which is never waived")
     elif doors and one.live == HIDDEN:
         rule = (

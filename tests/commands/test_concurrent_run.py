@@ -121,7 +121,7 @@ def test_what_a_run_has_made_meanwhile_explains_what_is_as_it_has_recorded_it_an
 
 
 def test_a_run_opens_what_the_entry_that_is_half_made_tells_and_no_more() -> None:
-    """Who writes an entry anew while others look has opened whatever is open."""
+    """An attacker who writes an entry anew while others look has opened whatever is open."""
     place = "security-group-rules/db-sg-dev"
     told, asked, world = (
         Rule(direction="ingress", protocol="tcp", from_port=5432, to_port=5432, peer=peer)

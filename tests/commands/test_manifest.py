@@ -228,6 +228,23 @@ def test_a_version_of_another_place_is_told_as_that_and_counted_against_nothing(
     assert diff(local, shown.screen(), 1, None) == 0
 
 
+def test_an_environment_that_has_moved_has_a_history_that_begins_where_it_is_now(
+    local: Invocation, shown: Shown
+) -> None:
+    store = store_of(local)
+    at = store.write(manifest(serial=1).model_copy(update={"region": "us-west-1"}), None)
+    at = store.write(manifest(serial=2, run="run-2").model_copy(update={"region": "us-west-1"}), at)
+    at = store.write(manifest(serial=3, run="run-3"), at)
+    store.write(manifest(entry(), serial=4, run="run-4"), at)
+    assert history(local, shown.screen()) == 0
+    assert "older versions are of dev in account 123456789012, us-west-1, where dev was before" in shown.err.getvalue()
+    late = manifest(serial=2, run="late").model_copy(
+        update={"region": "us-west-1", "written_at": "2999-01-01T00:00:00Z"}
+    )
+    (Path(local.state) / "history" / "dev" / "00000002-late.json").write_text(dump(late))
+    assert history(local, Shown().screen()) == 3, "somebody has put it there since"
+
+
 def test_a_version_of_another_place_hides_no_version_with_its_serial(local: Invocation, shown: Shown) -> None:
     write(store_of(local))
     late = {"account": "999999999999", "written_at": "2999-01-01T00:00:00Z"}

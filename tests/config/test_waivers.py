@@ -36,7 +36,7 @@ def test_without_a_file_nothing_is_waived(tmp_path: Path) -> None:
 
 def test_a_waiver_has_every_key_but_the_one_value(tmp_path: Path) -> None:
     plain, narrow = loaded(tmp_path, f'{ONE}{ONE.replace("dev", "*")}live = "gold"\n')
-    assert (plain.environment, plain.until, plain.live) == ("dev", date(2026, 12, 31), "")
+    assert (plain.environment, plain.until, plain.live) == ("dev", date(2026, 12, 31), None)
     assert (narrow.environment, narrow.live) == ("*", "gold")
 
 

@@ -353,7 +353,7 @@ AT, LATER, MUCH_LATER = "2021-05-06T07:08:09Z", "2021-05-06T07:08:10Z", "2021-05
 def test_a_record_that_no_version_leads_up_to_or_that_is_older_than_the_newest_one_is_old(
     any_store: Store, serial: int, run: str, at: str, is_old: bool
 ) -> None:
-    """Who puts an old record back may write another serial into it."""
+    """An old record that is put back may bear another serial by then."""
     before = [
         manifest(serial=each, run=f"run-{each // 2 + 1}").model_copy(update={"written_at": AT}) for each in (2, 3, 4)
     ]

@@ -232,10 +232,19 @@ def test_missing_unexpected_and_interrupted_resources_are_findings() -> None:
 
 
 def test_what_an_unfinished_apply_asked_for_is_shown_beside_what_was_confirmed() -> None:
-    found = report(Finding(*FUNCTION, "timeout_s", Reason.UNCONFIRMED, 15, 15, asked=30))
-    assert (
-        drift_lines(found, {})[0] == "  … payment-processor-prod  timeout_s  15 → 30  PENDING an apply did not finish"
+    found = report(
+        Finding(*FUNCTION, "timeout_s", Reason.UNCONFIRMED, 15, 15, asked=30),
+        # Asked for again: beside what is there.
+        Finding(*FUNCTION, "memory_mb", Reason.UNCONFIRMED, 512, 128, asked=512),
+        Finding(*FUNCTION, "phase", Reason.UNCONFIRMED),
+        Finding(*FUNCTION, "policy.statements", Reason.UNDER_WAY, None, allow("A", ["s3:GetObject"], ["*"])),
     )
+    assert [line.split(maxsplit=2)[2].split("  PENDING")[0].strip() for line in drift_lines(found, {})[:4]] == [
+        "timeout_s          15 → 30",
+        "memory_mb          128 → 512",
+        "phase",
+        "policy.statements  + sid=A effect=Allow actions=[s3:GetObject] resources=[*]",
+    ]
 
 
 def test_resources_of_two_types_with_the_same_id_are_shown_by_address() -> None:

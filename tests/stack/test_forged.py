@@ -46,7 +46,7 @@ def outputs_of(entries: dict[str, Entry]) -> dict[str, dict[str, str]]:
 def whatever_the_files(
     config: Config, names: Names, entries: dict[str, Entry], cut_off: Observations | None = None
 ) -> list[tuple[Entry, Difference]]:
-    """What no files can want, made for the recorded outputs, or where a run was cut off for AWS's."""
+    """Values that no files can want, made for the recorded outputs, or where a run was cut off for AWS's."""
     outputs = [outputs_of(entries)]
     outputs += [{**outputs[0], **observed_outputs(cut_off)}] if cut_off else []
     return list(forged_whatever_the_files(config, names, entries, NETWORK, outputs, cut_off=cut_off))

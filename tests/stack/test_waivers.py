@@ -47,6 +47,9 @@ def told(folder: Path, address: str, field: str, live: str = "", environment: st
         ("security-group-rules/lambda-sg-dev", "rules", '"- egress 0.0.0.0/0 tcp/443"'),
         ("log-group/*", "subscriptions", '"arn:x by siem"'),
         ("log-group/*", "retention_days", "400"),
+        # Nothing is there: no value that opens anything.
+        ("log-group/*", "kms_key_arn", '""'),
+        ("lambda-function/f", "environment.TRACE", '""'),
         ("log-group/*", "*_days", ""),
         ("db-cluster/*", "*_window", ""),
         # Nothing of a set has a path of its own: a warning tells that it matches nothing.
@@ -131,9 +134,23 @@ def test_an_unknown_place_or_an_open_door_is_refused(
     assert (where, rule in why) == (key, True), why
 
 
+def test_no_value_is_a_value_that_may_be_named(tmp_path: Path) -> None:
+    address, field = "iam-role/lambda-role-dev", "permissions_boundary"
+    assert told(tmp_path, address, field, '""') == []
+    (one,) = waivers_of(tmp_path, "dev", ("dev",), TODAY)
+    assert (one.covers(address, field, ""), one.covers(address, field, "arn:x")) == (True, False)
+
+
 def test_an_environment_has_its_own_waivers_and_those_of_all(tmp_path: Path) -> None:
     assert told(tmp_path, "log-group/*", "retention_days", "400", environment="*") == []
     (one,) = waivers_of(tmp_path, "prod", ("dev", "prod"), TODAY)
     assert (one.live, one.until, one.covers("log-group/x", "retention_days", 400)) == ("400", "2026-12-31", True)
     assert told(tmp_path, "log-group/*", "retention_days", environment="prod") == []
     assert waivers_of(tmp_path, "dev", ("dev", "prod"), TODAY) == ()
+
+
+def test_a_waiver_of_what_is_not_there_covers_nothing_that_comes_there_later(tmp_path: Path) -> None:
+    assert told(tmp_path, "log-group/*", "kms_key_arn", '""') == []
+    (one,) = waivers_of(tmp_path, "dev", ("dev", "prod"), TODAY)
+    covered = [live for live in ("", "arn:aws:kms:x:1:key/2") if one.covers("log-group/a", "kms_key_arn", live)]
+    assert covered == [""]

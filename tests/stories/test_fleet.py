@@ -425,7 +425,7 @@ def test_a_record_of_nothing_is_not_believed_where_its_history_was_elsewhere(
 def test_what_bears_the_tag_of_an_emptied_copy_is_looked_for_where_all_environments_are(
     two: World, certified: bool
 ) -> None:
-    """Who may write the record may write another place into it, a certificate beside it, and take its history away."""
+    """An emptied record may name another place, with a certificate beside it and no history."""
     with emptied(two, **ELSEWHERE) as was:
         if certified:
             certify(two, "pr-9")

@@ -217,7 +217,7 @@ def test_no_word_of_a_cut_off_run_hides_what_is_made_of_an_output(dev: World) ->
 
 
 def test_a_version_of_the_history_makes_nothing_ours_that_another_cluster_has(dev: World) -> None:
-    """Who may write the record may write its history, too."""
+    """The history can be written with the record."""
     rds, iam, before = dev.client("rds"), dev.client("iam"), dev.path().read_text()
     group = dev.client("ec2").create_security_group(
         GroupName="open", Description="-", VpcId=dev.manifest()["networking"]["vpc_id"]
@@ -232,7 +232,7 @@ def test_a_version_of_the_history_makes_nothing_ours_that_another_cluster_has(de
     secret, id_ = outputs["secret_arn"], outputs["resource_id"]
 
     def told(other_secret: str, other_id: str) -> set[tuple[str, str]]:
-        """What drift tells of a record and a role that are for this other cluster, as an earlier version's outputs."""
+        """The findings on a record and a role that are for this other cluster, as an earlier version tells."""
         record = dev.manifest() | json.loads(before)
         earlier = json.loads(before) | {"serial": record["serial"] - 1, "run": "r", "unfinished": True}
         earlier["entries"][CLUSTER]["outputs"] |= {"secret_arn": other_secret, "resource_id": other_id}

@@ -155,6 +155,8 @@ def test_the_secret_of_a_cluster_that_our_own_apply_has_made_anew_was_replaced_b
     fields = ("secret_arn", "rotation_days", "tags", "phase")
     assert {(ROTATION, field, "PENDING") for field in fields} == {place for place in places if place[0] == ROTATION}
     assert told.code == 7
+    texts = {one["field"]: one["text"] for one in told.of_type("finding") if one["address"] == ROTATION}
+    assert (texts["rotation_days"], texts["tags.ManagedBy"], texts["phase"]) == ("7 → 30", "(none) → tapctl", "")
     # What somebody has done to it meanwhile is his.
     secret = rds.describe_db_clusters()["DBClusters"][0]["MasterUserSecret"]["SecretArn"]
     dev.client("secretsmanager").rotate_secret(SecretId=secret, RotationRules={"AutomaticallyAfterDays": 90})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -51,6 +52,23 @@ def is_left_by_all(world: World, finding: dict[str, Any]) -> None:
         assert (left.code, left.changes, "refused" in left.err) == (6, (), True), left.err
 
 
+def open_key(world: World) -> Callable[[], None]:
+    """Let everybody and a stranger use the kept key; returns what takes that back."""
+    kms, key = world.client("kms"), key_of(world)
+    was = kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"]
+    everybody = {"Sid": "Open", "Effect": "Allow", "Principal": "*", "Action": "kms:*", "Resource": "*"}
+    statements = [*json.loads(was)["Statement"], everybody]
+    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=json.dumps({**json.loads(was), "Statement": statements}))
+    stranger = f"arn:aws:iam::{STRANGER}:root"
+    grant = kms.create_grant(KeyId=key, GranteePrincipal=stranger, Operations=["Decrypt"])["GrantId"]
+
+    def shut() -> None:
+        kms.put_key_policy(KeyId=key, PolicyName="default", Policy=was)
+        kms.revoke_grant(KeyId=key, GrantId=grant)
+
+    return shut
+
+
 def test_whom_the_kept_snapshot_is_shared_with_is_told_with_the_command_that_ends_it(destroyed: World) -> None:
     rds, snapshot = destroyed.client("rds"), snapshot_of(destroyed)
     named = {"DBClusterSnapshotIdentifier": snapshot, "AttributeName": "restore"}
@@ -73,24 +91,15 @@ def test_whom_the_kept_snapshot_is_shared_with_is_told_with_the_command_that_end
 
 
 def test_who_is_let_to_the_kept_key_is_told(destroyed: World) -> None:
-    kms, key = destroyed.client("kms"), key_of(destroyed)
-    was = kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"]
-    open_policy = {**json.loads(was), "Statement": [*json.loads(was)["Statement"], OPEN]}
-    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=json.dumps(open_policy))
-    stranger = f"arn:aws:iam::{STRANGER}:root"
-    grant = kms.create_grant(KeyId=key, GranteePrincipal=stranger, Operations=["Decrypt"])["GrantId"]
+    shut = open_key(destroyed)
     found = told_of(destroyed)
     assert {*found} == {(KEY, "policy.statements"), (KEY, "grants")}
     assert "aws kms revoke-grant" in found[KEY, "grants"]["undo"]
     assert found[KEY, "policy.statements"]["undo"] == ""
     left = destroyed.tapctl("revert", "--env", "dev", "--yes")
     assert "a destroy has kept it, and no verb changes what is kept" in left.err
-    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=was)
-    kms.revoke_grant(KeyId=key, GrantId=grant)
+    shut()
     assert told_of(destroyed) == {}
-
-
-OPEN = {"Sid": "Open", "Effect": "Allow", "Principal": "*", "Action": "kms:*", "Resource": "*"}
 
 
 def test_a_key_that_is_to_go_though_it_was_kept_for_the_snapshot_is_told(destroyed: World) -> None:
@@ -105,13 +114,8 @@ def test_a_key_that_is_to_go_though_it_was_kept_for_the_snapshot_is_told(destroy
 
 
 def test_what_the_record_says_of_what_is_kept_hides_nothing(destroyed: World) -> None:
-    """Who may write it may write the certificate, too; what no files want, and what AWS tells, is no word of theirs."""
-    kms, key = destroyed.client("kms"), key_of(destroyed)
-    was = kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"]
-    open_policy = {**json.loads(was), "Statement": [*json.loads(was)["Statement"], OPEN]}
-    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=json.dumps(open_policy))
-    stranger = f"arn:aws:iam::{STRANGER}:root"
-    grant = kms.create_grant(KeyId=key, GranteePrincipal=stranger, Operations=["Decrypt"])["GrantId"]
+    """The certificate can be written with it; what no files want, and what AWS tells, is no word of either."""
+    shut = open_key(destroyed)
     honest, path = destroyed.manifest(), destroyed.path()
     certificate = path.parent / "dev.certificate.json"
     certified = certificate.read_text()
@@ -122,9 +126,9 @@ def test_what_the_record_says_of_what_is_kept_hides_nothing(destroyed: World) ->
         place.append(one["live"])
     path.write_text(json.dumps(forged))
     assert {*told_of(destroyed)} == {(KEY, "policy.statements"), (KEY, "grants")}
-    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=was)
-    kms.revoke_grant(KeyId=key, GrantId=grant)
+    shut()
 
+    kms, key = destroyed.client("kms"), key_of(destroyed)
     day = kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)["DeletionDate"].date().isoformat()
     forged = json.loads(json.dumps(honest))
     forged["entries"][KEY]["kept_until"] = day
