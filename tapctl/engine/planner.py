@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from tapctl.engine import refs
-from tapctl.engine.diff import Difference, compare, details, leave, leave_parts, same, unexplained
+from tapctl.engine.diff import Difference, compare, details, leave, leave_parts, unexplained
 from tapctl.engine.impact import impact_of
 from tapctl.engine.model import ALLOW, REBOOT, Impact, Observed, Reconciler, Spec
 from tapctl.engine.observe import Absent, Observation, Observations, Unreadable
@@ -330,12 +330,9 @@ def _made_outside(entry: Entry | None, want: Spec, name: str, have: Any) -> list
         asked = recorded_value(spec, name, entry.spec) if entry else before
     except (KeyError, ValidationError):
         return []
-    wanted = getattr(want, name)
     foreign = unexplained(spec, name, have, before, asked)
-    if same(spec, name, wanted, before):
-        # Of one minor version: recorded as another one of it than is wanted now.
-        return [part for part in details(name, have, wanted) if any(part.is_at(other) for other in foreign)]
-    return foreign
+    # At the same place: the wanted value may be another one than the recorded by now.
+    return [part for part in details(name, have, getattr(want, name)) if any(part.is_at(other) for other in foreign)]
 
 
 def _tell_if_healing(reconciler: Reconciler[Any, Any], change: Change, observation: Observation) -> Change:

@@ -41,6 +41,18 @@ def test_fewer_days_of_logs_and_backups_lose_data_and_are_cut_only_where_they_ar
     assert dev.drift().code == 0
 
 
+def test_days_that_somebody_has_added_are_cut_to_what_the_files_newly_want(dev: World) -> None:
+    log_group = LOGS[0].partition("/")[2]
+    dev.client("logs").put_retention_policy(logGroupName=log_group, retentionInDays=90)
+    dev.edit("common.toml", "\nretention_days = 30", "\nretention_days = 60")
+    planned = dev.tapctl("plan", "--env", "dev")
+    assert (planned.code, "retention_days  90 → 60  none" in planned.out) == (0, True), planned.out
+    (changed,) = [line for line in planned.out.splitlines() if "changed outside tapctl" in line]
+    assert log_group in changed
+    dev.applied("dev")
+    assert dev.drift().code == 0
+
+
 def test_another_class_of_the_only_instance_is_an_outage(dev: World) -> None:
     dev.edit("dev.toml", "db.t4g.medium", "db.r6g.large")
     assert impacts(dev) == (0, {"outage": 1})
