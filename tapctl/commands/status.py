@@ -14,7 +14,7 @@ from tapctl.commands.waivers import waivers_for
 from tapctl.engine.drift import Finding, FindingState, Reason
 from tapctl.engine.model import REBOOT, Observed
 from tapctl.engine.observe import Absent, Observation, Unreadable, unread_note
-from tapctl.engine.record import Entry, Phase
+from tapctl.engine.record import Entry, Phase, is_deleted_with_parent
 from tapctl.errors import AwsRefused, ConfigError, ExitCode, TapctlError, add_default_hint, exit_code_of
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers import kept_without_reason, reconciler_of
@@ -238,14 +238,13 @@ def _problems(session: Session, compared: Compared) -> Iterator[Problem]:
 
 
 def _interrupted(session: Session, entry: Entry, compared: Compared) -> Problem | None:
-    if compared.is_at_work and entry.phase in (Phase.MAKING, Phase.LEAVING):
-        return Problem(
-            f"a run is {'making' if entry.phase is Phase.MAKING else 'removing'} {entry.address}", ExitCode.INCOMPLETE
-        )
+    goes = entry.phase is Phase.LEAVING or is_deleted_with_parent(entry, compared.entries)
+    if compared.is_at_work and (goes or entry.phase is Phase.MAKING):
+        return Problem(f"a run is {'removing' if goes else 'making'} {entry.address}", ExitCode.INCOMPLETE)
     if entry.phase is Phase.MAKING:
         goes_on = f"{entry.address} was left half made: {compared.goes_on} goes on"
         return Problem(goes_on, ExitCode.INCOMPLETE)
-    if entry.phase is Phase.LEAVING:
+    if goes:
         goes_on = f"{entry.address} was left half removed: {_removing(session, compared)} goes on"
         return Problem(goes_on, ExitCode.INCOMPLETE)
     return None

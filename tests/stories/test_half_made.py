@@ -181,6 +181,8 @@ def test_what_our_own_destroy_that_was_cut_off_has_removed_was_removed_by_nobody
     notes = {one["undo_note"] for one in drift.of_type("finding") if one["note"].startswith("its removal was")}
     assert (drift.code, len(notes)) == (7, 1)
     assert "with --restore SNAPSHOT or --empty" in notes.pop()
+    status = dev.tapctl("status", "--env", "dev")
+    assert (status.code, "is missing" in status.out) == (7, False), status.out
     # A cluster that somebody has removed is told as that, and what went with it.
     record["entries"][CLUSTER]["phase"] = "made"
     dev.path().write_text(json.dumps(record))
