@@ -57,8 +57,9 @@ _ARN = re.compile(r"\barn(?::[\w{}*?-]+){2}(?::[\w{}*?-]*){2}:(?:(?!://)[^\s\"',
 
 _WEB = re.compile(r"(?P<scheme>https?://)(?P<host>[^/?#\s*]*)(?P<path>[/?#][^\s*]+)$")
 _HIDDEN_PATH = re.compile("/#[0-9a-f]{16}")
-_WEB_WITHIN = re.compile(r"(?P<start>[a-z][a-z0-9+.-]{0,20}://[^/?#\s'\"<>]*)(?P<path>[/?#][^\s'\"<>]+)", re.IGNORECASE)
-_RECEIVER = re.compile(r"(?P<start>[^/\\?#%]*:[/\\]{1,3})?(?P<host>[^/\\?#%]*)(?P<path>[/\\?#%].+)?", re.DOTALL)
+# Compiled where they are used: no command needs them to start.
+_WEB_WITHIN = r"(?i:(?P<start>[a-z][a-z0-9+.-]{0,20}://[^/?#\s'\"<>]*)(?P<path>[/?#][^\s'\"<>]+))"
+_RECEIVER = r"(?s:(?P<start>[^/\\?#%]*:[/\\]{1,3})?(?P<host>[^/\\?#%]*)(?P<path>[/\\?#%].+)?)"
 """A receiver of alarms as somebody wrote one: an address on the web, in any spelling and with any slip, or another."""
 
 _known: dict[str, None] = {}
@@ -129,7 +130,7 @@ def host_alone(receiver: str) -> str:
 
     As `hide_path`, for the eye alone: whatever slip hides from a reader that the text is such an address.
     """
-    return receiver if is_arn(receiver.strip()) else _RECEIVER.sub(_host_alone, receiver, count=1)
+    return receiver if is_arn(receiver.strip()) else re.sub(_RECEIVER, _host_alone, receiver, count=1)
 
 
 def _host_alone(receiver: re.Match[str]) -> str:
@@ -150,7 +151,7 @@ def hosts_alone(value: Any) -> Any:
 
 def hide_paths_within(text: str) -> str:
     """A text with ``/…`` after the host of each address on the web in it, but where a digest hides the path already."""
-    return _WEB_WITHIN.sub(lambda web: web[0] if _HIDDEN_PATH.fullmatch(web["path"]) else f"{web['start']}/…", text)
+    return re.sub(_WEB_WITHIN, lambda web: web[0] if _HIDDEN_PATH.fullmatch(web["path"]) else f"{web['start']}/…", text)
 
 
 def redact(text: str) -> str:
