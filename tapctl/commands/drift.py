@@ -5,17 +5,19 @@ What the files want is read only where the record is of them as they are: to see
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
-from itertools import islice
-from typing import Any, Final
-
-from pydantic import ValidationError
+from typing import Final
 
 from tapctl.commands.advice import advise
+from tapctl.commands.against_files import (
+    are_rules_being_made,
+    held_against_the_files,
+    is_of_the_files,
+    never_wanted_findings,
+)
 from tapctl.commands.concurrent_run import Stored, look_between_readings, with_run
 from tapctl.commands.fleet import end_of_destroyed, environments_to_look_at, for_each_environment
 from tapctl.commands.kept import compare_kept
@@ -24,23 +26,15 @@ from tapctl.commands.known import Known, known_findings, only_new
 from tapctl.commands.lost_cluster import is_cluster_lost, with_lost_cluster
 from tapctl.commands.new_secret import with_new_secret
 from tapctl.commands.older import Age, warn_of_old_record
-from tapctl.commands.plan import snapshot_stays_due
 from tapctl.commands.recorded_outputs import recorded_outputs
 from tapctl.commands.restore import continuing
 from tapctl.commands.subscribers import tell_of_subscribers
-from tapctl.commands.unfinished_destroy import (
-    earlier_versions,
-    is_gone_from_aws,
-    removed_by_destroy,
-    unfinished_destroy,
-    with_destroy,
-)
+from tapctl.commands.unfinished_destroy import is_gone_from_aws, removed_by_destroy, unfinished_destroy, with_destroy
 from tapctl.commands.unfinished_replacement import with_replacement
 from tapctl.commands.unfinished_upgrade import with_upgrade
 from tapctl.commands.waivers import WaiverTally, waivers_for, warn_of_idle_waivers
-from tapctl.commands.wanted import recorded_network, wanted_beside
+from tapctl.commands.wanted import wanted_beside
 from tapctl.commands.who import with_causes, with_who
-from tapctl.engine.diff import Difference
 from tapctl.engine.drift import (
     PHASE,
     WHOLE_RESOURCE,
@@ -52,49 +46,27 @@ from tapctl.engine.drift import (
     unread_finding,
 )
 from tapctl.engine.model import Observed
-from tapctl.engine.observe import (
-    Observation,
-    Observations,
-    ObserveRequest,
-    Unreadable,
-    observe_all,
-)
+from tapctl.engine.observe import Observation, Observations, ObserveRequest, Unreadable, observe_all
 from tapctl.engine.record import Entry, Phase
-from tapctl.engine.refs import KnownOutputs
 from tapctl.engine.waiver import Waiver
-from tapctl.errors import AwsRefused, ConfigError, ExitCode, NotRecorded, Status, TapctlError
+from tapctl.errors import ConfigError, ExitCode, NotRecorded, Status, TapctlError
 from tapctl.manifest.history import last_version
 from tapctl.manifest.manifest import Manifest, is_of_tomorrow
-from tapctl.names import Names
 from tapctl.reconcilers import kept_without_reason, never_compared, observations_for, registry
 from tapctl.reconcilers.iam_role import IamRole
-from tapctl.reconcilers.lambda_function import LambdaFunction, default_groups
-from tapctl.reconcilers.security_group import SecurityGroup, SecurityGroupOutputs
-from tapctl.reconcilers.security_group_rules import OF_EVERY_NEW_GROUP, SecurityGroupRules
 from tapctl.reconcilers.sns_subscription import SnsSubscription
 from tapctl.render.screen import Comparison, Screen, Target
-from tapctl.render.values import truncate
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, open_session
 from tapctl.session.target import Files
 from tapctl.stack.definition import planned_addresses, planned_stack
-from tapctl.stack.forged import forged, forged_whatever_the_files
 from tapctl.stack.image import FIELD as IMAGE_FIELD
 from tapctl.stack.image import tags_of
-from tapctl.stack.network import NetworkContract
-from tapctl.stack.never_wanted import CONSTANT, SET_AFTER_CREATION, holds, let_in, never_wanted
 from tapctl.stack.recorded_files import any_files
 
 _NAMED: Final = 5
 """Resources that are named where more are meant."""
 _DESTROYED: Final = "nothing of it is deployed"
-_NO_NETWORK: Final = "the record does not tell the network of its resources, as every apply writes it there"
-_NO_NETWORK_OF_THE_FILES: Final = "the record tells the network of {told}, and the files that it is of name {named}"
-_OF_THE_NETWORK: Final = ("subnet_ids", "vpc_id")
-"""Fields whose values are the network's own."""
-_NETWORKS: Final = 5
-"""Versions of the record whose network is read at most where a run was cut off."""
-_NOT_COMPARED: Final = "what the files want of it was not compared but for ways in"
 
 
 def drift(invocation: Invocation, screen: Screen, *, who: bool = False, new_since: str | None = None) -> int:
@@ -285,7 +257,7 @@ def compare_recorded(
     explained = with_replacement(with_upgrade(report.findings, session.names, entries), entries)
     report = replace(report, findings=tuple(explained))
     made_for = recorded_outputs(session, manifest, {**beside, **observed})
-    report = _held_against_the_files(session, manifest, report, entries, observed, made_for=made_for)
+    report = held_against_the_files(session, manifest, report, entries, observed, made_for=made_for)
     gone = [address for address, seen in others.items() if is_gone_from_aws(seen)]
     # By a record of nothing that is deployed, and of no unfinished apply, nothing lacks: it was destroyed.
     wanted = _wanted_by_its_files(session, manifest, gone) if deployed or manifest.unfinished else []
@@ -339,7 +311,7 @@ def _lacking_finding(address: str, was_removed: bool | None) -> Finding:
 
 def _wanted_by_its_files(session: Session, manifest: Manifest, addresses: Sequence[str]) -> Sequence[str]:
     """List those of these addresses that the files which the record is of want: of other files those that all want."""
-    if _is_of_the_files(session, manifest):
+    if is_of_the_files(session, manifest):
         return addresses
     by_all = planned_addresses(any_files(manifest.environment, session.names, manifest.entries), session.suffix)
     return [address for address in addresses if address in by_all]
@@ -363,22 +335,7 @@ def _unrecorded_finding(session: Session, address: str, seen: Observation, entri
     ownership = session.claimant.judge(registry()[type_], id_, seen, recorded=None)
     if not ownership.ours:
         return Finding(*place, Reason.FOREIGN, detail=ownership.owner_tags)
-    return Finding(*place, Reason.APPLY_INTERRUPTED if _are_rules_being_made(address, entries) else Reason.UNRECORDED)
-
-
-def _are_rules_being_made(address: str, entries: Mapping[str, Entry]) -> bool:
-    """True if these are the rules of a group that a first apply has made, or was making, without finishing them.
-
-    By the record: it holds the group, none of its rules was confirmed, and something is being made for the first time.
-    """
-    type_, _, id_ = address.partition("/")
-    rules = entries.get(address)
-    return (
-        type_ == SecurityGroupRules.type
-        and f"{SecurityGroupRules.parent_type}/{id_}" in entries
-        and (rules is None or rules.confirmed_spec is None)
-        and any(entry.confirmed_spec is None for entry in entries.values())
-    )
+    return Finding(*place, Reason.APPLY_INTERRUPTED if are_rules_being_made(address, entries) else Reason.UNRECORDED)
 
 
 def _denied(seen: Observation) -> str:
@@ -424,11 +381,6 @@ def _is_retained(seen: Observation) -> bool:
     return isinstance(seen, Observed) and seen.retained is not None
 
 
-def _is_of_the_files(session: Session, manifest: Manifest) -> bool:
-    """True if the record is of the files as they are, by its own word."""
-    return manifest.config_hash == session.target.config_hash
-
-
 def _drift_one(
     session: Session,
     known: Known | None = None,
@@ -463,7 +415,7 @@ def _drift_one(
     asked = (
         not older
         and not is_kept_alone(entries, found.beside)
-        and (report.drifted or not _is_of_the_files(session, manifest))
+        and (report.drifted or not is_of_the_files(session, manifest))
     )
     beside, waived = {**found.beside, **observed}, {(one.address, one.field) for one in report.findings if one.waiver}
     wanted = wanted_beside(session, manifest, beside, waived=waived) if asked else None
@@ -533,164 +485,6 @@ def phase_findings(misplaced: Mapping[str, Entry]) -> Iterator[Finding]:
     """The findings on entries whose recorded phase does not fit."""
     for address, entry in sorted(misplaced.items()):
         yield Finding(address, entry.type, PHASE, Reason.WRONG_PHASE, recorded=Phase.KEPT.value)
-
-
-def _held_against_the_files(
-    session: Session,
-    manifest: Manifest,
-    report: Report,
-    entries: Mapping[str, Entry],
-    observed: Observations,
-    *,
-    made_for: Sequence[KnownOutputs],
-) -> Report:
-    """The report with the values that the record tells and its files do not want.
-
-    Of a record of other files, as it says of itself, or of a run that was cut off: values that no files can want. A
-    record that does not tell its network leaves settings uncompared: every apply writes it there. So are files that
-    cannot be used: what all files want stands in for them.
-    """
-    usable = not isinstance(session.loaded, ConfigError)
-    config = session.config if usable else any_files(manifest.environment, session.names, entries)
-    of_these = usable and _is_of_the_files(session, manifest)
-    network, unlike = None, f"{_NO_NETWORK}: {_NOT_COMPARED}"
-    with suppress(ValidationError):
-        # Ids that the present files name are no evidence on a record of other ones.
-        network = recorded_network(manifest, config if of_these else None)
-        named = str(config.networking)
-        # Whoever writes another network into the record may leave the files' hash in it.
-        if network.reference != named and of_these:
-            unlike = _NO_NETWORK_OF_THE_FILES.format(told=truncate(network.reference), named=named)
-            unlike += f": {_NOT_COMPARED}; see who has written that ({session.command('manifest history')})"
-            network = None
-    if usable and snapshot_stays_due(session, manifest.entries, observed):
-        config = config.model_copy(update={"final_snapshot": True})
-    written: Iterable[tuple[Entry, Difference | None]]
-    if manifest.is_whole and of_these:
-        written = forged(config, session.names, entries, network, made_for[0])
-    else:
-        cut_off = None if manifest.is_whole else observed
-        held = partial(forged_whatever_the_files, config, session.names, entries, outputs=made_for, cut_off=cut_off)
-        found = [*held(network=network)]
-        if cut_off is not None and any(part.path in _OF_THE_NETWORK for _, part in found):
-            # An apply records its network first: what it has not come to is still in the one before.
-            for earlier in _networks(earlier_versions(session, manifest), manifest.run):
-                of_earlier = [*held(network=earlier)]
-                found = [each for each in found if each in of_earlier]
-        written = (one for one in found if not _is_group_of_leaving(session, network, *one))
-    report = replace(report, findings=tuple(with_forged(report.findings, written, observed)))
-    if network is not None or all(entry.phase is Phase.KEPT for entry in entries.values()):
-        return report
-    session.screen.warn(f"{unlike}; {session.command('apply')} writes it anew")
-    return replace(
-        report, fields=report.fields + 1, unchecked=report.unchecked + 1, missed=(*report.missed, "networking")
-    )
-
-
-def _networks(earlier: Iterable[Manifest], run: str) -> Iterator[NetworkContract]:
-    """The networks of earlier versions of the record, up to the last one that another run than this has finished."""
-    for version in islice(earlier, _NETWORKS):
-        with suppress(ValidationError):
-            yield recorded_network(version, None)
-        if version.is_whole and version.run != run:
-            return
-
-
-def _is_group_of_leaving(session: Session, network: NetworkContract | None, entry: Entry, part: Difference) -> bool:
-    """True if this is the VPC's default group, into which a removal of ours puts the function before it goes."""
-    field = entry.phase, entry.type, part.path
-    if network is None or field != (Phase.LEAVING, LambdaFunction.type, "security_group_ids"):
-        return False
-    with suppress(AwsRefused):
-        return part.have in default_groups(session.aws, network.vpc_id)
-    return False
-
-
-def with_forged(
-    findings: Iterable[Finding], written: Iterable[tuple[Entry, Difference | None]], observed: Observations
-) -> Iterator[Finding]:
-    """The findings, and those on what was written into the record; one that tells of that already gets its reason.
-
-    A revert would put back what is recorded, and a waiver would cover it: neither is for what nobody has wanted.
-    """
-    told = list(findings)
-    for entry, part in written:
-        place = entry.address, entry.type
-        if part is None:
-            if not is_gone_from_aws(observed[entry.address]):
-                told.append(Finding(*place, WHOLE_RESOURCE, Reason.FORGED, live=entry.id))
-            continue
-        # Of what is half made the value is AWS's, and no record's.
-        reason = Reason.FORGED if entry.phase is Phase.MADE else Reason.NEVER_WANTED
-        at = next((at for at, one in enumerate(told) if _tells_of(one, entry, part)), None)
-        if at is None:
-            told.append(Finding(*place, part.path, reason, part.want, part.have))
-        else:
-            told[at] = replace(told[at], reason=reason, waiver=None)
-    yield from told
-
-
-def _tells_of(one: Finding, entry: Entry, part: Difference) -> bool:
-    """True if the finding tells that AWS has not what is recorded there, or of what is half made what AWS has.
-
-    Of several items in a set, it has to tell of this one.
-    """
-    if (one.address, one.field) != (entry.address, part.path):
-        return False
-    if entry.phase is not Phase.MADE:
-        return one.reason in (Reason.CHANGED, Reason.UNCONFIRMED) and bool(one.live == part.have)
-    if one.reason is not Reason.CHANGED or one.recorded != part.have:
-        return False
-    return not part.item or part.have is not None or bool(one.live == part.want)
-
-
-def never_wanted_findings(
-    names: Names,
-    report: Report,
-    observed: Observations,
-    entries: Mapping[str, Entry],
-    *,
-    outputs: Sequence[KnownOutputs] = (),
-) -> Iterator[Finding]:
-    """The findings on what the product can never want and the record does not tell as a difference.
-
-    The rules that EC2 gives to every new group are none as long as an unfinished apply has not taken them away; nor is
-    what a create cannot set, of a resource that was never finished, or what a removal of ours has unset.
-    ``outputs``: as in `let_in`.
-    """
-    own = observed.get(f"{SecurityGroup.type}/{names.lambda_security_group}")
-    group = own.outputs.group_id if isinstance(own, Observed) and isinstance(own.outputs, SecurityGroupOutputs) else ""
-    for address, observation in sorted(observed.items()):
-        if not isinstance(observation, Observed):
-            continue
-        type_, _, id_ = address.partition("/")
-        passing = OF_EVERY_NEW_GROUP if _are_rules_being_made(address, entries) else frozenset()
-        told = [one for one in report.findings if one.address == address]
-        unset = _unset_by_us(entries.get(address), observation)
-        for field, item, reason in never_wanted(names, type_, id_, observation.spec, passing):
-            unwaived = (one for one in told if one.waiver is None)
-            passes = field in observation.unreadable or (type_, field) in unset
-            if not passes and not _is_told(unwaived, field, item):
-                yield Finding(address, type_, field, Reason.NEVER_WANTED, live=reason)
-        for field, item in let_in(names, type_, id_, observation.spec, function_group=group, outputs=outputs):
-            # A waiver may cover one, where it is told as a difference.
-            if field not in observation.unreadable and not _is_told(told, field, item):
-                yield Finding(address, type_, field, Reason.NEVER_WANTED, live=item)
-
-
-def _unset_by_us(entry: Entry | None, seen: Observed[Any, Any]) -> Collection[tuple[str, str]]:
-    """Types and fields that a run of ours, which did not finish, leaves at a value of AWS's own."""
-    if entry is None:
-        return ()
-    if entry.phase is Phase.LEAVING and seen.deleting:
-        # A key that waits for its deletion is disabled, and does not rotate.
-        return CONSTANT
-    return SET_AFTER_CREATION if entry.confirmed_spec is None else ()
-
-
-def _is_told(findings: Iterable[Finding], field: str, item: Any) -> bool:
-    """True if one of the findings tells of this very item: of another one in the same field is not enough."""
-    return any(one.field.partition(".")[0] == field and holds(one.live, item) for one in findings)
 
 
 def drift_verdict(report: Report) -> tuple[Status | None, ExitCode, dict[str, int], str]:

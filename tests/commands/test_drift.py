@@ -12,7 +12,8 @@ import pytest
 
 from tapctl.aws.client import Aws, Connection
 from tapctl.aws.policy import PolicyDocument, parse
-from tapctl.commands.drift import examine, never_wanted_findings, with_forged
+from tapctl.commands.against_files import never_wanted_findings, with_forged
+from tapctl.commands.drift import examine
 from tapctl.commands.unfinished_upgrade import changes_with_upgrade, with_upgrade
 from tapctl.engine.diff import Difference
 from tapctl.engine.drift import Finding, Reason, Report
