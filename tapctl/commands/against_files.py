@@ -9,13 +9,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from itertools import islice
 from typing import Any, Final
 
 from pydantic import ValidationError
 
+from tapctl.commands.kept_versions import since_a_whole
 from tapctl.commands.plan import snapshot_stays_due
-from tapctl.commands.unfinished_destroy import earlier_versions, is_gone_from_aws
+from tapctl.commands.unfinished_destroy import is_gone_from_aws
 from tapctl.commands.wanted import recorded_network
 from tapctl.engine.diff import Difference
 from tapctl.engine.drift import WHOLE_RESOURCE, Finding, Reason, Report
@@ -40,8 +40,6 @@ _NO_NETWORK: Final = "the record does not tell the network of its resources, as 
 _NO_NETWORK_OF_THE_FILES: Final = "the record tells the network of {told}, and the files that it is of name {named}"
 _OF_THE_NETWORK: Final = ("subnet_ids", "vpc_id")
 """Fields whose values are the network's own."""
-_NETWORKS: Final = 5
-"""Versions of the record whose network is read at most where a run was cut off."""
 _NOT_COMPARED: Final = "what the files want of it was not compared but for ways in"
 
 
@@ -104,7 +102,7 @@ def held_against_the_files(
         found = [*held(network=network)]
         if cut_off is not None and any(part.path in _OF_THE_NETWORK for _, part in found):
             # An apply records its network first: what it has not come to is still in the one before.
-            for earlier in _networks(earlier_versions(session, manifest), manifest.run):
+            for earlier in _networks(session, manifest):
                 of_earlier = [*held(network=earlier)]
                 found = [each for each in found if each in of_earlier]
         written = (one for one in found if not _is_group_of_leaving(session, network, *one))
@@ -117,13 +115,11 @@ def held_against_the_files(
     )
 
 
-def _networks(earlier: Iterable[Manifest], run: str) -> Iterator[NetworkContract]:
-    """The networks of earlier versions of the record, up to the last one that another run than this has finished."""
-    for version in islice(earlier, _NETWORKS):
+def _networks(session: Session, manifest: Manifest) -> Iterator[NetworkContract]:
+    """The networks of earlier versions of the record, as far back as an unfinished run may have left some in use."""
+    for version in since_a_whole(session.store, manifest):
         with suppress(ValidationError):
             yield recorded_network(version, None)
-        if version.is_whole and version.run != run:
-            return
 
 
 def _is_group_of_leaving(session: Session, network: NetworkContract | None, entry: Entry, part: Difference) -> bool:

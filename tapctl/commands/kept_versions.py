@@ -10,18 +10,21 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Final
 
 from tapctl.engine.model import Observed
 from tapctl.engine.observe import Observations
 from tapctl.engine.record import Entry, Phase, is_deleted_with_parent
 from tapctl.errors import TapctlError
-from tapctl.manifest.history import versions
+from tapctl.manifest.history import ends_of_runs, versions
 from tapctl.manifest.manifest import Manifest
 from tapctl.manifest.store import Store
 
 _READ: Final = 100
 """The newest versions that are read: more than one run writes."""
+_RUNS: Final = 5
+"""Runs whose last version is read at most where one was cut off."""
 
 
 @dataclass(frozen=True)
@@ -73,3 +76,15 @@ class KeptVersions:
             if entry is not None and entry.confirmed_spec is not None:
                 return entry, version
         return None
+
+
+def since_a_whole(store: Store, manifest: Manifest) -> Iterator[Manifest]:
+    """Yield what each run before has left of the record, newest first, down to the last that another one has finished.
+
+    At most five of them; a history that cannot be read tells nothing.
+    """
+    with suppress(TapctlError):
+        for version in islice(ends_of_runs(store, manifest), _RUNS):
+            yield version
+            if version.is_whole and version.run != manifest.run:
+                return

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import islice
-from typing import Final
 
-from tapctl.commands.unfinished_destroy import earlier_versions
+from tapctl.commands.kept_versions import since_a_whole
 from tapctl.engine.model import address
 from tapctl.engine.observe import Observations, Unreadable, observed_outputs
 from tapctl.engine.refs import KnownOutputs
@@ -20,9 +18,6 @@ from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers.db_cluster import MANAGED, RESOURCE_ID, DbCluster, ids_of_others
 from tapctl.reconcilers.iam_role import IamRole
 from tapctl.session.session import Session
-
-_VERSIONS: Final = 5
-"""Versions of the record that are read at most where a run was cut off."""
 
 
 def recorded_outputs(session: Session, manifest: Manifest, observed: Observations) -> tuple[KnownOutputs, ...]:
@@ -60,14 +55,12 @@ def _earlier(session: Session, manifest: Manifest) -> Iterator[KnownOutputs]:
             "arn": rf"arn:{names.partition}:iam::{manifest.account}:role/(.+/)?{re.escape(names.role)}"
         },
     }
-    for version in (manifest, *islice(earlier_versions(session, manifest), _VERSIONS)):
+    for version in (manifest, *since_a_whole(session.store, manifest)):
         told = {at: entry.outputs or {} for at, entry in version.entries.items() if at in forms}
         yield {
             at: {name: one[name] for name, form in forms[at].items() if re.fullmatch(form, one.get(name, ""), re.ASCII)}
             for at, one in told.items()
         }
-        if version.is_whole and version.run != manifest.run:
-            break
 
 
 def _values(outputs: KnownOutputs) -> Iterator[str]:

@@ -19,8 +19,7 @@ from tapctl.engine.drift import Finding, Reason
 from tapctl.engine.model import Observed, address
 from tapctl.engine.observe import Absent, Observation, Observations
 from tapctl.engine.record import Phase
-from tapctl.errors import AwsError, ConfigError, StoreFailed, TapctlError
-from tapctl.manifest.history import ends_of_runs
+from tapctl.errors import AwsError, ConfigError, StoreFailed
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers import registry
 from tapctl.session.session import Session
@@ -57,12 +56,6 @@ def removed_by_destroy(
     wanted = leaving if isinstance(loaded, ConfigError) else leaving & planned_addresses(loaded, manifest.suffix)
     gone = frozenset(lacking).union(address for address in wanted if is_gone_from_aws(observed[address]))
     return frozenset(address for address in gone if kept.was_removed(address))
-
-
-def earlier_versions(session: Session, manifest: Manifest) -> Iterator[Manifest]:
-    """The last version of each run before, newest first; a history that cannot be read tells none."""
-    with suppress(TapctlError):
-        yield from ends_of_runs(session.store, manifest)
 
 
 def is_gone_from_aws(seen: Observation) -> bool:
