@@ -37,11 +37,19 @@ LAYERS = {
         *("safety", "errors", "regions", "names", "aws", "engine", "reconcilers", "config", "manifest", "render"),
         "sandbox",
     ),
+    "evidence": (
+        *("errors", "clock", "regions", "names", "aws", "engine", "reconcilers", "config", "manifest", "render"),
+        *("stack", "session"),
+    ),
+    "findings": (
+        *("safety", "errors", "clock", "names", "aws", "engine", "reconcilers", "config", "manifest", "render"),
+        *("stack", "session", "evidence"),
+    ),
     "commands": (
         *("safety", "errors", "clock", "threads", "regions", "names", "aws", "engine", "reconcilers", "config"),
-        *("manifest", "render", "reports", "stack", "sandbox", "session"),
+        *("manifest", "render", "reports", "stack", "sandbox", "session", "evidence", "findings"),
     ),
-    "cli": ("errors", "render", "reports", "session", "commands", "config", "clock"),
+    "cli": ("errors", "render", "reports", "session", "findings", "commands", "config", "clock"),
 }
 FLAT = {"errors", "names", "regions", "clock", "threads", "__init__", "__main__"}
 

@@ -130,7 +130,7 @@ def _state(changes: int) -> str:
 def _show_error(meta: Meta, error: TapctlError, code: int, changes: int) -> int:
     add_default_hint(error)
     if isinstance(error, ConfigError):
-        from tapctl.commands.places import locate
+        from tapctl.findings.places import locate
 
         locate(error)
     if "screen" in meta:

@@ -9,17 +9,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from tapctl.commands.advice import edit_for, is_hidden
 from tapctl.commands.apply import confirm
-from tapctl.commands.drift import examine, finish_nothing
 from tapctl.commands.plan import NOTHING_CHANGED
-from tapctl.commands.targets import choose, place
 from tapctl.commands.writing import alone, read_text, with_line_ends, write_file
 from tapctl.config import Config, Edit, config_hash, known_environments, load
 from tapctl.engine import refs
 from tapctl.engine.diff import compare, details
 from tapctl.engine.drift import Finding, Reason
 from tapctl.errors import ConfigError, ExitCode, Refused, Status
+from tapctl.findings.advice import edit_for, is_hidden
+from tapctl.findings.examination import examine, finish_nothing
+from tapctl.findings.selection import choose, place
 from tapctl.manifest.lock import Notify, silent
 from tapctl.session.session import Session
 from tapctl.stack.definition import planned_stack

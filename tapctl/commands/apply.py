@@ -8,8 +8,6 @@ from tapctl.commands.approval import Approval
 from tapctl.commands.plan import (
     NOTHING_CHANGED,
     ApplySurvey,
-    consequences,
-    plan_counts,
     planned_deletions,
     seal_survey,
     show_blockers,
@@ -28,6 +26,7 @@ from tapctl.errors import AwsRefused, ExitCode, Status, StoreFailed, UsageError
 from tapctl.manifest.journal import Journal
 from tapctl.manifest.lock import Lease
 from tapctl.reconcilers import teardown_ranks
+from tapctl.render.plan_counts import consequences, plan_counts
 from tapctl.session.session import Session
 
 

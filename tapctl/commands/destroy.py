@@ -8,7 +8,6 @@ from typing import Any
 
 from tapctl.aws.client import Aws
 from tapctl.commands.approval import NO_APPROVAL, Approval
-from tapctl.commands.certificate import COLUMNS, NAME, Certificate, EarlierCertificate, earlier_certificate
 from tapctl.commands.inventory import (
     NOTHING_LEFT,
     Inventory,
@@ -34,6 +33,7 @@ from tapctl.engine.plan import Action, Change, Plan
 from tapctl.engine.record import Phase, is_deleted_with_parent
 from tapctl.engine.resources import Deletion, deletion_graph
 from tapctl.errors import AwsError, ConfigError, ExitCode, Refused, Status, StoreFailed, TapctlError, UsageError
+from tapctl.evidence.certificate import COLUMNS, NAME, Certificate, EarlierCertificate, earlier_certificate
 from tapctl.manifest.manifest import now
 from tapctl.reconcilers import teardown_ranks
 from tapctl.reconcilers.db_cluster import DbCluster, held_by_others, snapshots_left

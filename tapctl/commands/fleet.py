@@ -11,20 +11,11 @@ from typing import Final
 from tapctl.aws.answers import arn_parts
 from tapctl.aws.client import Aws
 from tapctl.aws.tags import as_dict
-from tapctl.commands.certificate import last_certificate
 from tapctl.config import known_environments, load
 from tapctl.engine.owner_tags import SUFFIX_TAG
 from tapctl.engine.record import Phase
-from tapctl.errors import (
-    AwsRefused,
-    ExitCode,
-    ManifestError,
-    Status,
-    TapctlError,
-    add_default_hint,
-    bug,
-    exit_code_of,
-)
+from tapctl.errors import AwsRefused, ExitCode, ManifestError, Status, TapctlError, add_default_hint, bug, exit_code_of
+from tapctl.evidence.certificate import end_of_destroyed, is_certified
 from tapctl.manifest.history import last_version
 from tapctl.manifest.manifest import Manifest
 from tapctl.manifest.store import Store
@@ -82,7 +73,7 @@ def environments_to_look_at(invocation: Invocation, screen: Screen) -> Fleet:
     }
     found = _may_be_there(invocation, screen, emptied)
     # Of what is kept on purpose a drift tells who may read it.
-    certified = {suffix for suffix, one in emptied.items() if _is_certified(store, one)} - found.copied
+    certified = {suffix for suffix, one in emptied.items() if is_certified(store, one)} - found.copied
     passed = _pass_over(screen, found, certified, "not looked at, destroyed by its certificate and gone from AWS")
     moved = {suffix: _elsewhere_error(invocation, emptied[suffix], place) for suffix, place in found.elsewhere.items()}
     # Environments that have a file, and of which nothing is kept, are named in the verdict (`_never_recorded`).
@@ -152,22 +143,6 @@ def errors_of_lost(
     return lost
 
 
-def end_of_destroyed(invocation: Invocation, store: Store, newest: Manifest | None) -> str:
-    """The hint for a record that is gone, and of a copy that was destroyed: an apply would make all of it anew.
-
-    ``newest``: the newest version that is kept. Empty where neither that, nor the certificate of the destroy that wrote
-    it, says that it was destroyed. Either can be written by who took the record away: ask only where AWS has nothing
-    but what a destroy leaves.
-    """
-    if newest is None or (is_deployed(newest) and not _is_certified(store, newest, by_its_run=True)):
-        return ""
-    destroy = invocation.command_line_for("destroy", Target(newest.environment, newest.suffix))
-    word = "certificate" if is_deployed(newest) else "newest version"
-    return (
-        f"it was destroyed, as its {word} says, which tells what is kept: put its newest version back, then {destroy}"
-    )
-
-
 def _elsewhere_error(invocation: Invocation, record: Manifest, place: Place) -> ManifestError:
     """The error for a record of nothing that is deployed, while AWS has something of the copy in another place."""
     history = invocation.command_line_for("manifest history", Target(record.environment, record.suffix))
@@ -205,12 +180,6 @@ def _never_recorded(names: Iterable[str], members: Members) -> str:
     """
     lacking = {*names} - members.keys()
     return f" · not looked at, no record: {listed(lacking)}" if lacking else ""
-
-
-def _is_certified(store: Store, manifest: Manifest, *, by_its_run: bool = False) -> bool:
-    """True if a destroy of this very environment, the run that wrote this if ``by_its_run``, has left nothing."""
-    certificate = last_certificate(store, manifest)
-    return certificate is not None and certificate.complete and (not by_its_run or certificate.run == manifest.run)
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from tapctl.commands.manifest import recorded
-from tapctl.commands.witnesses import contradictions, may_be_of_another_emulator, not_borne_out, without_witness
 from tapctl.engine.model import address
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import ManifestError, Status, UsageError
+from tapctl.evidence.witnesses import contradictions, may_be_of_another_emulator, not_borne_out, without_witness
 from tapctl.manifest.manifest import Manifest
 from tapctl.names import Names
 from tapctl.reconcilers.db_cluster import MANAGED, RESOURCE_ID

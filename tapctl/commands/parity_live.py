@@ -15,7 +15,6 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from tapctl.commands.drift import compare_between_readings, is_kept_alone
 from tapctl.commands.fleet import Lost, errors_of_lost, for_each_environment, listed, lost_records
 from tapctl.commands.parity import (
     ALLOWED,
@@ -39,8 +38,6 @@ from tapctl.commands.parity import (
     status_of,
 )
 from tapctl.commands.plan import look_up
-from tapctl.commands.waivers import waivers_for
-from tapctl.commands.wanted import wanted_beside
 from tapctl.config import Config
 from tapctl.engine import refs
 from tapctl.engine.diff import compare as compare_fields
@@ -52,6 +49,9 @@ from tapctl.engine.plan import Action
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.waiver import Spares, Waiver, spare_nothing, spares_of
 from tapctl.errors import ExitCode
+from tapctl.evidence.comparison import compare_between_readings, is_kept_alone
+from tapctl.evidence.pending_changes import pending_changes
+from tapctl.findings.waivers import waivers_for
 from tapctl.manifest.manifest import Manifest
 from tapctl.manifest.store import Store
 from tapctl.render.screen import Screen, Target
@@ -188,7 +188,7 @@ def _read(session: Session, since: Manifest) -> LiveEnvironment | None:
     looked_up = look_up(session, manifest) if changed else None
     wanted = None
     if not is_kept_alone(compared.entries, compared.beside):
-        wanted = wanted_beside(session, manifest, {**compared.beside, **observed}, looked_up, all_allowed=True)
+        wanted = pending_changes(session, manifest, {**compared.beside, **observed}, looked_up, all_allowed=True)
     changes = wanted.plan.work if wanted else ()
     behind = {(change.address, field.path) for change in changes for field in change.fields}
     behind |= {(one.address, WHOLE_RESOURCE) for one in changes if one.action in (Action.CREATE, Action.DELETE)}

@@ -8,24 +8,20 @@ from functools import partial
 from types import MappingProxyType
 from typing import Final, TypeVar
 
-from tapctl.commands.concurrent_run import Stored, look_between_readings
-from tapctl.commands.older import warn_of_old_record, without_blame
 from tapctl.commands.permits import NO_PERMITS, Permits
 from tapctl.commands.plan_file import PlanFile, PlanOut, publish, seal
 from tapctl.commands.preflight import Flight, Quotas, check_all, looked_up
 from tapctl.commands.restore import check_restore_flags, plan_restore
 from tapctl.commands.runner import usual_times
 from tapctl.commands.subscribers import tell_of_confirmations
-from tapctl.commands.unfinished_upgrade import changes_with_upgrade
-from tapctl.commands.waivers import waivers_for, warn_of_ended_waivers
 from tapctl.config.types import did_you_mean
 from tapctl.engine import model
 from tapctl.engine.estimate import Operation, estimate, estimate_command, operation_of
 from tapctl.engine.model import Impact, Observed
-from tapctl.engine.observe import Observation, Observations, ObserveRequest, observe_all
+from tapctl.engine.observe import Observation, ObserveRequest, observe_all
 from tapctl.engine.plan import Action, Change, Plan
 from tapctl.engine.planner import make_plan
-from tapctl.engine.record import Entry, Phase
+from tapctl.engine.record import Phase
 from tapctl.engine.resources import Deletion, Stack, creation_graph, deletion_graph
 from tapctl.engine.waiver import spares_of
 from tapctl.errors import (
@@ -39,22 +35,21 @@ from tapctl.errors import (
     TapctlError,
     UsageError,
 )
+from tapctl.evidence.concurrent_run import Stored, look_between_readings
+from tapctl.evidence.final_snapshot import snapshot_stays_due, tell_of_snapshot
+from tapctl.evidence.record_age import warn_of_old_record, without_blame
+from tapctl.evidence.unfinished_upgrade import changes_with_upgrade
+from tapctl.findings.waivers import waivers_for, warn_of_ended_waivers
 from tapctl.manifest.manifest import Manifest
 from tapctl.names import Names
-from tapctl.reconcilers import (
-    observations_for,
-    reconciler_of,
-    recorded_spec,
-    registry,
-    subresources_of,
-    teardown_ranks,
-)
-from tapctl.reconcilers.db_cluster import FINAL_SNAPSHOT_TAG, DbCluster
+from tapctl.reconcilers import observations_for, reconciler_of, recorded_spec, registry, subresources_of, teardown_ranks
+from tapctl.reconcilers.db_cluster import DbCluster
 from tapctl.reconcilers.db_instance import DbInstance
 from tapctl.reconcilers.db_parameter_groups import DbClusterParameterGroup, DbParameterGroup
 from tapctl.reconcilers.iam_role import boundary_exists
 from tapctl.reconcilers.lambda_function import LambdaFunction
 from tapctl.reconcilers.upgrade import check_orderable, check_upgrade
+from tapctl.render.plan_counts import consequences, plan_counts
 from tapctl.session.session import Session
 from tapctl.stack.definition import ENGINE, Artifact, build, planned_addresses
 from tapctl.stack.image import FIELD as IMAGE_FIELD
@@ -369,45 +364,6 @@ def _version_refusal(
     return None
 
 
-def snapshot_stays_due(session: Session, entries: Mapping[str, Entry], observed: Observations) -> bool:
-    """True if a final snapshot is due by the record or the cluster's tag, and the file neither keeps nor gives it up.
-
-    The snapshot of a protected environment is due by default. Protection that is lifted must not give it up with it,
-    nor may who writes the record, or the tag, alone.
-    """
-    if session.config.final_snapshot or session.config.final_snapshot_is_written:
-        return False
-    cluster = model.address(DbCluster.type, session.names.cluster)
-    entry, seen = entries.get(cluster), observed.get(cluster)
-    if entry is not None:
-        tags = (entry.confirmed_spec or entry.spec).get("tags")
-        if not isinstance(tags, Mapping) or tags.get(FINAL_SNAPSHOT_TAG) != "false":
-            return True
-    if not isinstance(seen, Observed) or "tags" in seen.unreadable:
-        return False
-    return bool(seen.spec.tags.get(FINAL_SNAPSHOT_TAG, "false") != "false")
-
-
-def tell_of_snapshot(change: Change, *, stays: bool) -> Change:
-    """Say at the cluster that its final snapshot stays due, or that it is given up: a protection less."""
-    if change.type != DbCluster.type or change.action is Action.DELETE:
-        return change
-    given_up = [
-        field.path == f"tags.{FINAL_SNAPSHOT_TAG}" and field.have != "false" and field.want == "false"
-        for field in change.fields
-    ]
-    if change.action is Action.UPDATE and any(given_up):
-        fields = tuple(
-            replace(field, impact=Impact.PROTECTION) if gone else field
-            for field, gone in zip(change.fields, given_up, strict=True)
-        )
-        change = replace(change, fields=fields, impact=max(change.impact, Impact.PROTECTION))
-        note = "no final snapshot will be taken of it any more"
-    else:
-        note = "its final snapshot stays due until final_snapshot = false is written" if stays else ""
-    return replace(change, note="; ".join(filter(None, (change.note, note))))
-
-
 def _check_removal(session: Session, manifest: Manifest, change: Change, observation: Observation) -> Change:
     """Block a removal that AWS would refuse after others had been made."""
     if change.action is not Action.DELETE or change.blocked or not isinstance(observation, Observed):
@@ -415,23 +371,6 @@ def _check_removal(session: Session, manifest: Manifest, change: Change, observa
     entry = manifest.entries[change.address]
     refused = reconciler_of(entry).removal_refusal(session.aws, entry.id, observation, recorded_spec(entry))
     return replace(change, blocked=refused)
-
-
-_CONSEQUENCES: Final[Mapping[str, tuple[str, str]]] = {
-    "replace": ("is replaced", "are replaced"),
-    "data_loss": ("loses data", "lose data"),
-    "upgrade": ("cannot be undone", "cannot be undone"),
-    "outage": ("has an outage", "have an outage"),
-    "failover": ("fails over", "fail over"),
-    "restart": ("restarts", "restart"),
-    "protection": ("loses its protection", "lose their protection"),
-}
-"""Impact to what happens to one resource, and to several."""
-
-
-def consequences(plan: Plan) -> list[str]:
-    """Tell on how many resources each impact falls, the worst first: ``1 loses data``, ``2 fail over``."""
-    return [f"{count} {_CONSEQUENCES[impact][count > 1]}" for impact, count in plan.impacts.items() if count]
 
 
 def _check_allowed(session: Session, allowed: tuple[str, ...], manifest: Manifest) -> None:
@@ -560,18 +499,3 @@ def show_blockers(
     for error in errors:
         session.screen.error(error, state)
     return ExitCode.worst(error.exit_code for error in errors)
-
-
-def plan_counts(plan: Plan) -> dict[str, int]:
-    """The numbers of resources that the plan creates, changes, removes and leaves, and of those blocked, if any."""
-
-    def count(*actions: Action) -> int:
-        return sum(change.blocked is None for change in plan.to(*actions))
-
-    counts = {
-        "create": count(Action.CREATE),
-        "change": count(Action.UPDATE, Action.REPLACE),
-        "remove": count(Action.DELETE),
-        "unchanged": count(Action.NOTHING, Action.SETTLE),
-    }
-    return counts | ({"blocked": len(plan.blocked)} if plan.blocked else {})

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from tapctl.aws.tags import as_dict
-from tapctl.commands.kept_versions import KeptVersions
-from tapctl.commands.lost_cluster import is_cluster_lost
 from tapctl.commands.permits import Permits
 from tapctl.engine.diff import same
 from tapctl.engine.model import Owner
@@ -18,6 +15,9 @@ from tapctl.engine.observe import Observation, Observations
 from tapctl.engine.plan import Action, Change
 from tapctl.engine.record import Phase
 from tapctl.errors import AwsRefused, Refused, UsageError
+from tapctl.evidence.earlier_versions import EarlierVersions
+from tapctl.evidence.lost_cluster import is_cluster_lost
+from tapctl.evidence.unfinished_apply import continuing, doubt_of_snapshot
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers.db_cluster import DbClusterSpec, misfits, restore_refusal, snapshot_of, snapshots_of
 from tapctl.reconcilers.upgrade import check_upgrade
@@ -45,28 +45,6 @@ def check_restore_flags(permits: Permits) -> None:
             f"--restore {permits.restore} and --empty contradict each other",
             hint="--restore makes the cluster from the snapshot, --empty makes it without any data",
         )
-
-
-def continuing(session: Session, manifest: Manifest) -> str:
-    """The command that goes on with an apply which did not finish: from its snapshot, if that is the environment's."""
-    is_known = bool(manifest.restoring) and not _doubt_of(session, manifest.restoring)
-    restore = f" --restore {shlex.quote(manifest.restoring)}" if is_known else ""
-    return f"{session.command('apply')}{restore}"
-
-
-def _doubt_of(session: Session, name: str) -> str:
-    """Tell why the snapshot that the record names is not advised: whoever may write there may name anybody's.
-
-    A copy may be made from a snapshot of another one of its environment.
-    """
-    try:
-        snapshot = snapshot_of(session.aws, name)
-    except AwsRefused as error:
-        return f"RDS does not show it: {error.cause}"
-    owner = Owner.of(as_dict(snapshot.get("TagList", [])))
-    if owner is not None and owner == Owner.ours(owner.suffix, session.target.env):
-        return ""
-    return f"it is of {snapshot.get('DBClusterIdentifier', '')}, and does not bear the tags of {session.target.env}"
 
 
 def plan_restore(
@@ -103,7 +81,7 @@ def plan_restore(
         return replace(change, blocked=refused)
     entry = manifest.entries.get(change.address)
     was_made = entry is not None and entry.phase is not Phase.LEAVING and entry.confirmed_spec is not None
-    lost = was_made or is_cluster_lost(session, manifest, observed, KeptVersions(session.store, manifest))
+    lost = was_made or is_cluster_lost(session, manifest, observed, EarlierVersions(session.store, manifest))
     if not taken and not lost:
         return change
     if permits.empty:
@@ -140,7 +118,7 @@ def plan_restore(
 def _unfinished_restore(session: Session, address: str, manifest: Manifest) -> Refused:
     """Refuse to make empty what an apply that did not finish was to make from a snapshot."""
     made = f"{address} was to be made from {manifest.restoring}, by an apply that did not finish"
-    if doubt := _doubt_of(session, manifest.restoring):
+    if doubt := doubt_of_snapshot(session, manifest.restoring):
         return Refused(
             f"by its record {made}",
             evidence=f"{doubt}; what is made now would be empty",

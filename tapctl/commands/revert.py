@@ -6,13 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tapctl.commands.apply import confirm, finish_failed
-from tapctl.commands.drift import Examined, examine, finish_nothing
-from tapctl.commands.older import Age, warn_of_old_record, without_blame
-from tapctl.commands.plan import NOTHING_CHANGED, consequences, show_blockers, tell_of_snapshot
-from tapctl.commands.revertible import Revertible, revertible
+from tapctl.commands.plan import NOTHING_CHANGED, show_blockers
 from tapctl.commands.runner import EngineRunner
-from tapctl.commands.targets import ALL, choose
-from tapctl.commands.waivers import waivers_for
 from tapctl.engine.converge import Job
 from tapctl.engine.events import Result
 from tapctl.engine.plan import Change, Plan
@@ -21,7 +16,14 @@ from tapctl.engine.record import Entry
 from tapctl.engine.resources import Node
 from tapctl.engine.waiver import spares_of
 from tapctl.errors import ConsentMissing, ExitCode, Refused, Status, TapctlError
+from tapctl.evidence.final_snapshot import tell_of_snapshot
+from tapctl.evidence.record_age import Age, warn_of_old_record, without_blame
+from tapctl.findings.examination import Examined, examine, finish_nothing
+from tapctl.findings.revertible import Revertible, revertible
+from tapctl.findings.selection import ALL, choose
+from tapctl.findings.waivers import waivers_for
 from tapctl.reconcilers import reconciler_of, registry
+from tapctl.render.plan_counts import consequences
 from tapctl.session.session import Session
 
 

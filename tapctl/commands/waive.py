@@ -10,10 +10,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from tapctl.clock import today
-from tapctl.commands.drift import examine
-from tapctl.commands.safeguards import guards
-from tapctl.commands.targets import ALL, DRIFTED, choose, is_named, place
-from tapctl.commands.waivers import may_be_unnamed
 from tapctl.commands.writing import alone, read_text, with_line_ends, write_file
 from tapctl.config import known_environments
 from tapctl.config.problems import read
@@ -21,6 +17,10 @@ from tapctl.config.waivers import GRACE, MAX_DAYS, check, path_of
 from tapctl.engine.drift import Finding, Reason
 from tapctl.engine.waiver import NEVER_WAIVED, REMOVED, Waiver, live_text
 from tapctl.errors import ConfigError, ManifestError, Problem, Refused, Status, UsageError
+from tapctl.findings.examination import examine
+from tapctl.findings.safeguards import guards
+from tapctl.findings.selection import ALL, DRIFTED, choose, is_named, place
+from tapctl.findings.waivers import may_be_unnamed
 from tapctl.manifest.lock import Notify, silent
 from tapctl.reconcilers import registry
 from tapctl.render.harmless import harmless

@@ -21,17 +21,7 @@ from pydantic import model_validator
 from tapctl.aws import tags
 from tapctl.aws.policy import PolicyDocument, as_json, from_answer
 from tapctl.aws.refusals import Transient, UnreadableFields, classify
-from tapctl.engine.model import (
-    Impact,
-    Observed,
-    Outputs,
-    Owner,
-    Reconciler,
-    Retained,
-    Spec,
-    Timing,
-    address,
-)
+from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Retained, Spec, Timing, address
 from tapctl.engine.owner_tags import MANAGED_BY, OWNER_TAG, SUFFIX_TAG
 from tapctl.engine.trail import Trail
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience, Refused

@@ -14,17 +14,7 @@ from tapctl.engine.model import Impact
 from tapctl.engine.plan import Action, Change, FieldChange, LeftField, Plan
 from tapctl.render.harmless import harmless_change, harmless_finding
 from tapctl.render.screen import Advice, Check, Wanted
-from tapctl.render.terminal import (
-    PLAIN,
-    Palette,
-    cells,
-    duration,
-    one_line,
-    pad,
-    sanitize,
-    widest,
-    wrap,
-)
+from tapctl.render.terminal import PLAIN, Palette, cells, duration, one_line, pad, sanitize, widest, wrap
 from tapctl.render.values import LIMIT, NONE, REMOVE, format_change, format_item, format_value, matched, truncate
 
 _BELOW: Final = 8

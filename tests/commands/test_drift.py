@@ -12,9 +12,6 @@ import pytest
 
 from tapctl.aws.client import Aws, Connection
 from tapctl.aws.policy import PolicyDocument, parse
-from tapctl.commands.against_files import never_wanted_findings, with_forged
-from tapctl.commands.drift import examine
-from tapctl.commands.unfinished_upgrade import changes_with_upgrade, with_upgrade
 from tapctl.engine.diff import Difference
 from tapctl.engine.drift import Finding, Reason, Report
 from tapctl.engine.model import Observed, Spec
@@ -23,6 +20,9 @@ from tapctl.engine.plan import Action, Change, FieldChange
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.waiver import Waiver
 from tapctl.errors import ConfigError, NotRecorded, Problem
+from tapctl.evidence.against_files import never_wanted_findings, with_forged
+from tapctl.evidence.unfinished_upgrade import changes_with_upgrade, with_upgrade
+from tapctl.findings.examination import examine
 from tapctl.manifest import open_store
 from tapctl.names import Names
 from tapctl.reconcilers.iam_role import IamRoleSpec

@@ -17,7 +17,6 @@ from tapctl.aws.client import Aws, Connection, Identity
 from tapctl.clock import today
 from tapctl.commands.accept import changed_beside, collect, edited, other_environments, write
 from tapctl.commands.revert import without_allow
-from tapctl.commands.revertible import revertible
 from tapctl.commands.waive import add_waivers, ahead, parse_day, tables_of, with_waivers
 from tapctl.commands.writing import write_file
 from tapctl.config import Edit
@@ -26,6 +25,7 @@ from tapctl.engine.drift import Finding, Reason
 from tapctl.engine.plan import Action, Change
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import ConfigError, ConsentMissing, Refused, UsageError
+from tapctl.findings.revertible import revertible
 from tapctl.manifest import open_store
 from tapctl.render import choose_screen
 from tapctl.render.screen import Target

@@ -11,11 +11,12 @@ import pytest
 
 from tapctl.aws.client import Aws
 from tapctl.commands.permits import NO_PERMITS, Permits
-from tapctl.commands.restore import continuing, plan_restore
+from tapctl.commands.restore import plan_restore
 from tapctl.engine.model import Owner
 from tapctl.engine.plan import Action, Change
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import AwsRefused
+from tapctl.evidence.unfinished_apply import continuing
 from tapctl.manifest import open_store
 from tapctl.manifest.manifest import Manifest, empty
 from tapctl.reconcilers.db_cluster import DbClusterSpec

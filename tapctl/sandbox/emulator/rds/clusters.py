@@ -6,14 +6,7 @@ import json
 import secrets
 from typing import Any, Final
 
-from tapctl.sandbox.emulator.rds.catalog import (
-    QUOTAS,
-    family_of,
-    full_version,
-    key_arn,
-    paginate,
-    upgrade_targets,
-)
+from tapctl.sandbox.emulator.rds.catalog import QUOTAS, family_of, full_version, key_arn, paginate, upgrade_targets
 from tapctl.sandbox.emulator.rules import Next, Reply, Request, Rules, ServiceError
 from tapctl.sandbox.emulator.secretsmanager import schedule_rotation
 from tapctl.sandbox.emulator.simulation import notes_on

@@ -9,10 +9,6 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
-from tapctl.commands.kept import way_back
-from tapctl.commands.places import place_of
-from tapctl.commands.revertible import revertible
-from tapctl.commands.targets import place
 from tapctl.config import Edit, load
 from tapctl.engine.drift import Finding, FindingState, Reason, Report, finding_id
 from tapctl.engine.model import ALLOW, REBOOT, Observed
@@ -22,6 +18,10 @@ from tapctl.engine.ownership import Verdict, command_back
 from tapctl.engine.record import Entry
 from tapctl.engine.waiver import DETAILS, NEVER_WAIVED, live_text
 from tapctl.errors import ConfigError
+from tapctl.evidence.retained import way_back
+from tapctl.findings.places import place_of
+from tapctl.findings.revertible import revertible
+from tapctl.findings.selection import place
 from tapctl.reconcilers import registry
 from tapctl.reconcilers.db_cluster import DbCluster
 from tapctl.reconcilers.lambda_function import HIDDEN

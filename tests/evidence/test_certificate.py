@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from tapctl.commands.certificate import COLUMNS, Certificate, earlier_certificate
 from tapctl.engine.model import Retained
+from tapctl.evidence.certificate import COLUMNS, Certificate, earlier_certificate
 from tapctl.render.screen import Target
 
 PROOF = Certificate(

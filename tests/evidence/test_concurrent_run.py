@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from tapctl.aws.client import Aws, Connection, Identity
-from tapctl.commands.concurrent_run import NOTHING, Meanwhile, Stored, look_between_readings, with_run
 from tapctl.config import load
 from tapctl.engine.drift import Finding, FindingState, Reason
 from tapctl.engine.model import Observed
 from tapctl.engine.record import Entry, Phase
+from tapctl.evidence.concurrent_run import NOTHING, Meanwhile, Stored, look_between_readings, with_run
 from tapctl.manifest import open_store
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers.log_group import LogGroup

@@ -8,18 +8,18 @@ from functools import cache
 from typing import Any
 
 from tapctl.clock import today
-from tapctl.commands.safeguards import guards
 from tapctl.config import known_environments
 from tapctl.config.waivers import EVERY
 from tapctl.engine.drift import Finding
 from tapctl.engine.waiver import DETAILS, Spares, Waiver, live_text, matches
 from tapctl.errors import ConfigError, TapctlError
+from tapctl.evidence.recorded_files import any_files
+from tapctl.findings.safeguards import guards
 from tapctl.names import Names
 from tapctl.render.screen import Screen
 from tapctl.safety.redaction import hide_paths_within
 from tapctl.session.session import Session
 from tapctl.stack.provenance import Provenance
-from tapctl.stack.recorded_files import any_files
 from tapctl.stack.waivers import waivers_of
 
 

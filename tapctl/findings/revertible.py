@@ -9,9 +9,6 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from tapctl.commands.plan import snapshot_stays_due
-from tapctl.commands.safeguards import PLACES, is_safeguard, is_stronger
-from tapctl.commands.targets import place
 from tapctl.engine.diff import Difference, details
 from tapctl.engine.drift import Finding, Reason
 from tapctl.engine.model import Observed, Spec
@@ -20,16 +17,19 @@ from tapctl.engine.ownership import other_data
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.resources import Stack
 from tapctl.errors import ConfigError, TapctlError
+from tapctl.evidence.final_snapshot import snapshot_stays_due
+from tapctl.evidence.forged import unproven
+from tapctl.evidence.recorded_files import any_files
+from tapctl.findings.safeguards import PLACES, is_safeguard, is_stronger
+from tapctl.findings.selection import place
 from tapctl.names import Names
 from tapctl.reconcilers import reconciler_of
 from tapctl.reconcilers.lambda_function import SENDS_CODE, LambdaFunction, LambdaFunctionSpec
 from tapctl.session.session import Session
-from tapctl.stack.forged import unproven
 from tapctl.stack.network import NetworkContract, resolve
 from tapctl.stack.never_wanted import let_in, never_wanted
 from tapctl.stack.package import build as build_package
 from tapctl.stack.package import handler_of
-from tapctl.stack.recorded_files import any_files
 from tapctl.stack.waivers import may_be_door
 
 _NO_REVERT: Mapping[Reason, str] = {

@@ -11,9 +11,9 @@ import pytest
 
 from tapctl.aws import trail
 from tapctl.aws.client import Aws, Connection, Identity
-from tapctl.commands.who import with_causes, with_who
 from tapctl.engine.drift import Finding, Reason, Report, Who
 from tapctl.engine.record import Entry, Phase
+from tapctl.findings.authors import with_causes, with_who
 from tapctl.manifest import open_store
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers import registry

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final
 
-from tapctl.commands.kept_versions import KeptVersions
-from tapctl.commands.unfinished_destroy import is_gone_from_aws
 from tapctl.engine.drift import WHOLE_RESOURCE, Finding, Reason
 from tapctl.engine.model import Observed, address
 from tapctl.engine.observe import Observations
 from tapctl.engine.record import Entry, Phase
+from tapctl.evidence.earlier_versions import EarlierVersions
+from tapctl.evidence.unfinished_destroy import is_gone_from_aws
 from tapctl.manifest.manifest import Manifest
 from tapctl.names import Names
 from tapctl.reconcilers.db_cluster import DbCluster
@@ -31,7 +31,7 @@ _OF_A_RUN: Final = frozenset(
 """The reasons that lay an absent cluster to a run of ours."""
 
 
-def is_cluster_lost(session: Session, manifest: Manifest, observed: Observations, kept: KeptVersions) -> bool:
+def is_cluster_lost(session: Session, manifest: Manifest, observed: Observations, kept: EarlierVersions) -> bool:
     """True if the cluster is gone, and something tells that no run of ours has removed it.
 
     That is the function, which is there; a record of the function or an instance as made; or the last version of the

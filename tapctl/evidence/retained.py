@@ -13,22 +13,22 @@ from datetime import date
 from typing import Final
 
 from tapctl.clock import today
-from tapctl.commands.certificate import last_certificate
 from tapctl.engine import refs
 from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, Reason, Report, detect_drift, unread_finding
 from tapctl.engine.model import Observed, address
 from tapctl.engine.observe import Absent, Observation, Observations, observe_all
 from tapctl.engine.record import Entry
 from tapctl.errors import AwsRefused
+from tapctl.evidence.certificate import last_certificate
+from tapctl.evidence.forged import forged_whatever_the_files
+from tapctl.evidence.recorded_files import any_files
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers import observations_for
 from tapctl.reconcilers.db_cluster import RESTORABLE_BY, SNAPSHOT, FinalSnapshot, final_snapshots, restorers_of
 from tapctl.reconcilers.kms_key import KmsKey
 from tapctl.render.screen import Advice
 from tapctl.session.session import Session
-from tapctl.stack.forged import forged_whatever_the_files
 from tapctl.stack.never_wanted import let_in
-from tapctl.stack.recorded_files import any_files
 
 _CERTIFICATE: Final = "a look at its certificate"
 _UNTIL: Final = "kept_until"
@@ -42,7 +42,7 @@ _UNSHARE: Final = (
 _DRIFTED: Final = frozenset({FindingState.DRIFT, FindingState.MISSING, FindingState.UNEXPECTED})
 
 
-def compare_kept(session: Session, manifest: Manifest) -> tuple[Report, Observations]:
+def compare_retained(session: Session, manifest: Manifest) -> tuple[Report, Observations]:
     """Compare what a destroy has kept with AWS; a finding for each difference, and AWS's answers on the key."""
     keys = {place: entry.as_made() for place, entry in manifest.entries.items() if entry.type == KmsKey.type}
     observed = observe_all(session.aws, observations_for(keys), exposures=True)

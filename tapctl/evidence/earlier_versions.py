@@ -28,7 +28,7 @@ _RUNS: Final = 5
 
 
 @dataclass(frozen=True)
-class KeptVersions:
+class EarlierVersions:
     """The versions before this record, which are read when the first one is asked for."""
 
     store: Store

@@ -12,13 +12,13 @@ import pytest
 
 from tapctl.aws.client import Aws, Connection, Identity
 from tapctl.aws.policy import allow, policy
-from tapctl.commands.plan import snapshot_stays_due
-from tapctl.commands.wanted import is_there, recorded_network, wanted_beside
 from tapctl.engine import refs
 from tapctl.engine.model import Observed, Spec
 from tapctl.engine.observe import Absent
 from tapctl.engine.plan import FieldChange
 from tapctl.engine.record import Entry, Phase
+from tapctl.evidence.final_snapshot import snapshot_stays_due
+from tapctl.evidence.pending_changes import is_there, pending_changes, recorded_network
 from tapctl.manifest import open_store
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers import registry
@@ -77,7 +77,7 @@ def recorded(run: Session) -> Manifest:
 
 def test_what_was_applied_wants_nothing_more(folder: Folder) -> None:
     run = session(folder)
-    assert wanted_beside(run, recorded(run), {}) is None
+    assert pending_changes(run, recorded(run), {}) is None
 
 
 def test_each_kind_of_change_is_counted(folder: Folder) -> None:
@@ -92,7 +92,7 @@ def test_each_kind_of_change_is_counted(folder: Folder) -> None:
     }
     record = record.model_copy(update={"entries": {**record.entries, **left}})
     run = session(folder.put("dev", "processor.memory_mb", 2048))
-    wanted = wanted_beside(run, record, {})
+    wanted = pending_changes(run, record, {})
     assert wanted is not None
     assert wanted.summary.startswith("2 to create · 1 to change · 0 to remove")
     assert wanted.command.startswith("tapctl plan --env dev")
@@ -103,12 +103,12 @@ def test_what_an_apply_leaves_or_refuses_unless_it_is_allowed_is_not_told_as_don
     record = recorded(session(folder))
     folder.drop("common", "organisation")
     run = session(folder)
-    assert wanted_beside(run, record, {}) is None
-    everything = wanted_beside(run, record, {}, all_allowed=True)
+    assert pending_changes(run, record, {}) is None
+    everything = pending_changes(run, record, {}, all_allowed=True)
     assert everything is not None
     assert [change.type for change in everything.plan.work] == ["iam-role"]
     run = session(folder.put("common", "logs.retention_days", 30))
-    refused = wanted_beside(run, record, {})
+    refused = pending_changes(run, record, {})
     assert refused is not None
     assert refused.summary == "0 to create · 0 to change · 0 to remove · 2 blocked · 2 lose data"
     assert wanted_lines(refused)[0] == f"  the files want more than the record: {refused.summary}"
@@ -117,7 +117,7 @@ def test_what_an_apply_leaves_or_refuses_unless_it_is_allowed_is_not_told_as_don
 def test_another_image_is_seen_where_the_record_cannot_be_of_it(folder: Folder) -> None:
     record = recorded(session(folder))
     run = session(folder.put("common", "processor.image.repository", "another"))
-    wanted = wanted_beside(run, record, {})
+    wanted = pending_changes(run, record, {})
     assert wanted is not None
     assert [change.type for change in wanted.plan.work] == ["lambda-function"]
 
@@ -126,7 +126,7 @@ def test_a_final_snapshot_that_stays_due_is_no_change(folder: Folder) -> None:
     run = session(folder)
     record = recorded(run)
     record.entries["db-cluster/db-cluster-dev"].spec["tags"]["tapctl:final-snapshot"] = "true"
-    wanted = wanted_beside(run, record, {})
+    wanted = pending_changes(run, record, {})
     # The key's tag alone follows: it has the longer window where a snapshot is due.
     assert wanted is not None
     assert [change.type for change in wanted.plan.work] == ["kms-key"]
@@ -169,17 +169,17 @@ def test_a_final_snapshot_stays_due_by_the_record_or_by_the_tag(
 
 def test_where_nobody_can_tell_nothing_is_told(folder: Folder) -> None:
     run = session(folder)
-    assert wanted_beside(run, recorded(run).model_copy(update={"networking": {}}), {}) is None
+    assert pending_changes(run, recorded(run).model_copy(update={"networking": {}}), {}) is None
 
 
 def test_a_zip_that_cannot_be_made_here_counts_as_recorded_and_hides_nothing_else(folder: Folder) -> None:
     folder.put("common", "processor.package", "zip").drop("common", "processor.image")
     run = session(folder.put("common", "processor.runtime", "nodejs22.x"))
     record = recorded(run)
-    assert wanted_beside(run, record, {}) is None, "there is no handler beside these files"
+    assert pending_changes(run, record, {}) is None, "there is no handler beside these files"
     (function,) = [one for one in record.entries.values() if one.type == "lambda-function"]
     function.spec["timeout_s"] = 31
-    wanted = wanted_beside(run, record, {})
+    wanted = pending_changes(run, record, {})
     assert wanted is not None
     assert [(one.address, [field.path for field in one.fields]) for one in wanted.plan.work] == [
         (function.address, ["timeout_s"])

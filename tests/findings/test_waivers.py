@@ -11,9 +11,9 @@ import pytest
 
 from tapctl.aws.client import Aws, Connection, Identity
 from tapctl.clock import today
-from tapctl.commands.waivers import waivers_for, warn_of_idle_waivers
 from tapctl.config.waivers import path_of
 from tapctl.errors import ConfigError
+from tapctl.findings.waivers import waivers_for, warn_of_idle_waivers
 from tapctl.manifest import open_store
 from tapctl.render import choose_screen
 from tapctl.render.screen import Target

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from tapctl.commands.certificate import EarlierCertificate
-from tapctl.commands.kept_versions import KeptVersions
-from tapctl.commands.unfinished_destroy import removed_by_destroy, with_destroy
 from tapctl.config import load
 from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, Reason
 from tapctl.engine.model import Observed
 from tapctl.engine.observe import Absent, Observation
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import ConfigError, Problem
+from tapctl.evidence.certificate import EarlierCertificate
+from tapctl.evidence.earlier_versions import EarlierVersions
+from tapctl.evidence.unfinished_destroy import removed_by_destroy, with_destroy
 from tapctl.manifest import open_store
 from tapctl.manifest.manifest import Manifest
 from tapctl.manifest.store import Store
@@ -115,8 +115,10 @@ def test_a_destroy_was_cut_off_where_something_is_gone_that_an_earlier_version_r
     ):
         version = store.write(each, version)
     config, observed = load(ENVIRONMENTS, "dev"), {address: seen}
-    assert removed_by_destroy(config, now, observed, lacking, KeptVersions(store, now)) == removed
-    assert removed_by_destroy(config, now, observed, lacking, KeptVersions(store, record(0))) == set(), "nobody tells"
+    assert removed_by_destroy(config, now, observed, lacking, EarlierVersions(store, now)) == removed
+    assert removed_by_destroy(config, now, observed, lacking, EarlierVersions(store, record(0))) == set(), (
+        "nobody tells"
+    )
     no_file = ConfigError([Problem("dev.toml", "", "", "is not there")])
     begun = {address} if leaving is not None and seen is not HERE and not unfinished else set()
-    assert removed_by_destroy(no_file, now, observed, (), KeptVersions(store, now)) == begun
+    assert removed_by_destroy(no_file, now, observed, (), EarlierVersions(store, now)) == begun

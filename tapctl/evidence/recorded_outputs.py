@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from tapctl.commands.kept_versions import since_a_whole
 from tapctl.engine.model import address
 from tapctl.engine.observe import Observations, Unreadable, observed_outputs
 from tapctl.engine.refs import KnownOutputs
 from tapctl.errors import AwsRefused
+from tapctl.evidence.earlier_versions import since_a_whole
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers.db_cluster import MANAGED, RESOURCE_ID, DbCluster, ids_of_others
 from tapctl.reconcilers.iam_role import IamRole

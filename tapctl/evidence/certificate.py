@@ -17,6 +17,8 @@ from tapctl.names import Names
 from tapctl.reconcilers.sns_subscription import SnsSubscription
 from tapctl.reconcilers.sns_topic import SnsTopic
 from tapctl.render.screen import Target
+from tapctl.session.invocation import Invocation
+from tapctl.session.target import is_deployed
 
 NAME: Final = "certificate"
 COLUMNS: Final = ("certificate", "type", "id", "until", "why")
@@ -167,3 +169,25 @@ def _record(state: str, address: str, until: str = "", why: str = "") -> dict[st
     type_, _, id_ = address.partition("/")
     resource = {"address": address, "resource_type": type_, "id": id_}
     return {"type": NAME, "state": state, **resource, "until": until, "why": why}
+
+
+def end_of_destroyed(invocation: Invocation, store: Store, newest: Manifest | None) -> str:
+    """The hint for a record that is gone, and of a copy that was destroyed: an apply would make all of it anew.
+
+    ``newest``: the newest version that is kept. Empty where neither that, nor the certificate of the destroy that wrote
+    it, says that it was destroyed. Either can be written by who took the record away: ask only where AWS has nothing
+    but what a destroy leaves.
+    """
+    if newest is None or (is_deployed(newest) and not is_certified(store, newest, by_its_run=True)):
+        return ""
+    destroy = invocation.command_line_for("destroy", Target(newest.environment, newest.suffix))
+    word = "certificate" if is_deployed(newest) else "newest version"
+    return (
+        f"it was destroyed, as its {word} says, which tells what is kept: put its newest version back, then {destroy}"
+    )
+
+
+def is_certified(store: Store, manifest: Manifest, *, by_its_run: bool = False) -> bool:
+    """True if a destroy of this very environment, the run that wrote this if ``by_its_run``, has left nothing."""
+    certificate = last_certificate(store, manifest)
+    return certificate is not None and certificate.complete and (not by_its_run or certificate.run == manifest.run)

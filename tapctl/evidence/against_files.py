@@ -13,10 +13,6 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from tapctl.commands.kept_versions import since_a_whole
-from tapctl.commands.plan import snapshot_stays_due
-from tapctl.commands.unfinished_destroy import is_gone_from_aws
-from tapctl.commands.wanted import recorded_network
 from tapctl.engine.diff import Difference
 from tapctl.engine.drift import WHOLE_RESOURCE, Finding, Reason, Report
 from tapctl.engine.model import Observed
@@ -24,6 +20,12 @@ from tapctl.engine.observe import Observations
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.refs import KnownOutputs
 from tapctl.errors import AwsRefused, ConfigError
+from tapctl.evidence.earlier_versions import since_a_whole
+from tapctl.evidence.final_snapshot import snapshot_stays_due
+from tapctl.evidence.forged import forged, forged_whatever_the_files
+from tapctl.evidence.pending_changes import recorded_network
+from tapctl.evidence.recorded_files import any_files
+from tapctl.evidence.unfinished_destroy import is_gone_from_aws
 from tapctl.manifest.manifest import Manifest
 from tapctl.names import Names
 from tapctl.reconcilers.lambda_function import LambdaFunction, default_groups
@@ -31,10 +33,8 @@ from tapctl.reconcilers.security_group import SecurityGroup, SecurityGroupOutput
 from tapctl.reconcilers.security_group_rules import OF_EVERY_NEW_GROUP, SecurityGroupRules
 from tapctl.render.values import truncate
 from tapctl.session.session import Session
-from tapctl.stack.forged import forged, forged_whatever_the_files
 from tapctl.stack.network import NetworkContract
 from tapctl.stack.never_wanted import CONSTANT, SET_AFTER_CREATION, holds, let_in, never_wanted
-from tapctl.stack.recorded_files import any_files
 
 _NO_NETWORK: Final = "the record does not tell the network of its resources, as every apply writes it there"
 _NO_NETWORK_OF_THE_FILES: Final = "the record tells the network of {told}, and the files that it is of name {named}"

@@ -19,6 +19,8 @@ from tapctl.engine.model import Observed, address
 from tapctl.engine.observe import Observations
 from tapctl.engine.record import Entry, Phase, recorded_value
 from tapctl.engine.resources import AnyResource, Stack
+from tapctl.evidence.other_files import may_be_of_other_files
+from tapctl.evidence.recorded_files import VERSION, recorded_configs
 from tapctl.names import Names
 from tapctl.reconcilers import is_being_replaced, reconciler_of, registry
 from tapctl.reconcilers.db_parameter_groups import DbParameterGroup
@@ -26,9 +28,7 @@ from tapctl.reconcilers.lambda_function import SENDS_CODE, LambdaFunction
 from tapctl.reconcilers.sns_subscription import SnsSubscription, SnsSubscriptionSpec
 from tapctl.stack.definition import recorded_stack
 from tapctl.stack.network import NetworkContract
-from tapctl.stack.other_files import may_be_of_other_files
 from tapctl.stack.provenance import Provenance, provenance_of
-from tapctl.stack.recorded_files import VERSION, recorded_configs
 from tapctl.stack.waivers import may_be_door
 
 _DECIDED_BY_MORE: Final[Mapping[str, Collection[str]]] = {

@@ -13,10 +13,10 @@ from tapctl.engine.diff import Difference
 from tapctl.engine.model import Observed
 from tapctl.engine.observe import Observations, observed_outputs
 from tapctl.engine.record import Entry, Phase
+from tapctl.evidence.forged import forged, forged_whatever_the_files
 from tapctl.names import Names
 from tapctl.reconcilers import reconciler_of
 from tapctl.reconcilers.iam_role import IamRole, IamRoleSpec
-from tapctl.stack.forged import forged, forged_whatever_the_files
 from tapctl.stack.network import NetworkContract
 from tapctl.stack.never_wanted import let_in
 from tests.support.additions import EGRESS, PERMISSION, add_all

@@ -9,7 +9,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from tapctl.commands.plan import consequences, plan_counts, snapshot_stays_due
 from tapctl.config import Config
 from tapctl.engine.model import Observed
 from tapctl.engine.observe import Absent, Observation, Observations
@@ -18,9 +17,11 @@ from tapctl.engine.planner import make_plan
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.resources import Stack
 from tapctl.errors import ConfigError
+from tapctl.evidence.final_snapshot import snapshot_stays_due
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers import reconciler_of, registry
 from tapctl.reconcilers.lambda_function import LambdaFunction
+from tapctl.render.plan_counts import consequences, plan_counts
 from tapctl.render.screen import Wanted
 from tapctl.session.session import Session
 from tapctl.stack.definition import Artifact, build
@@ -30,7 +31,7 @@ from tapctl.stack.package import Package, handler_of
 from tapctl.stack.package import build as build_package
 
 
-def wanted_beside(
+def pending_changes(
     session: Session,
     manifest: Manifest,
     observed: Observations,

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tapctl.commands.known import known_findings, only_new
 from tapctl.engine.drift import Finding, Reason, Report
 from tapctl.errors import RunInvalid
+from tapctl.findings.earlier_run import known_findings, only_new
 from tapctl.render import choose_screen
 from tapctl.render.jsonl import finding_record
 from tapctl.render.screen import Screen

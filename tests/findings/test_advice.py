@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from tapctl.aws.client import Aws, Connection, Identity
-from tapctl.commands.advice import ACCEPTED, advise
 from tapctl.engine import refs
 from tapctl.engine.drift import WHOLE_RESOURCE, Finding, Reason, Report
 from tapctl.engine.model import Observed
@@ -18,6 +17,7 @@ from tapctl.engine.observe import Observations
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.waiver import Waiver
 from tapctl.errors import ConfigError, Problem
+from tapctl.findings.advice import ACCEPTED, advise
 from tapctl.manifest import open_store
 from tapctl.reconcilers.lambda_function import HIDDEN
 from tapctl.reconcilers.security_group import SecurityGroup, SecurityGroupOutputs

@@ -11,15 +11,15 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
-from tapctl.commands.certificate import NAME as CERTIFICATE
-from tapctl.commands.certificate import EarlierCertificate, earlier_certificate
-from tapctl.commands.kept_versions import KeptVersions
 from tapctl.config import Config
 from tapctl.engine.drift import Finding, Reason
 from tapctl.engine.model import Observed, address
 from tapctl.engine.observe import Absent, Observation, Observations
 from tapctl.engine.record import Phase
 from tapctl.errors import AwsError, ConfigError, StoreFailed
+from tapctl.evidence.certificate import NAME as CERTIFICATE
+from tapctl.evidence.certificate import EarlierCertificate, earlier_certificate
+from tapctl.evidence.earlier_versions import EarlierVersions
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers import registry
 from tapctl.session.session import Session
@@ -42,7 +42,7 @@ def removed_by_destroy(
     manifest: Manifest,
     observed: Observations,
     lacking: Collection[str],
-    kept: KeptVersions,
+    kept: EarlierVersions,
 ) -> frozenset[str]:
     """The addresses of what a destroy that was cut off has removed: it is wanted, and gone, and no apply was at work.
 

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from tapctl.aws.client import Aws, Connection, Identity
-from tapctl.commands.older import Age, warn_of_old_record
 from tapctl.config import load
 from tapctl.engine.model import Observed
 from tapctl.engine.observe import Absent, Observation
 from tapctl.engine.record import Entry, Phase
+from tapctl.evidence.record_age import Age, warn_of_old_record
 from tapctl.manifest import open_store
 from tapctl.render import choose_screen
 from tapctl.render.screen import Target

@@ -1,0 +1,1 @@
+"""Evidence on a record: its files, its earlier versions, its certificate and AWS, since no record proves itself."""

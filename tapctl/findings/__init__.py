@@ -1,0 +1,1 @@
+"""Findings on an environment: which there are, what may be done about each, who answers for it, who made it."""
