@@ -315,6 +315,8 @@ class Reconciler(ABC, Generic[S, O]):
     fixed_once_set: ClassVar[frozenset[str]] = frozenset()
     """Fields that AWS may take only once: an apply leaves another value that is there, unless the user names the
     resource (`ALLOW`)."""
+    removed_first: ClassVar[frozenset[str]] = frozenset()
+    """Fields whose items `delete` removes before the resource goes: AWS removes none that has any."""
     retention_field: ClassVar[str] = ""
     """The field with the days for which the resource keeps data, 0 for ever: fewer of them lose data."""
     healing_fields: ClassVar[frozenset[str]] = frozenset()

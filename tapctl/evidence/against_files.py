@@ -19,16 +19,16 @@ from tapctl.engine.model import Observed
 from tapctl.engine.observe import Observations
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.refs import KnownOutputs
-from tapctl.errors import AwsRefused, ConfigError
+from tapctl.errors import ConfigError
 from tapctl.evidence.earlier_versions import since_a_whole
 from tapctl.evidence.final_snapshot import snapshot_stays_due
 from tapctl.evidence.forged import forged, forged_whatever_the_files
 from tapctl.evidence.pending_changes import recorded_network
 from tapctl.evidence.recorded_files import any_files
 from tapctl.evidence.unfinished_destroy import is_gone_from_aws
+from tapctl.evidence.unfinished_removal import is_default_group
 from tapctl.manifest.manifest import Manifest
 from tapctl.names import Names
-from tapctl.reconcilers.lambda_function import LambdaFunction, default_groups
 from tapctl.reconcilers.security_group import SecurityGroup, SecurityGroupOutputs
 from tapctl.reconcilers.security_group_rules import OF_EVERY_NEW_GROUP, SecurityGroupRules
 from tapctl.render.values import truncate
@@ -105,7 +105,11 @@ def held_against_the_files(
             for earlier in _networks(session, manifest):
                 of_earlier = [*held(network=earlier)]
                 found = [each for each in found if each in of_earlier]
-        written = (one for one in found if not _is_group_of_leaving(session, network, *one))
+        written = (
+            (entry, part)
+            for entry, part in found
+            if not is_default_group(session, manifest, entry, part.path, part.have)
+        )
     report = replace(report, findings=tuple(with_forged(report.findings, written, observed)))
     if network is not None or all(entry.phase is Phase.KEPT for entry in entries.values()):
         return report
@@ -120,16 +124,6 @@ def _networks(session: Session, manifest: Manifest) -> Iterator[NetworkContract]
     for version in since_a_whole(session.store, manifest):
         with suppress(ValidationError):
             yield recorded_network(version, None)
-
-
-def _is_group_of_leaving(session: Session, network: NetworkContract | None, entry: Entry, part: Difference) -> bool:
-    """True if this is the VPC's default group, into which a removal of ours puts the function before it goes."""
-    field = entry.phase, entry.type, part.path
-    if network is None or field != (Phase.LEAVING, LambdaFunction.type, "security_group_ids"):
-        return False
-    with suppress(AwsRefused):
-        return part.have in default_groups(session.aws, network.vpc_id)
-    return False
 
 
 def with_forged(

@@ -75,6 +75,7 @@ class IamRole(UsedByOthers[IamRoleSpec, IamRoleOutputs]):
 
     type = "iam-role"
     teardown_rank = 120
+    removed_first = frozenset({"attached", "inline"})
     why_it_stays = "without the role no function runs, and IAM deletes none that a profile holds"
     replaceable = True
     impacts: ClassVar[Mapping[str, Impact]] = {"path": Impact.REPLACE}

@@ -135,6 +135,7 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
 
     type = "kms-key"
     teardown_rank = 140
+    removed_first = frozenset({"alias"})
     holds_data = True
     create_is_repeatable = False
     retainable = True

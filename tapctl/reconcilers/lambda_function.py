@@ -223,6 +223,7 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
     type = "lambda-function"
     name_is_identity = True
     teardown_rank = 30
+    removed_first = frozenset({"security_group_ids"})
     replaceable = True
     # Lambda removes its network interfaces with the function's role.
     leftovers_need = frozenset({"iam-role"})

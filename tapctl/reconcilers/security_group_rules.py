@@ -92,6 +92,7 @@ class SecurityGroupRules(Reconciler[SecurityGroupRulesSpec, SecurityGroupRulesOu
 
     type = RULES
     teardown_rank = 70
+    removed_first = frozenset({"rules"})
     parent_type = "security-group"
     impacts: ClassVar[Mapping[str, Impact]] = {"vpc_id": Impact.REPLACE}
     trail = Trail(

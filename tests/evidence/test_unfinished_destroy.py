@@ -18,6 +18,7 @@ from tapctl.evidence.certificate import EarlierCertificate
 from tapctl.evidence.earlier_versions import EarlierVersions
 from tapctl.evidence.unfinished_destroy import removed_by_destroy, with_destroy
 from tapctl.manifest import open_store
+from tapctl.manifest.lock import silent
 from tapctl.manifest.manifest import Manifest
 from tapctl.manifest.store import Store
 from tests.engine.kinds import SMALL
@@ -115,10 +116,10 @@ def test_a_destroy_was_cut_off_where_something_is_gone_that_an_earlier_version_r
     ):
         version = store.write(each, version)
     config, observed = load(ENVIRONMENTS, "dev"), {address: seen}
-    assert removed_by_destroy(config, now, observed, lacking, EarlierVersions(store, now)) == removed
-    assert removed_by_destroy(config, now, observed, lacking, EarlierVersions(store, record(0))) == set(), (
+    assert removed_by_destroy(config, now, observed, lacking, EarlierVersions(store, now, silent)) == removed
+    assert removed_by_destroy(config, now, observed, lacking, EarlierVersions(store, record(1), silent)) == set(), (
         "nobody tells"
     )
     no_file = ConfigError([Problem("dev.toml", "", "", "is not there")])
     begun = {address} if leaving is not None and seen is not HERE and not unfinished else set()
-    assert removed_by_destroy(no_file, now, observed, (), EarlierVersions(store, now)) == begun
+    assert removed_by_destroy(no_file, now, observed, (), EarlierVersions(store, now, silent)) == begun
