@@ -105,8 +105,13 @@ def held_against_the_files(
             for earlier in _networks(session, manifest):
                 of_earlier = [*held(network=earlier)]
                 found = [each for each in found if each in of_earlier]
-        written = (one for one in found if not _is_group_of_leaving(session, network, *one))
-    report = replace(report, findings=tuple(with_forged(report.findings, written, observed)))
+        written = (
+            (entry, part)
+            for entry, part in found
+            if not _is_group_of_leaving(session, network, entry, part.path, part.have)
+        )
+    findings = _with_group_of_leaving(session, network, report.findings, entries)
+    report = replace(report, findings=tuple(with_forged(findings, written, observed)))
     if network is not None or all(entry.phase is Phase.KEPT for entry in entries.values()):
         return report
     session.screen.warn(f"{unlike}; {session.command('apply')} writes it anew")
@@ -122,13 +127,26 @@ def _networks(session: Session, manifest: Manifest) -> Iterator[NetworkContract]
             yield recorded_network(version, None)
 
 
-def _is_group_of_leaving(session: Session, network: NetworkContract | None, entry: Entry, part: Difference) -> bool:
+def _with_group_of_leaving(
+    session: Session, network: NetworkContract | None, findings: Iterable[Finding], entries: Mapping[str, Entry]
+) -> Iterator[Finding]:
+    """The findings, where the default group of a function that an apply was bringing back is pending, and no drift."""
+    for one in findings:
+        by_us = one.reason is Reason.CHANGED and _is_group_of_leaving(
+            session, network, entries[one.address], one.field, one.live
+        )
+        yield replace(one, reason=Reason.UNCONFIRMED, waiver=None) if by_us else one
+
+
+def _is_group_of_leaving(
+    session: Session, network: NetworkContract | None, entry: Entry, field: str, live: Any
+) -> bool:
     """True if this is the VPC's default group, into which a removal of ours puts the function before it goes."""
-    field = entry.phase, entry.type, part.path
-    if network is None or field != (Phase.LEAVING, LambdaFunction.type, "security_group_ids"):
+    unset = entry.phase is Phase.LEAVING or field in entry.unconfirmed
+    if network is None or not unset or (entry.type, field) != (LambdaFunction.type, "security_group_ids"):
         return False
     with suppress(AwsRefused):
-        return part.have in default_groups(session.aws, network.vpc_id)
+        return live in default_groups(session.aws, network.vpc_id)
     return False
 
 
@@ -211,7 +229,8 @@ def _unset_by_us(entry: Entry | None, seen: Observed[Any, Any]) -> Collection[tu
     if entry.phase is Phase.LEAVING and seen.deleting:
         # A key that waits for its deletion is disabled, and does not rotate.
         return CONSTANT
-    return SET_AFTER_CREATION if entry.confirmed_spec is None else ()
+    unset = SET_AFTER_CREATION if entry.confirmed_spec is None else frozenset(CONSTANT)
+    return unset & {(entry.type, name) for name in entry.unconfirmed}
 
 
 def _is_told(findings: Iterable[Finding], field: str, item: Any) -> bool:

@@ -23,6 +23,7 @@ from tapctl.manifest.store import Store
 
 _READ: Final = 100
 """The newest versions that are read: more than one run writes."""
+_REMOVAL: Final = frozenset({Phase.LEAVING, Phase.KEPT})
 _RUNS: Final = 5
 """Runs whose last version is read at most where one was cut off."""
 
@@ -54,26 +55,26 @@ class EarlierVersions:
         return entry.phase is Phase.LEAVING or is_deleted_with_parent(entry, version.entries)
 
     def begun_anew(self, entries: Mapping[str, Entry], observed: Observations) -> Iterator[tuple[str, Entry]]:
-        """The entries that call themselves never read back, of the very resources that a version has as made.
+        """The entries that call themselves, or fields of theirs, never read back, of what a version has as made.
 
         With what was confirmed then.
         """
         for address, entry in entries.items():
             seen = observed.get(address)
-            if entry.phase is not Phase.MAKING or entry.confirmed_spec is not None or not isinstance(seen, Observed):
+            if entry.phase is not Phase.MAKING or not entry.unconfirmed or not isinstance(seen, Observed):
                 continue
             told = self._last(address)
-            if told is None or seen.outputs is None or told[0].phase is Phase.LEAVING:
+            if told is None or seen.outputs is None or told[0].phase in _REMOVAL:
                 continue
             if told[0].outputs == seen.outputs.model_dump():
                 confirmed = {"confirmed": told[0].confirmed_spec, "outputs": told[0].outputs}
                 yield address, entry.model_copy(update=confirmed)
 
     def _last(self, address: str) -> tuple[Entry, Manifest] | None:
-        """The entry of the last version that has the resource as read back, and that version."""
+        """The entry of the last version that has the resource as read back whole, and that version."""
         for version in self._newest_first:
             entry = version.entries.get(address)
-            if entry is not None and entry.confirmed_spec is not None:
+            if entry is not None and not entry.unconfirmed:
                 return entry, version
         return None
 

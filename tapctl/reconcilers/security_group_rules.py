@@ -93,6 +93,7 @@ class SecurityGroupRules(Reconciler[SecurityGroupRulesSpec, SecurityGroupRulesOu
     type = RULES
     teardown_rank = 70
     parent_type = "security-group"
+    unset_by_removal = frozenset({"rules"})
     impacts: ClassVar[Mapping[str, Impact]] = {"vpc_id": Impact.REPLACE}
     trail = Trail(
         "ec2",
