@@ -186,7 +186,11 @@ def parity(
 
 
 @cli.command()
-@click.option("--confirm", metavar="ENV", help="The environment's name, where a final snapshot is due.")
+@click.option(
+    "--confirm",
+    metavar="ENV",
+    help="The suffix (the environment's name unless --suffix is given), where a final snapshot is due.",
+)
 @lock_timeout
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @target_options

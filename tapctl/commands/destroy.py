@@ -36,7 +36,8 @@ from tapctl.errors import AwsError, ConfigError, ExitCode, Refused, Status, Stor
 from tapctl.evidence.certificate import COLUMNS, NAME, Certificate, EarlierCertificate, earlier_certificate
 from tapctl.manifest.manifest import now
 from tapctl.reconcilers import teardown_ranks
-from tapctl.reconcilers.db_cluster import DbCluster, held_by_others, snapshots_left
+from tapctl.reconcilers.db_cluster import DbCluster, held_by_others
+from tapctl.reconcilers.db_cluster_snapshots import snapshots_left
 from tapctl.reconcilers.sns_topic import SnsTopic
 from tapctl.session.session import Session
 

@@ -19,7 +19,8 @@ from tapctl.evidence.earlier_versions import EarlierVersions
 from tapctl.evidence.lost_cluster import is_cluster_lost
 from tapctl.evidence.unfinished_apply import continuing, doubt_of_snapshot
 from tapctl.manifest.manifest import Manifest
-from tapctl.reconcilers.db_cluster import DbClusterSpec, misfits, restore_refusal, snapshot_of, snapshots_of
+from tapctl.reconcilers.db_cluster import DbClusterSpec, misfits, restore_refusal
+from tapctl.reconcilers.db_cluster_snapshots import snapshot_of, snapshots_of
 from tapctl.reconcilers.upgrade import check_upgrade
 from tapctl.session.session import Session
 

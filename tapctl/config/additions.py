@@ -128,6 +128,8 @@ _OF_LAMBDA: Final = (
     "AWS_LAMBDA_METADATA_TOKEN",
 )
 _VARIABLE: Final = "[a-zA-Z][a-zA-Z0-9_]{1,127}"
+_ONE_LINE: Final = r"^[^\x00-\x1f\x7f]+$"
+"""Without the longest length, which the field has: a pattern with a bound in the thousands takes 7 ms to compile."""
 _VALUE_RULE: Final = "a string of 1 to 2048 characters on one line"
 _MAX_VARIABLES: Final = 50
 _MAX_VARIABLES_BYTES: Final = 3072
@@ -156,7 +158,7 @@ Variables = Annotated[
         Annotated[str, AfterValidator(_variable)],
         Annotated[
             str,
-            Field(pattern=r"^[^\x00-\x1f\x7f]{1,2048}$", description=_VALUE_RULE),
+            Field(pattern=_ONE_LINE, max_length=2048, description=_VALUE_RULE),
             AfterValidator(known_tokens),
         ],
     ],
@@ -333,7 +335,7 @@ Parameters = Annotated[
         Annotated[str, AfterValidator(_parameter)],
         Annotated[
             str,
-            Field(pattern=r"^[^\x00-\x1f\x7f]{1,1000}$", description=_PARAMETER_VALUE_RULE),
+            Field(pattern=_ONE_LINE, max_length=1000, description=_PARAMETER_VALUE_RULE),
             AfterValidator(lambda value: _known_tokens(value, _OF_RDS)),
         ],
     ],

@@ -263,6 +263,8 @@ class _Sightings:
     present: bool = False
     """True once the resource was seen, since the last replacement."""
     absent_since: float | None = None
+    retained: bool = False
+    """True once it was seen as what AWS deletes only later."""
     old_failure: str | None = None
     """The failure that AWS reported before our first request."""
 
@@ -393,6 +395,7 @@ class _ConvergeLoop:
 
     def wait_while_deleting(self, seen: Observed[Any, Any]) -> None:
         """Wait until the resource is gone, or bring it back where AWS deletes it only later."""
+        self.sightings.retained = seen.retained is not None
         if seen.retained is None:
             if not self.attempt.made:
                 # The holder of the name is going: that the name was taken means nothing any more.
@@ -588,15 +591,22 @@ class _ConvergeLoop:
         """Put the intent on record before the first changing call.
 
         What was confirmed last stays beside it, and its identity, but where the resource is made ``anew``: then nothing
-        of it ever was.
+        of it ever was. What a removal of ours may have unset is confirmed no more.
         """
         outputs = self.entry.outputs if self.entry and not anew else None
         confirmed = self.entry.confirmed_spec if self.entry and not anew else None
+        if confirmed is not None and self.is_brought_back():
+            confirmed = {name: confirmed[name] for name in confirmed.keys() - self.reconciler.unset_by_removal}
         if self.attempt.intent is None or anew:
             intent = record_of(self.resource, self.wanted, Phase.MAKING, outputs, confirmed=confirmed)
             if intent != self.attempt.intent:
                 self.context.journal.put(intent)
             self.attempt.intent = intent
+
+    def is_brought_back(self) -> bool:
+        """True if a removal of ours had begun with the resource, or left it to be deleted later."""
+        phase = self.entry.phase if self.entry else None
+        return phase is Phase.LEAVING or (phase is Phase.KEPT and self.sightings.retained)
 
     def before_call(self, *, anew: bool = False) -> None:
         on_record = self.attempt.intent is not None

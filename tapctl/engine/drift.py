@@ -231,6 +231,8 @@ class Report:
     """The tag that people know a digest by, by digest."""
     unfinished: bool = False
     """True if an apply did not get to its end: the record is not all that it was to make."""
+    shared_ids: frozenset[str] = frozenset()
+    """The ids that several resources bear, recorded or wanted: a cluster and the rotation of its secret."""
 
     @property
     def not_compared(self) -> tuple[str, ...]:
@@ -339,7 +341,9 @@ def _findings(entry: Entry, observation: Observation, entries: Mapping[str, Entr
         with_parent = is_deleted_with_parent(entry, entries)
         yield Finding(*whole, Reason.DELETE_INTERRUPTED if with_parent else Reason.ABSENT)
     elif observation.deleting:
-        yield Finding(*whole, Reason.DELETING, detail=observation.status)
+        # By a removal of ours, which an apply was taking back.
+        by_us = observation.retained is not None and bool(entry.unconfirmed)
+        yield Finding(*whole, Reason.APPLY_INTERRUPTED if by_us else Reason.DELETING, detail=observation.status)
     else:
         yield from _changed_outputs(entry, observation)
         if observation.failure is not None:
@@ -401,8 +405,9 @@ def _field_findings(entry: Entry, name: str, seen: Observed[Any, Any]) -> Iterat
     if name in seen.pending:
         pending = seen.pending[name]
         yield Finding(*place, Reason.DEFERRED, live=pending.detail, detail=pending.until)
+    is_unset = name in entry.unconfirmed
     try:
-        recorded = recorded_value(spec, name, _recorded(entry))
+        recorded = recorded_value(spec, name, entry.spec if is_unset else _recorded(entry))
     except KeyError:
         yield Finding(*place, Reason.NOT_RECORDED)
         return
@@ -410,11 +415,22 @@ def _field_findings(entry: Entry, name: str, seen: Observed[Any, Any]) -> Iterat
         yield Finding(*place, Reason.UNKNOWN_FORM)
         return
     live = getattr(seen.spec, name)
-    if entry.phase is Phase.MAKING:
+    if is_unset:
+        yield from _unset(entry, name, recorded, live)
+    elif entry.phase is Phase.MAKING:
         yield from _unfinished(entry, name, spec, recorded, live)
     elif not same(spec, name, recorded, live):
         for part in details(name, live, recorded):
             yield Finding(entry.address, entry.type, part.path, Reason.CHANGED, part.want, part.have, item=part.item)
+
+
+def _unset(entry: Entry, name: str, asked: Any, live: Any) -> Iterator[Finding]:
+    """Compare a field of which a removal of ours has left no confirmed value: what it may have taken is pending."""
+    for part in details(name, live, asked):
+        if part.item and part.have is not None:
+            yield Finding(entry.address, entry.type, part.path, Reason.CHANGED, part.want, part.have, item=True)
+        else:
+            yield Finding(entry.address, entry.type, part.path, Reason.UNCONFIRMED, None, part.have, asked=part.want)
 
 
 def _unfinished(entry: Entry, name: str, spec: type[Spec], recorded: Any, live: Any) -> Iterator[Finding]:

@@ -315,14 +315,15 @@ class Reconciler(ABC, Generic[S, O]):
     fixed_once_set: ClassVar[frozenset[str]] = frozenset()
     """Fields that AWS may take only once: an apply leaves another value that is there, unless the user names the
     resource (`ALLOW`)."""
-    removed_first: ClassVar[frozenset[str]] = frozenset()
-    """Fields whose items `delete` removes before the resource goes: AWS removes none that has any."""
     retention_field: ClassVar[str] = ""
     """The field with the days for which the resource keeps data, 0 for ever: fewer of them lose data."""
     healing_fields: ClassVar[frozenset[str]] = frozenset()
     """Fields without which nothing that uses the resource can be judged: put right first (a key that is disabled)."""
     protection_fields: ClassVar[frozenset[str]] = frozenset()
     """Fields that are True while the resource is protected."""
+    unset_by_removal: ClassVar[frozenset[str]] = frozenset()
+    """Fields that the steps of a removal change while the resource is still there: no change from outside, where that
+    removal, or an apply that brings the resource back, is cut off."""
     left_alone: ClassVar[Mapping[str, str]] = {}
     """Field that an apply leaves as it is, since somebody may live by it, to what ends it: `ALLOW`, or the command of a
     person. Wanted is the field's default: nothing. Plan and drift report a difference. In the command ``{value}`` is

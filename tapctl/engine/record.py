@@ -61,7 +61,8 @@ class Entry(BaseModel):
     """None until AWS has told all of them."""
     confirmed: PlainJson | None = None
     """The last spec that the resource was read back with, while another one is asked for (`Phase.MAKING`); None if that
-    very resource was never as a spec said. Stored only where there is one."""
+    very resource was never as a spec said. Stored only where there is one. Where an apply was bringing the resource
+    back it is without the fields that a removal of ours may have changed since."""
     kept_until: str = ""
     kept_why: str = ""
 
@@ -75,10 +76,20 @@ class Entry(BaseModel):
         """The last spec that the resource was read back with, whatever is being asked for; None if there is none."""
         return self.confirmed if self.phase is Phase.MAKING or self.confirmed is not None else self.spec
 
+    @property
+    def unconfirmed(self) -> frozenset[str]:
+        """The fields that are asked for and of which no value is confirmed."""
+        return frozenset(self.spec.keys() - (self.confirmed_spec or {}).keys())
+
+    @property
+    def is_read_back(self) -> bool:
+        """True if the resource was read back whole, as `confirmed_spec` tells."""
+        return self.confirmed_spec is not None and not self.unconfirmed
+
     def as_made(self) -> Entry:
         """The same entry as one that is made, with the spec that it is compared with and no other one."""
         return self.model_copy(
-            update={"phase": Phase.MADE, "spec": self.confirmed_spec or self.spec, "confirmed": None}
+            update={"phase": Phase.MADE, "spec": {**self.spec, **(self.confirmed_spec or {})}, "confirmed": None}
         )
 
     @property

@@ -205,7 +205,8 @@ def _unset_by_us(entry: Entry | None, seen: Observed[Any, Any]) -> Collection[tu
     if entry.phase is Phase.LEAVING and seen.deleting:
         # A key that waits for its deletion is disabled, and does not rotate.
         return CONSTANT
-    return SET_AFTER_CREATION if entry.confirmed_spec is None else ()
+    unset = SET_AFTER_CREATION if entry.confirmed_spec is None else frozenset(CONSTANT)
+    return unset & {(entry.type, name) for name in entry.unconfirmed}
 
 
 def _is_told(findings: Iterable[Finding], field: str, item: Any) -> bool:

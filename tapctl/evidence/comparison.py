@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
@@ -172,8 +173,14 @@ def compare_recorded(
         resources=report.resources + len(unseen),
         missed=(*report.missed, *unseen),
         unfinished=manifest.unfinished,
+        shared_ids=_shared_ids({*entries, *others}),
     )
     return Compared(entries, observed, beside, report, continuing(session, manifest), by_destroy=bool(removed))
+
+
+def _shared_ids(addresses: Iterable[str]) -> frozenset[str]:
+    counted = Counter(address.partition("/")[2] for address in addresses)
+    return frozenset(id_ for id_, count in counted.items() if count > 1)
 
 
 def _is_lacking(manifest: Manifest, was_removed: bool | None) -> bool:

@@ -28,6 +28,7 @@ _READ: Final = 100
 """The newest versions that are read: more than one run writes."""
 _NAMED: Final = 5
 """Files that are named where more are meant."""
+_REMOVAL: Final = frozenset({Phase.LEAVING, Phase.KEPT})
 _RUNS: Final = 5
 """Runs whose last version is read at most where one was cut off."""
 
@@ -110,16 +111,16 @@ class EarlierVersions:
         return not self.is_older_unread
 
     def begun_anew(self, entries: Mapping[str, Entry], observed: Observations) -> Iterator[tuple[str, Entry]]:
-        """The entries that call themselves never read back, of the very resources that a version has as made.
+        """The entries that call themselves, or fields of theirs, never read back, of what a version has as made.
 
         With what was confirmed then. Where nobody can tell, with what is asked for.
         """
         for address, entry in entries.items():
             seen = observed.get(address)
-            if entry.phase is not Phase.MAKING or entry.confirmed_spec is not None or not isinstance(seen, Observed):
+            if entry.phase is not Phase.MAKING or entry.is_read_back or not isinstance(seen, Observed):
                 continue
             told = self._last(address)
-            if told is None or told[0].phase is Phase.LEAVING:
+            if told is None or told[0].phase in _REMOVAL:
                 if self.doubt:
                     yield address, entry.model_copy(update={"confirmed": entry.spec})
             elif seen.outputs is not None and told[0].outputs == seen.outputs.model_dump():
@@ -127,10 +128,10 @@ class EarlierVersions:
                 yield address, entry.model_copy(update=confirmed)
 
     def _last(self, address: str) -> tuple[Entry, Manifest] | None:
-        """The entry of the last version that has the resource as read back, and that version."""
+        """The entry of the last version that has the resource as read back whole, and that version."""
         for version in self._newest_first():
             entry = version.entries.get(address)
-            if entry is not None and entry.confirmed_spec is not None:
+            if entry is not None and entry.is_read_back:
                 return entry, version
         return None
 

@@ -163,8 +163,9 @@ def _is_begun(entry: Entry, part: Difference) -> bool:
     A replacement begins with a removal.
     """
     lacks = part.have is None and is_being_replaced(entry)
-    is_changed = entry.phase is Phase.MAKING and entry.confirmed_spec is not None and not lacks
-    return is_changed or (part.have is not None and may_be_door(entry.type, part.path.partition(".")[0]))
+    name = part.path.partition(".")[0]
+    is_changed = entry.phase is Phase.MAKING and name not in entry.unconfirmed and not lacks
+    return is_changed or (part.have is not None and may_be_door(entry.type, name))
 
 
 def _may_be_decided(provenance: Provenance, entry: Entry, part: Difference, *, whole: bool) -> bool:

@@ -24,7 +24,13 @@ from tapctl.evidence.forged import forged_whatever_the_files
 from tapctl.evidence.recorded_files import any_files
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers import observations_for
-from tapctl.reconcilers.db_cluster import RESTORABLE_BY, SNAPSHOT, FinalSnapshot, final_snapshots, restorers_of
+from tapctl.reconcilers.db_cluster_snapshots import (
+    RESTORABLE_BY,
+    SNAPSHOT,
+    FinalSnapshot,
+    final_snapshots,
+    restorers_of,
+)
 from tapctl.reconcilers.kms_key import KmsKey
 from tapctl.render.screen import Advice
 from tapctl.session.session import Session

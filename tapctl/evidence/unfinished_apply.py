@@ -8,7 +8,7 @@ from tapctl.aws.tags import as_dict
 from tapctl.engine.model import Owner
 from tapctl.errors import AwsRefused
 from tapctl.manifest.manifest import Manifest
-from tapctl.reconcilers.db_cluster import snapshot_of
+from tapctl.reconcilers.db_cluster_snapshots import snapshot_of
 from tapctl.session.session import Session
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from tapctl.engine.drift import Finding, Reason
@@ -18,24 +19,31 @@ from tapctl.session.session import Session
 def with_removal(
     findings: Iterable[Finding], session: Session, manifest: Manifest, entries: Mapping[str, Entry]
 ) -> Iterator[Finding]:
-    """The findings without what our own removal has taken away of a resource that is there still."""
+    """The findings without what our own removal has taken away of a resource that is there still.
+
+    The default group of a function that an apply was bringing back is pending.
+    """
     for one in findings:
         entry = entries[one.address]
-        is_ours = entry.phase is Phase.LEAVING and one.reason is Reason.CHANGED
-        if not (is_ours and (is_taken_first(one) or is_default_group(session, manifest, entry, one.field, one.live))):
+        is_changed, is_leaving = one.reason is Reason.CHANGED, entry.phase is Phase.LEAVING
+        if is_changed and is_default_group(session, manifest, entry, one.field, one.live):
+            if not is_leaving:
+                yield replace(one, reason=Reason.UNCONFIRMED, waiver=None)
+        elif not (is_changed and is_leaving and is_taken_first(one)):
             yield one
 
 
 def is_taken_first(one: Finding) -> bool:
-    """True if an item of a set, a value, or a key of a table is gone that a removal takes first; none within one."""
+    """True if an item of a set, a name, or a key of a table is gone that a removal takes first; none within one."""
     root, _, key = one.field.partition(".")
-    return not one.live and root in registry()[one.type].removed_first and "." not in key
+    return one.live in (None, "") and root in registry()[one.type].unset_by_removal and "." not in key
 
 
 def is_default_group(session: Session, manifest: Manifest, entry: Entry, field: str, live: Any) -> bool:
     """True if this is the VPC's default group, into which a removal of ours puts the function before it goes."""
     vpc = str(manifest.networking.get("vpc_id", ""))
-    if not vpc or (entry.phase, entry.type, field) != (Phase.LEAVING, LambdaFunction.type, "security_group_ids"):
+    is_unset = entry.phase is Phase.LEAVING or field in entry.unconfirmed
+    if not vpc or not is_unset or (entry.type, field) != (LambdaFunction.type, "security_group_ids"):
         return False
     with suppress(AwsRefused):
         return live in default_groups(session.aws, vpc)

@@ -22,7 +22,7 @@ from tapctl.engine.trail import Trail
 from tapctl.errors import AwsError, AwsRefused
 from tapctl.manifest.manifest import SKEW, Manifest
 from tapctl.reconcilers import reconciler_of, registry
-from tapctl.reconcilers.db_cluster import SNAPSHOT, SNAPSHOT_TRAIL
+from tapctl.reconcilers.db_cluster_snapshots import SNAPSHOT, SNAPSHOT_TRAIL
 from tapctl.session.session import Session
 
 DELIVERY: Final = timedelta(minutes=15)

@@ -10,9 +10,8 @@ AWS's facts are from the RDS API reference and the Aurora user guide ("Deleting 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
@@ -35,6 +34,16 @@ from tapctl.engine.model import (
 )
 from tapctl.engine.trail import Trail
 from tapctl.errors import AlreadyExists, AwsRefused, NotConverged, NotYet, Patience, Refused
+from tapctl.reconcilers.db_cluster_snapshots import (
+    NO_SNAPSHOT,
+    SNAPSHOT,
+    described_final_snapshots,
+    free_name,
+    shared_snapshots,
+    snapshot_of,
+    snapshot_quota,
+    snapshots_of,
+)
 from tapctl.reconcilers.db_instance import describe_instances
 from tapctl.reconcilers.exposures import with_exposures
 from tapctl.reconcilers.kms_key_rights import as_caller
@@ -61,16 +70,6 @@ if TYPE_CHECKING:
 
     from tapctl.aws.client import Aws
 
-SNAPSHOT: Final = "db-cluster-snapshot"
-"""The type, in addresses, of a snapshot that a removal leaves: no type of the stack."""
-RESTORABLE_BY: Final = "restorable_by"
-"""The name of a finding's field on a snapshot: who else may restore it."""
-SNAPSHOT_TRAIL: Final = Trail(
-    "rds",
-    whole=("CreateDBClusterSnapshot", "DeleteDBClusterSnapshot"),
-    fields={RESTORABLE_BY: ("ModifyDBClusterSnapshotAttribute",)},
-)
-"""The events that concern such a snapshot."""
 FINAL_SNAPSHOT_TAG: Final = "tapctl:final-snapshot"
 """The cluster's own tag, so that the answer is known without the files that once said it."""
 RESOURCE_ID: Final = "cluster-[A-Z0-9]+"
@@ -119,8 +118,6 @@ _FORWARDING: Final = ("enabled", "enabling", "requested")
 _MODIFY: Final = "aws rds modify-db-cluster --db-cluster-identifier {id}"
 # The states of a snapshot that is no longer being taken.
 _DONE: Final = ("available", "failed")
-_NO_SNAPSHOT: Final = "DBClusterSnapshotNotFoundFault"
-_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _CLUSTER: Final = arn("rds", "cluster:{db-cluster}")
 _SNAPSHOTS: Final = arn("rds", "cluster-snapshot:*")
 
@@ -450,7 +447,7 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         self, aws: Aws, id: str, seen: Observed[DbClusterSpec, DbClusterOutputs], expected: DbClusterSpec | None
     ) -> Observed[DbClusterSpec, DbClusterOutputs]:
         """Read who may restore the cluster's manual snapshots: one call, and one for each of them."""
-        return with_exposures(seen, {"shared_snapshots": lambda: _shared_snapshots(aws, id)}, gone=(NO_CLUSTER,))
+        return with_exposures(seen, {"shared_snapshots": lambda: shared_snapshots(aws, id)}, gone=(NO_CLUSTER,))
 
     def create(self, aws: Aws, id: str, want: DbClusterSpec, owner: Owner) -> None:
         """Make the cluster with all its settings by CreateDBCluster alone, or from a snapshot with most of them."""
@@ -492,7 +489,7 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
             cluster = cluster_of(aws, id)
             if cluster is None:
                 return
-            name = _free_name(aws, id, cluster.get("DbClusterResourceId", ""))
+            name = free_name(aws, id, cluster.get("DbClusterResourceId", ""))
             snapshot = {"SkipFinalSnapshot": False, "FinalDBSnapshotIdentifier": name}
         try:
             aws.rds.delete_db_cluster(DBClusterIdentifier=id, **snapshot)
@@ -534,7 +531,7 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
                     evidence="nothing of it was begun",
                     hint=UNTIE,
                 )
-            used, most = _snapshot_quota(aws) if self.takes_final_snapshot(observed, last) else (0, 1)
+            used, most = snapshot_quota(aws) if self.takes_final_snapshot(observed, last) else (0, 1)
         except AwsRefused as error:
             return error.unasked(f"{address(self.type, id)}: whether RDS would refuse its removal")
         if used < most:
@@ -573,7 +570,7 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         Raises:
             NotConverged: the snapshot has failed.
         """
-        taken = sorted(_final_snapshots(aws, id).items(), key=_age)
+        taken = [*described_final_snapshots(aws, id).items()]
         for name, snapshot in taken:
             status = snapshot.get("Status", "")
             if status not in _DONE:
@@ -595,7 +592,7 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         Anybody may make a cluster of this name once it is free, and choose the name of a snapshot.
         """
         own = identity.get("resource_id", "")
-        for name, snapshot in _final_snapshots(aws, id).items():
+        for name, snapshot in described_final_snapshots(aws, id).items():
             why = "the final snapshot: the database can be restored from it"
             if not own or snapshot.get("DbClusterResourceId") != own:
                 user = snapshot.get("MasterUsername", "unknown")
@@ -695,36 +692,6 @@ def _access(live: Mapping[str, Any]) -> dict[str, Any]:
             domain.get("Domain", "") for domain in live.get("DomainMemberships", ()) if domain.get("Domain")
         ),
     }
-
-
-def _shared_snapshots(aws: Aws, id: str) -> frozenset[str]:
-    """List who else may restore a manual snapshot; RDS shares no other kind, and keeps at most 100 of this one."""
-    paginator = aws.rds.get_paginator("describe_db_cluster_snapshots")
-    pages: list[Any] = aws.pages(paginator, DBClusterIdentifier=id, SnapshotType="manual")
-    names = [
-        each.get("DBClusterSnapshotIdentifier", "") for page in pages for each in page.get("DBClusterSnapshots", ())
-    ]
-    return frozenset(f"{name} by {account}" for name in names for account in restorers_of(aws, name))
-
-
-def restorers_of(aws: Aws, snapshot: str) -> list[str]:
-    """Read which other accounts may restore the snapshot; none of one that is gone."""
-    try:
-        answer: Mapping[str, Any] = aws.read(
-            aws.rds.describe_db_cluster_snapshot_attributes, DBClusterSnapshotIdentifier=snapshot
-        )
-    except AwsRefused as error:
-        # Deleted since it was listed.
-        if error.matches("DBClusterSnapshotNotFoundFault"):
-            return []
-        raise
-    attributes = answer.get("DBClusterSnapshotAttributesResult", {}).get("DBClusterSnapshotAttributes", ())
-    return [
-        account
-        for attribute in attributes
-        if attribute.get("AttributeName") == "restore"
-        for account in attribute.get("AttributeValues", ())
-    ]
 
 
 def _support(live: Mapping[str, Any], expected: DbClusterSpec | None) -> dict[str, Any]:
@@ -832,7 +799,7 @@ def restore_refusal(aws: Aws, address_: str, name: str, want: DbClusterSpec) -> 
     try:
         snapshot = snapshot_of(aws, name)
     except AwsRefused as error:
-        if not error.matches(_NO_SNAPSHOT):
+        if not error.matches(NO_SNAPSHOT):
             raise
         known = snapshots_of(aws, address_.partition("/")[2])
         return Refused(
@@ -872,25 +839,6 @@ def ids_of_others(aws: Aws, id: str) -> frozenset[str]:
     others = [each for page in pages for each in page["DBClusters"] if each.get("DBClusterIdentifier") != id]
     secrets = (each.get("MasterUserSecret", {}).get("SecretArn", "") for each in others)
     return frozenset(each.get("DbClusterResourceId", "") for each in others).union(secrets)
-
-
-def snapshot_of(aws: Aws, name: str) -> DBClusterSnapshotTypeDef:
-    """Read a cluster snapshot by its name or ARN.
-
-    Raises:
-        AwsRefused: there is none.
-    """
-    pages = aws.pages(aws.rds.get_paginator("describe_db_cluster_snapshots"), DBClusterSnapshotIdentifier=name)
-    for page in pages:
-        for snapshot in page.get("DBClusterSnapshots", []):
-            return snapshot
-    raise AwsRefused("rds", "DescribeDBClusterSnapshots", _NO_SNAPSHOT, f"DBClusterSnapshot {name} not found.")
-
-
-def snapshots_of(aws: Aws, id: str) -> dict[str, DBClusterSnapshotTypeDef]:
-    """List the manual snapshots of clusters of this name that are whole, final ones or not, the newest last."""
-    found = {name: one for name, one in _manual_snapshots(aws).items() if one.get("DBClusterIdentifier") == id}
-    return {name: one for name, one in sorted(found.items(), key=_age) if one.get("Status") != "failed"}
 
 
 def modification(have: DbClusterSpec, want: DbClusterSpec, member_group: str) -> tuple[dict[str, Any], frozenset[str]]:
@@ -1002,13 +950,6 @@ def _sources_of(aws: Aws, id: str) -> Iterator[str]:
                 yield f"its {what} {each.get(f'{member}Name', '')}"
 
 
-def _snapshot_quota(aws: Aws) -> tuple[int, int]:
-    """Read how many manual cluster snapshots there are, and may be; 0 of 1 where AWS tells no such quota."""
-    quotas = aws.read(aws.rds.describe_account_attributes).get("AccountQuotas", [])
-    known = {quota.get("AccountQuotaName"): (quota.get("Used", 0), quota.get("Max", 1)) for quota in quotas}
-    return known.get("ManualClusterSnapshots", (0, 1))
-
-
 # -- removing ----------------------------------------------------------------------------------------------------------
 
 
@@ -1056,71 +997,3 @@ def _word(spec: Spec | None) -> bool | None:
     """Read what the tag says; None where there is none. Any other text than ``false`` wants the snapshot."""
     text = spec.tags.get(FINAL_SNAPSHOT_TAG) if isinstance(spec, DbClusterSpec) else None
     return None if text is None else text != "false"
-
-
-def _free_name(aws: Aws, id: str, resource_id: str) -> str:
-    """Choose the final snapshot's name, from the cluster's resource id: a retry after a lost answer finds the same.
-
-    A snapshot that bears the name already was taken by a removal that did not end, and misses later writes: another
-    one is taken (``-2``, ``-3`` …).
-    """
-    token = resource_id.lower().removeprefix("cluster-")
-    name, taken = f"{id}-final-{token}", _named_final(aws, id)
-    numbered = (f"{name}-{number}" for number in range(2, len(taken) + 2))
-    return next(candidate for candidate in (name, *numbered) if candidate not in taken)
-
-
-def _age(item: tuple[str, DBClusterSnapshotTypeDef]) -> tuple[datetime, datetime, str]:
-    """Sort key of a named snapshot, newest last: by its cluster, then by its own time, which a failed one may lack."""
-    name, snapshot = item
-    return snapshot.get("ClusterCreateTime", _FIRST), snapshot.get("SnapshotCreateTime", _LAST), name
-
-
-def snapshots_left(aws: Aws, id: str, owner: Owner) -> Iterator[tuple[str, Retained]]:
-    """List the snapshots that an earlier removal of the cluster has left; whose each is its name and tags tell."""
-    for name, snapshot in _final_snapshots(aws, id).items():
-        why = "the final snapshot, by its name and tags: the database can be restored from it"
-        if Owner.of(as_dict(snapshot.get("TagList", []))) != owner:
-            user = snapshot.get("MasterUsername", "unknown")
-            why = f"named like a final snapshot, without its tags; its master user is {user}: see whose it is"
-        yield address(SNAPSHOT, name), Retained("you delete it", why)
-
-
-@dataclass(frozen=True)
-class FinalSnapshot:
-    """A snapshot of a cluster that is gone."""
-
-    owner: Owner | None
-    kms_key_arn: str
-    restored_by: Collection[str] = ()
-    """Accounts that may restore it beside its own (`restorers_of`)."""
-
-
-def final_snapshots(aws: Aws, id: str) -> dict[str, FinalSnapshot]:
-    """Read the final snapshots of a cluster of this name, by their own: one call. Anybody may choose a name."""
-    return {
-        name: FinalSnapshot(Owner.of(as_dict(snapshot.get("TagList", []))), snapshot.get("KmsKeyId", ""))
-        for name, snapshot in _final_snapshots(aws, id).items()
-    }
-
-
-def _final_snapshots(aws: Aws, id: str) -> dict[str, DBClusterSnapshotTypeDef]:
-    """The manual snapshots of clusters of this name that a removal's final ones may be; anybody may choose a name."""
-    named = _named_final(aws, id)
-    return {name: snapshot for name, snapshot in named.items() if snapshot.get("DBClusterIdentifier") == id}
-
-
-def _named_final(aws: Aws, id: str) -> dict[str, DBClusterSnapshotTypeDef]:
-    # A token and a number; the snapshots of a suffix that itself ends in "-final-1" have more.
-    ours = re.compile(rf"{re.escape(id)}-final-[a-z0-9]+(-[0-9]+)?")
-    return {name: snapshot for name, snapshot in _manual_snapshots(aws).items() if ours.fullmatch(name)}
-
-
-def _manual_snapshots(aws: Aws) -> dict[str, DBClusterSnapshotTypeDef]:
-    # Without DBClusterIdentifier, which must be an existing cluster's (DescribeDBClusterSnapshots).
-    pages = aws.pages(aws.rds.get_paginator("describe_db_cluster_snapshots"), SnapshotType="manual")
-    return {
-        snapshot.get("DBClusterSnapshotIdentifier", ""): snapshot
-        for page in pages
-        for snapshot in page.get("DBClusterSnapshots", ())
-    }

@@ -135,7 +135,6 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
 
     type = "kms-key"
     teardown_rank = 140
-    removed_first = frozenset({"alias"})
     holds_data = True
     create_is_repeatable = False
     retainable = True
@@ -169,6 +168,7 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
     )
     timing = Timing(create_s=10, delete_s=5, longest_s=600)
     healing_fields = frozenset({"enabled"})
+    unset_by_removal = frozenset({"alias", "enabled", "rotation", "rotation_period_days"})
     actions = KEY_RIGHTS
 
     def __init__(self, window_days: int | None = None, going: Collection[str] = ()) -> None:

@@ -223,10 +223,10 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
     type = "lambda-function"
     name_is_identity = True
     teardown_rank = 30
-    removed_first = frozenset({"security_group_ids"})
     replaceable = True
     # Lambda removes its network interfaces with the function's role.
     leftovers_need = frozenset({"iam-role"})
+    unset_by_removal = frozenset({"security_group_ids"})
     impacts: ClassVar[Mapping[str, Impact]] = {"package_type": Impact.REPLACE}
     left_alone: ClassVar[Mapping[str, str]] = {
         "ipv6": "aws lambda update-function-configuration --function-name {id} "

@@ -92,8 +92,8 @@ class SecurityGroupRules(Reconciler[SecurityGroupRulesSpec, SecurityGroupRulesOu
 
     type = RULES
     teardown_rank = 70
-    removed_first = frozenset({"rules"})
     parent_type = "security-group"
+    unset_by_removal = frozenset({"rules"})
     impacts: ClassVar[Mapping[str, Impact]] = {"vpc_id": Impact.REPLACE}
     trail = Trail(
         "ec2",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -267,7 +267,7 @@ def drift_lines(
     A line that is wider than ``width`` is broken up: what it is about and its state stay in its first part.
     """
     findings = matched([*map(harmless_finding, report.findings)], _sides, _joined_findings)
-    names = _names(findings)
+    names = _names(findings, report.shared_ids)
     fields = ["" if finding.field == WHOLE_RESOURCE else sanitize(finding.field) for finding in findings]
     values = [finding_text(finding, report.names, None if verbose else LIMIT) for finding in findings]
     widths = widest(names), widest(fields), widest(values, limit=VALUE_WIDTH)
@@ -371,12 +371,20 @@ def advice_lines(advice: Advice, paint: Palette = PLAIN) -> list[str]:
     return lines
 
 
-def _names(findings: Sequence[Finding]) -> list[str]:
-    """The findings' ids, or addresses where resources of two types bear the same id."""
+def _names(findings: Sequence[Finding], shared_ids: Collection[str]) -> list[str]:
+    """The findings' ids, or addresses where an id tells of two resources: no field says of a whole one which is meant.
+
+    ``shared_ids``: as in `Report`.
+    """
     types = defaultdict(set)
     for finding in findings:
         types[_id(finding)].add(finding.type)
-    return [sanitize(_id(finding) if len(types[_id(finding)]) == 1 else finding.address) for finding in findings]
+
+    def is_ambiguous(finding: Finding) -> bool:
+        told_apart = finding.field != WHOLE_RESOURCE or _id(finding) not in shared_ids
+        return len(types[_id(finding)]) > 1 or not told_apart
+
+    return [sanitize(finding.address if is_ambiguous(finding) else _id(finding)) for finding in findings]
 
 
 def _id(finding: Finding) -> str:
@@ -390,7 +398,8 @@ def finding_text(finding: Finding, names: Mapping[str, str], limit: int | None =
     if finding.recorded is finding.live is finding.asked is None:
         return ""
     if finding.reason is Reason.UNCONFIRMED:
-        have = finding.live if finding.asked == finding.recorded else finding.recorded
+        unconfirmed = finding.recorded is None and finding.live != finding.asked
+        have = finding.live if unconfirmed or finding.asked == finding.recorded else finding.recorded
         return format_change(have, finding.asked, limit=limit, names=names)
     if finding.recorded is not None and finding.live is not None:
         return format_change(finding.recorded, finding.live, limit=limit, names=names)

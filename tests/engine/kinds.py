@@ -175,6 +175,7 @@ class Key(Plain):
     type = "key"
     holds_data = True
     create_is_repeatable = False
+    unset_by_removal = frozenset({"mode"})
 
     def delete(
         self, aws: World, id: str, seen: Observed[ThingSpec, ThingOutputs], last: ThingSpec | None

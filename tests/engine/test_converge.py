@@ -244,6 +244,28 @@ def test_what_is_brought_back_was_not_created() -> None:
     assert bring(world, resource(Key(), SMALL)).result is Result.UPDATED
 
 
+@pytest.mark.parametrize(
+    ("phase", "is_going", "confirmed"),
+    [
+        (Phase.KEPT, True, {"size": "small"}),
+        (Phase.LEAVING, False, {"size": "small"}),
+        # Kept as it is, for what needs it.
+        (Phase.KEPT, False, {"size": "small", "mode": "calm"}),
+        (Phase.MADE, True, {"size": "small", "mode": "calm"}),
+    ],
+)
+def test_what_a_removal_of_ours_may_have_unset_is_confirmed_no_more(
+    phase: Phase, is_going: bool, confirmed: dict[str, str]
+) -> None:
+    world = World(Refusing("create" if is_going else "update", refused()))
+    going = {"going_since": 0.0, "kept": Retained("2031-05-06", "pending deletion")} if is_going else {}
+    world.put(Key(), "a", SMALL, **going)
+    left = entry(Key(), phase, spec={"size": "small", "mode": "calm"}, outputs={"arn": "arn:key/a/1"})
+    with pytest.raises(AwsRefused):
+        bring(world, resource(Key(), LARGE), entry=left)
+    assert world.journal.entries["key/a"].confirmed == confirmed
+
+
 def test_a_record_that_cannot_be_written_fails_the_node_before_its_call() -> None:
     world = World()
     world.moment = _full_disk

@@ -262,6 +262,22 @@ def test_what_is_neither_confirmed_nor_asked_for_is_drift() -> None:
     assert len([one for one in findings if one[1] is FindingState.PENDING]) == len(PENDING)
 
 
+def test_what_a_removal_of_ours_has_unset_is_pending_while_an_apply_takes_it_back() -> None:
+    made = half_made(before=ASKED)
+    confirmed = {name: value for name, value in made.spec.items() if name not in ("size", "items")}
+    back = made.model_copy(update={"confirmed": confirmed})
+    live = ASKED.model_copy(update={"size": "", "mode": "wild", "items": frozenset("qz")})
+    assert [(one.field, one.state, one.recorded, one.live, one.asked) for one in found(seen(live), back)] == [
+        ("size", FindingState.PENDING, None, "", "large"),
+        ("mode", FindingState.DRIFT, "calm", "wild", None),
+        ("items", FindingState.PENDING, None, None, "r"),
+        ("items", FindingState.DRIFT, None, "z", None),
+    ]
+    later = seen(deleting=True, retained=Retained("May", "waits"), status="PendingDeletion")
+    assert [(one.field, one.state) for one in found(later, back)] == [(WHOLE_RESOURCE, FindingState.PENDING)]
+    assert [(one.field, one.state) for one in found(later, made)] == [(WHOLE_RESOURCE, FindingState.MISSING)]
+
+
 def test_what_is_gone_since_it_was_confirmed_is_missing_whatever_an_apply_asked_for() -> None:
     (one,) = found(Absent(), half_made())
     assert (one.field, one.state) == (WHOLE_RESOURCE, FindingState.MISSING)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tapctl.engine.model import Observed
 from tapctl.engine.record import Phase
 from tapctl.evidence.earlier_versions import EarlierVersions
 from tapctl.manifest import open_store
 from tapctl.manifest.manifest import Manifest
 from tapctl.manifest.store import Store
+from tapctl.reconcilers.kms_key import KmsKeyOutputs
+from tests.engine.kinds import SMALL
 from tests.manifest.examples import entry, manifest
 
 ONE = "kms-key/one"
@@ -44,6 +48,15 @@ def test_what_was_made_before_nothing_was_deployed_tells_nothing(store: Store) -
     gone = manifest(entry("two", Phase.KEPT), serial=2)
     now = written(store, manifest(entry("one"), serial=1), gone, manifest(entry("two"), serial=3))
     assert EarlierVersions(store, now, pytest.fail, newest=1).was_never_made(ONE)
+
+
+def test_an_entry_that_tells_of_no_value_was_read_back_by_no_word_of_its_own(store: Store) -> None:
+    one = entry("one", size="small")
+    now = written(store, manifest(one, serial=1), manifest(entry("one", Phase.MAKING), serial=2))
+    known = EarlierVersions(store, now, pytest.fail)
+    seen: Observed[Any, Any] = Observed(SMALL, KmsKeyOutputs.model_validate(one.outputs))
+    ((place, begun),) = known.begun_anew(now.entries, {ONE: seen})
+    assert (place, begun.confirmed) == (ONE, one.spec)
 
 
 def in_place_of_the_folder(folder: Path) -> None:

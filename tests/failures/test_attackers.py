@@ -175,7 +175,8 @@ def test_a_record_that_leaves_out_what_is_there_is_no_green(world: World) -> Non
     assert found.code == 7
     (finding,) = found.of_type("finding")
     assert (finding["address"], finding["field"], finding["state"]) == (rules, "*", "UNKNOWN")
-    assert "the record does not hold it" in world.tapctl("drift", "--env", "dev").out
+    # The group itself is recorded.
+    assert f"  ? {rules}    it is there, and the record does not hold it" in world.tapctl("drift", "--env", "dev").out
     assert world.tapctl("status", "--env", "dev").code == 7
     # Nor is it told as something that the files want beside.
     world.client("lambda").update_function_configuration(FunctionName="payment-processor-dev", Timeout=99)

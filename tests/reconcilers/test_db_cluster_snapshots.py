@@ -11,7 +11,8 @@ from tapctl.aws.client import Aws
 from tapctl.aws.tags import as_list
 from tapctl.engine.model import Owner
 from tapctl.errors import NotConverged
-from tapctl.reconcilers.db_cluster import DbClusterSpec, snapshots_left, snapshots_of
+from tapctl.reconcilers.db_cluster import DbClusterSpec
+from tapctl.reconcilers.db_cluster_snapshots import snapshots_left, snapshots_of
 from tests.reconcilers.cases import db_cluster as case
 from tests.reconcilers.scripted import answer
 from tests.reconcilers.test_db_cluster_parameters import with_
@@ -80,9 +81,12 @@ def test_only_a_snapshot_of_the_very_cluster_that_was_removed_is_its_final_one(a
     untold = snapshot(f"{ID}-final-old", "available", OLD, OLD)
     answer(aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": [mine, theirs, untold]}, times=2)
     another = "of another cluster of this name, whose master user is"
-    told = [why.why for _, why in REC.retained_after_delete(aws, ID, DUE, {"resource_id": "cluster-X"})]
-    assert told[0] == "the final snapshot: the database can be restored from it"
-    assert [one.partition(":")[0] for one in told[1:]] == [f"{another} m", f"{another} unknown"]
+    retained = REC.retained_after_delete(aws, ID, DUE, {"resource_id": "cluster-X"})
+    assert {place.rpartition("/")[2]: why.why for place, why in retained} == {
+        f"{ID}-final-x": "the final snapshot: the database can be restored from it",
+        f"{ID}-final-evil": f"{another} m: no final snapshot of this one",
+        f"{ID}-final-old": f"{another} unknown: no final snapshot of this one",
+    }
     assert all(another in why.why for _, why in REC.retained_after_delete(aws, ID, DUE, {}))
 
 

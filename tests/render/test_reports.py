@@ -237,12 +237,15 @@ def test_what_an_unfinished_apply_asked_for_is_shown_beside_what_was_confirmed()
         # Asked for again: beside what is there.
         Finding(*FUNCTION, "memory_mb", Reason.UNCONFIRMED, 512, 128, asked=512),
         Finding(*FUNCTION, "phase", Reason.UNCONFIRMED),
+        # A removal of ours had left another value.
+        Finding(*FUNCTION, "handler", Reason.UNCONFIRMED, None, "", asked="a.b"),
         Finding(*FUNCTION, "policy.statements", Reason.UNDER_WAY, None, allow("A", ["s3:GetObject"], ["*"])),
     )
-    assert [line.split(maxsplit=2)[2].split("  PENDING")[0].strip() for line in drift_lines(found, {})[:4]] == [
+    assert [line.split(maxsplit=2)[2].split("  PENDING")[0].strip() for line in drift_lines(found, {})[:5]] == [
         "timeout_s          15 → 30",
         "memory_mb          128 → 512",
         "phase",
+        'handler            "" → a.b',
         "policy.statements  + sid=A effect=Allow actions=[s3:GetObject] resources=[*]",
     ]
 
@@ -256,6 +259,19 @@ def test_resources_of_two_types_with_the_same_id_are_shown_by_address() -> None:
         "security-group-rules/db-sg-prod",
         "security-group/db-sg-prod",
     ]
+
+
+def test_a_whole_resource_whose_id_another_one_bears_is_shown_by_address() -> None:
+    """The record holds the cluster, and lacks the rotation of its secret."""
+    found = replace(
+        report(
+            Finding("secret-rotation/db", "secret-rotation", "*", Reason.UNRECORDED),
+            Finding(*GROUP, "rules", Reason.CHANGED, 1, 2),
+            Finding("sns-topic/t", "sns-topic", "*", Reason.UNRECORDED),
+        ),
+        shared_ids=frozenset({"db", "db-sg-prod"}),
+    )
+    assert [line.split()[1] for line in drift_lines(found, {})[:3]] == ["secret-rotation/db", "db-sg-prod", "t"]
 
 
 def test_advice_stands_under_its_finding() -> None:

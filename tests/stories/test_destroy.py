@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from tests.failures.trouble import deny
 from tests.stories.leftovers import left
 from tests.stories.test_half_made import denied_after
 from tests.support.door import Proceed, Served, Trouble, Visit, denied
@@ -75,10 +76,21 @@ def test_nothing_is_left_but_the_key_that_waits(world: World) -> None:
     assert (late.code, late.changes) == (0, ("logs:DeleteLogGroup",))
     assert left(world) == before | {"key:PendingDeletion"}
 
+    for step in ("kms:CancelKeyDeletion", "kms:EnableKey", "kms:CreateAlias"):
+        cut_off(world, step)
     back = world.applied("dev")
     assert "kms:CreateKey" not in back.changes
     assert (key_state(world)["id"], key_state(world)["state"]) == (made["id"], "Enabled")
     assert world.drift().code == 0
+
+
+def cut_off(world: World, step: str) -> None:
+    """Apply until this step of bringing the key back: as the destroy had left it, nobody else has changed it."""
+    assert world.meeting(deny(step), "apply", "--env", "dev", "--yes").code == 4
+    told, planned = world.drift(), world.tapctl("plan", "--env", "dev", "--json")
+    assert (told.code, {one["state"] for one in told.of_type("finding")}) == (7, {"PENDING"}), told.out
+    assert world.tapctl("status", "--env", "dev").code == 7
+    assert not any(field["outside"] for one in planned.of_type("planned_change") for field in one["fields"])
 
 
 def test_a_destroy_of_nothing_succeeds(world: World) -> None:

@@ -425,6 +425,44 @@ def test_a_function_that_leaves_is_in_the_default_group_by_our_own_doing(dev: Wo
     assert drift_in(default, may_not_ask).code == 2
 
 
+def test_what_a_removal_of_ours_has_unset_is_no_change_from_outside_while_an_apply_brings_it_back(dev: World) -> None:
+    """A destroy was cut off, and so was the apply that brings back what it had begun with."""
+    role, rules = "iam-role/lambda-role-dev", "security-group-rules/lambda-sg-dev"
+    record, client, ec2 = dev.manifest(), dev.client("lambda"), dev.client("ec2")
+    unset = ((FUNCTION, "security_group_ids"), (role, "inline"), (rules, "rules"))
+    leaving = {place: record["entries"][place] | {"phase": "leaving"} for place, _ in unset}
+    kept(dev, record | {"entries": record["entries"] | leaving, "serial": record["serial"] - 1})
+    for place, field in unset:
+        confirmed = {name: value for name, value in record["entries"][place]["spec"].items() if name != field}
+        record["entries"][place] |= {"phase": "making", "confirmed": confirmed}
+    dev.path().write_text(json.dumps(record))
+    of_vpc = [{"Name": "vpc-id", "Values": [record["networking"]["vpc_id"]]}]
+    groups = {one["GroupName"]: one for one in ec2.describe_security_groups(Filters=of_vpc)["SecurityGroups"]}
+    ours, default = groups["lambda-sg-dev"], groups["default"]["GroupId"]
+    (https,) = (one for one in ours["IpPermissionsEgress"] if one["FromPort"] == 443)
+    ec2.revoke_security_group_egress(GroupId=ours["GroupId"], IpPermissions=[https])
+    # What no removal leaves somebody else has put there.
+    inner = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "10.9.0.0/16"}]}
+    ec2.authorize_security_group_egress(GroupId=ours["GroupId"], IpPermissions=[inner])
+    moved = {
+        "SubnetIds": record["networking"]["subnet_ids"],
+        "SecurityGroupIds": [default, groups["db-sg-dev"]["GroupId"]],
+    }
+    client.update_function_configuration(FunctionName="payment-processor-dev", VpcConfig=moved)
+    told = dev.drift()
+    drifted = {(one["address"], one["field"]) for one in told.of_type("finding") if one["state"] == "DRIFT"}
+    assert (told.code, drifted) == (2, {(rules, "rules"), (FUNCTION, "security_group_ids")})
+
+    ec2.revoke_security_group_egress(GroupId=ours["GroupId"], IpPermissions=[inner])
+    moved["SecurityGroupIds"] = [default]
+    client.update_function_configuration(FunctionName="payment-processor-dev", VpcConfig=moved)
+    dev.client("iam").delete_role_policy(RoleName="lambda-role-dev", PolicyName="lambda-policy-dev")
+    told = dev.drift()
+    assert (told.code, {one["state"] for one in told.of_type("finding")}) == (7, {"PENDING"}), told.out
+    planned = dev.tapctl("plan", "--env", "dev", "--json")
+    assert not any(field["outside"] for one in planned.of_type("planned_change") for field in one["fields"])
+
+
 @pytest.mark.parametrize("beside", ["", "half made", "unfinished", "no file"])
 def test_what_no_run_has_removed_is_missing_though_the_record_does_not_hold_it(dev: World, beside: str) -> None:
     alarm, topic = "cloudwatch-alarm/db-cpu-0-dev", "sns-topic/alarms-dev"
@@ -457,8 +495,8 @@ def test_what_was_read_back_once_is_compared_with_that_though_it_is_being_made_b
     kms = dev.client("kms")
     kms.disable_key_rotation(KeyId=record["entries"][key]["outputs"]["key_id"])
     dev.client("logs").put_retention_policy(logGroupName="/aws/lambda/payment-processor-dev", retentionInDays=1)
-    for place in (key, logs):
-        record["entries"][place] |= {"phase": "making", "confirmed": None}
+    for place, confirmed in ((key, None), (logs, {})):
+        record["entries"][place] |= {"phase": "making", "confirmed": confirmed}
     dev.path().write_text(json.dumps(record | {"serial": record["serial"] + 1}))
     told = dev.drift()
     drifted = {(one["address"], one["field"]) for one in told.of_type("finding") if one["state"] == "DRIFT"}
@@ -475,7 +513,7 @@ def test_what_was_read_back_once_is_compared_with_that_though_it_is_being_made_b
     # Another resource of that name, or one that was being removed, was never as it is to be.
     arn, unused = record["entries"][key]["outputs"]["arn"].rpartition("/")[0], "00000000-0000-4000-8000-000000000000"
     of_another = {"outputs": {"key_id": unused, "arn": f"{arn}/{unused}"}}
-    for changed in (of_another, {"phase": "leaving"}):
+    for changed in (of_another, {"phase": "leaving"}, {"phase": "kept"}):
         other = json.loads(version.read_text())
         for place in (key, logs):
             other["entries"][place] |= changed if place == key or "phase" in changed else {"outputs": {}}

@@ -1,0 +1,161 @@
+"""The snapshots of a cluster: final ones that a removal leaves, those that it may be made from, who may restore them.
+
+AWS's facts are from the RDS API reference (DescribeDBClusterSnapshots, DescribeDBClusterSnapshotAttributes).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from tapctl.aws.tags import as_dict
+from tapctl.engine.model import Owner, Retained, address
+from tapctl.engine.trail import Trail
+from tapctl.errors import AwsRefused
+
+if TYPE_CHECKING:
+    from mypy_boto3_rds.type_defs import DBClusterSnapshotTypeDef
+
+    from tapctl.aws.client import Aws
+
+
+SNAPSHOT: Final = "db-cluster-snapshot"
+"""The type, in addresses, of a snapshot that a removal leaves: no type of the stack."""
+RESTORABLE_BY: Final = "restorable_by"
+"""The name of a finding's field on a snapshot: who else may restore it."""
+SNAPSHOT_TRAIL: Final = Trail(
+    "rds",
+    whole=("CreateDBClusterSnapshot", "DeleteDBClusterSnapshot"),
+    fields={RESTORABLE_BY: ("ModifyDBClusterSnapshotAttribute",)},
+)
+"""The events that concern such a snapshot."""
+NO_SNAPSHOT: Final = "DBClusterSnapshotNotFoundFault"
+
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
+
+def snapshot_of(aws: Aws, name: str) -> DBClusterSnapshotTypeDef:
+    """Read a cluster snapshot by its name or ARN.
+
+    Raises:
+        AwsRefused: there is none.
+    """
+    pages = aws.pages(aws.rds.get_paginator("describe_db_cluster_snapshots"), DBClusterSnapshotIdentifier=name)
+    for page in pages:
+        for snapshot in page.get("DBClusterSnapshots", []):
+            return snapshot
+    raise AwsRefused("rds", "DescribeDBClusterSnapshots", NO_SNAPSHOT, f"DBClusterSnapshot {name} not found.")
+
+
+def snapshots_of(aws: Aws, id: str) -> dict[str, DBClusterSnapshotTypeDef]:
+    """List the manual snapshots of clusters of this name that are whole, final ones or not, the newest last."""
+    found = {name: one for name, one in _manual_snapshots(aws).items() if one.get("DBClusterIdentifier") == id}
+    return {name: one for name, one in sorted(found.items(), key=_age) if one.get("Status") != "failed"}
+
+
+@dataclass(frozen=True)
+class FinalSnapshot:
+    """A snapshot of a cluster that is gone."""
+
+    owner: Owner | None
+    kms_key_arn: str
+    restored_by: Collection[str] = ()
+    """Accounts that may restore it beside its own (`restorers_of`)."""
+
+
+def final_snapshots(aws: Aws, id: str) -> dict[str, FinalSnapshot]:
+    """Read the final snapshots of a cluster of this name, by their own: one call. Anybody may choose a name."""
+    return {
+        name: FinalSnapshot(Owner.of(as_dict(snapshot.get("TagList", []))), snapshot.get("KmsKeyId", ""))
+        for name, snapshot in described_final_snapshots(aws, id).items()
+    }
+
+
+def described_final_snapshots(aws: Aws, id: str) -> dict[str, DBClusterSnapshotTypeDef]:
+    """List the manual snapshots that a removal's final ones may be, the newest last; anybody may choose a name."""
+    named = sorted(_named_final(aws, id).items(), key=_age)
+    return {name: snapshot for name, snapshot in named if snapshot.get("DBClusterIdentifier") == id}
+
+
+def _named_final(aws: Aws, id: str) -> dict[str, DBClusterSnapshotTypeDef]:
+    # A token and a number; the snapshots of a suffix that itself ends in "-final-1" have more.
+    ours = re.compile(rf"{re.escape(id)}-final-[a-z0-9]+(-[0-9]+)?")
+    return {name: snapshot for name, snapshot in _manual_snapshots(aws).items() if ours.fullmatch(name)}
+
+
+def free_name(aws: Aws, id: str, resource_id: str) -> str:
+    """Choose the final snapshot's name, from the cluster's resource id: a retry after a lost answer finds the same.
+
+    A snapshot that bears the name already was taken by a removal that did not end, and misses later writes: another
+    one is taken (``-2``, ``-3`` …).
+    """
+    token = resource_id.lower().removeprefix("cluster-")
+    name, taken = f"{id}-final-{token}", _named_final(aws, id)
+    numbered = (f"{name}-{number}" for number in range(2, len(taken) + 2))
+    return next(candidate for candidate in (name, *numbered) if candidate not in taken)
+
+
+def snapshots_left(aws: Aws, id: str, owner: Owner) -> Iterator[tuple[str, Retained]]:
+    """List the snapshots that an earlier removal of the cluster has left; whose each is its name and tags tell."""
+    for name, snapshot in described_final_snapshots(aws, id).items():
+        why = "the final snapshot, by its name and tags: the database can be restored from it"
+        if Owner.of(as_dict(snapshot.get("TagList", []))) != owner:
+            user = snapshot.get("MasterUsername", "unknown")
+            why = f"named like a final snapshot, without its tags; its master user is {user}: see whose it is"
+        yield address(SNAPSHOT, name), Retained("you delete it", why)
+
+
+def shared_snapshots(aws: Aws, id: str) -> frozenset[str]:
+    """List who else may restore a manual snapshot; RDS shares no other kind, and keeps at most 100 of this one."""
+    paginator = aws.rds.get_paginator("describe_db_cluster_snapshots")
+    pages: list[Any] = aws.pages(paginator, DBClusterIdentifier=id, SnapshotType="manual")
+    names = [
+        each.get("DBClusterSnapshotIdentifier", "") for page in pages for each in page.get("DBClusterSnapshots", ())
+    ]
+    return frozenset(f"{name} by {account}" for name in names for account in restorers_of(aws, name))
+
+
+def restorers_of(aws: Aws, snapshot: str) -> list[str]:
+    """Read which other accounts may restore the snapshot; none of one that is gone."""
+    try:
+        answer: Mapping[str, Any] = aws.read(
+            aws.rds.describe_db_cluster_snapshot_attributes, DBClusterSnapshotIdentifier=snapshot
+        )
+    except AwsRefused as error:
+        # Deleted since it was listed.
+        if error.matches("DBClusterSnapshotNotFoundFault"):
+            return []
+        raise
+    attributes = answer.get("DBClusterSnapshotAttributesResult", {}).get("DBClusterSnapshotAttributes", ())
+    return [
+        account
+        for attribute in attributes
+        if attribute.get("AttributeName") == "restore"
+        for account in attribute.get("AttributeValues", ())
+    ]
+
+
+def snapshot_quota(aws: Aws) -> tuple[int, int]:
+    """Read how many manual cluster snapshots there are, and may be; 0 of 1 where AWS tells no such quota."""
+    quotas = aws.read(aws.rds.describe_account_attributes).get("AccountQuotas", [])
+    known = {quota.get("AccountQuotaName"): (quota.get("Used", 0), quota.get("Max", 1)) for quota in quotas}
+    return known.get("ManualClusterSnapshots", (0, 1))
+
+
+def _manual_snapshots(aws: Aws) -> dict[str, DBClusterSnapshotTypeDef]:
+    # Without DBClusterIdentifier, which must be an existing cluster's (DescribeDBClusterSnapshots).
+    pages = aws.pages(aws.rds.get_paginator("describe_db_cluster_snapshots"), SnapshotType="manual")
+    return {
+        snapshot.get("DBClusterSnapshotIdentifier", ""): snapshot
+        for page in pages
+        for snapshot in page.get("DBClusterSnapshots", ())
+    }
+
+
+def _age(item: tuple[str, DBClusterSnapshotTypeDef]) -> tuple[datetime, datetime, str]:
+    """Sort key of a named snapshot, newest last: by its cluster, then by its own time, which a failed one may lack."""
+    name, snapshot = item
+    return snapshot.get("ClusterCreateTime", _FIRST), snapshot.get("SnapshotCreateTime", _LAST), name
