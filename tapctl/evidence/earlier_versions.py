@@ -1,4 +1,4 @@
-"""The kept versions of a record before this one: what they tell of resources of which the record itself tells less.
+"""The kept versions of a record beside this one: what they tell of resources of which the record itself tells less.
 
 A run of ours records each removal before its first step: a resource that no version removes, somebody has removed. And
 what was read back once is compared with that, though the record says that it is being made for the first time. Where
@@ -17,7 +17,7 @@ from tapctl.engine.model import Observed
 from tapctl.engine.observe import Observations
 from tapctl.engine.record import Entry, Phase, is_deleted_with_parent
 from tapctl.errors import TapctlError
-from tapctl.manifest.history import ends_of_runs, names_before, read_before
+from tapctl.manifest.history import ends_of_runs, read_others, version_names
 from tapctl.manifest.lock import Notify
 from tapctl.manifest.manifest import Manifest
 from tapctl.manifest.store import Store
@@ -52,7 +52,7 @@ class EarlierVersions:
     @cached_property
     def _unread(self) -> list[str]:
         """The files of the others, newest first."""
-        names = names_before(self.store, self.manifest)
+        names = version_names(self.store, self.manifest.suffix)
         self.is_older_unread = len(names) > self.newest
         return names[: self.newest]
 
@@ -75,7 +75,7 @@ class EarlierVersions:
     def _read_more(self) -> None:
         names, self._unread[:] = self._unread[:_AT_ONCE], self._unread[_AT_ONCE:]
         broken: list[str] = []
-        self._versions += read_before(self.store, self.manifest, names, lambda name, _: broken.append(name))
+        self._versions += read_others(self.store, self.manifest, names, lambda name, _: broken.append(name))
         if broken:
             more = ", and more" if len(broken) > _NAMED else ""
             named = ", ".join(sorted(broken)[:_NAMED])

@@ -154,17 +154,13 @@ def version(store: Store, suffix: str, serial: int, place: Place | None = None) 
     return max(candidates, key=lambda manifest: manifest.written_at, default=None)
 
 
-def names_before(store: Store, manifest: Manifest) -> list[str]:
-    """List the files of the kept versions that are no later than this one, newest first.
-
-    All are, where there is no such record yet (serial 0).
-    """
-    numbered = reversed(_numbered(store, manifest.suffix))
-    return [name for number, name in numbered if number <= manifest.serial or not manifest.serial]
+def version_names(store: Store, suffix: str) -> list[str]:
+    """List the files of the kept versions, newest first."""
+    return [name for _, name in reversed(_numbered(store, suffix))]
 
 
-def read_before(store: Store, manifest: Manifest, names: Iterable[str], broken: Broken) -> list[Manifest]:
-    """Read the versions in these files that are not this one; those of another place are none of it either."""
+def read_others(store: Store, manifest: Manifest, names: Iterable[str], broken: Broken) -> list[Manifest]:
+    """Read the versions in these files that are not this one; those of another place are none of its own either."""
 
     def pass_on(name: str, error: ManifestError) -> None:
         if not isinstance(error, OfAnotherPlace):

@@ -101,7 +101,14 @@ def store(tmp_path: Path) -> Store:
     ],
 )
 def test_a_destroy_was_cut_off_where_something_is_gone_that_an_earlier_version_removes(
-    store: Store, *, leaving: str | None, seen: Observation, lacking: list[str], unfinished: bool, removed: set[str]
+    store: Store,
+    tmp_path: Path,
+    *,
+    leaving: str | None,
+    seen: Observation,
+    lacking: list[str],
+    unfinished: bool,
+    removed: set[str],
 ) -> None:
     address = leaving or TOPIC
     rules = Entry(type="security-group-rules", id="db-sg-dev", phase=Phase.MADE, spec={}, needs=(GROUP,))
@@ -116,8 +123,9 @@ def test_a_destroy_was_cut_off_where_something_is_gone_that_an_earlier_version_r
     ):
         version = store.write(each, version)
     config, observed = load(ENVIRONMENTS, "dev"), {address: seen}
+    elsewhere = open_store(str(tmp_path / "elsewhere"), None)
     assert removed_by_destroy(config, now, observed, lacking, EarlierVersions(store, now, silent)) == removed
-    assert removed_by_destroy(config, now, observed, lacking, EarlierVersions(store, record(1), silent)) == set(), (
+    assert removed_by_destroy(config, now, observed, lacking, EarlierVersions(elsewhere, now, silent)) == set(), (
         "nobody tells"
     )
     no_file = ConfigError([Problem("dev.toml", "", "", "is not there")])

@@ -597,7 +597,7 @@ def test_a_cluster_that_no_run_of_ours_has_removed_is_lost_whatever_the_record_s
     assert (planned.code, "removed outside tapctl with its data" in planned.err) == (6, True), planned.out
 
 
-@pytest.mark.parametrize("history", ["junk", "none", "of serial 1", "no record"])
+@pytest.mark.parametrize("history", ["junk", "none", "none, of serial 1", "whole, of serial 1", "no record"])
 def test_where_nobody_can_tell_if_a_cluster_was_made_none_is_made_empty_unasked(dev: World, history: str) -> None:
     rds = dev.client("rds")
     rds.delete_db_instance(DBInstanceIdentifier="db-cluster-dev-0", SkipFinalSnapshot=True)
@@ -610,13 +610,13 @@ def test_where_nobody_can_tell_if_a_cluster_was_made_none_is_made_empty_unasked(
     before = dev.path().read_text()
     for each in (CLUSTER, INSTANCE, ROTATION, FUNCTION):
         del forged["entries"][each]
-    dev.path().write_text(json.dumps(forged | {"serial": 1 if history == "of serial 1" else forged["serial"] + 1}))
-    if history == "junk":
+    dev.path().write_text(json.dumps(forged | {"serial": 1 if "serial" in history else forged["serial"] + 1}))
+    if not history.startswith("none"):
         version.write_text(before)
+    if history == "junk":
         for number in range(100):
             (folder / f"{forged['serial']:08}-zz{number}.json").write_text("{}")
-    elif history == "no record":
-        version.write_text(before)
+    if history == "no record":
         dev.path().unlink()
     else:
         told = dev.drift()

@@ -501,6 +501,10 @@ def test_what_was_read_back_once_is_compared_with_that_though_it_is_being_made_b
     told = dev.drift()
     drifted = {(one["address"], one["field"]) for one in told.of_type("finding") if one["state"] == "DRIFT"}
     assert (told.code, drifted) == (2, {(key, "rotation"), (key, "rotation_period_days"), (logs, "retention_days")})
+    # Which serial the record says that it has is its own word.
+    dev.path().write_text(json.dumps(record | {"serial": 1}))
+    assert dev.drift().code == 2
+    dev.path().write_text(json.dumps(record | {"serial": record["serial"] + 1}))
     # Where nobody can tell, it is compared with what is asked for.
     whole = version.read_bytes()
     for text in (b"{}", None):
