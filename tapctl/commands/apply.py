@@ -125,6 +125,9 @@ def _open_journal(session: Session, found: ApplySurvey) -> Journal:
     journal.update(networking=found.network.model_dump(mode="json"))
     if found.plan.work:
         journal.update(unfinished=True, restoring=found.restoring)
+    replaced = {change.address for change in found.plan.changes if change.replaced}
+    # Else somebody has written into the record that another thing is the recorded one.
+    journal.drop(*(entry.address for entry in found.plan.confirmed if entry.address in replaced))
     journal.put(*found.plan.confirmed)
     journal.drop(*found.plan.forgotten)
     return journal

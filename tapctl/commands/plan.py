@@ -18,7 +18,7 @@ from tapctl.config.types import did_you_mean
 from tapctl.engine import model
 from tapctl.engine.estimate import Operation, estimate, estimate_command, operation_of
 from tapctl.engine.model import Impact, Observed
-from tapctl.engine.observe import Observation, ObserveRequest, observe_all
+from tapctl.engine.observe import Observation, Observations, ObserveRequest, observe_all
 from tapctl.engine.plan import Action, Change, Plan
 from tapctl.engine.planner import make_plan
 from tapctl.engine.record import Phase
@@ -36,6 +36,7 @@ from tapctl.errors import (
     UsageError,
 )
 from tapctl.evidence.concurrent_run import Stored, look_between_readings
+from tapctl.evidence.earlier_versions import EarlierVersions
 from tapctl.evidence.final_snapshot import snapshot_stays_due, tell_of_snapshot
 from tapctl.evidence.record_age import warn_of_old_record, without_blame
 from tapctl.evidence.unfinished_upgrade import changes_with_upgrade
@@ -160,9 +161,9 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
     wanted = [ObserveRequest(resource.reconciler, resource.id, resource.spec) for resource in stack]
     leftover = {address: entry for address, entry in manifest.entries.items() if address not in stack}
     # Only where a change is likely; else when there is one.
-    likely = manifest.config_hash != session.target.config_hash
-    quotas = Quotas.ask(session.aws) if likely else None
+    quotas = Quotas.ask(session.aws) if manifest.config_hash != session.target.config_hash else None
     observed = observe_all(session.aws.cursory(), [*wanted, *observations_for(leftover)])
+    manifest = _corrected(session, manifest, observed)
     if snapshot_stays := snapshot_stays_due(session, manifest.entries, observed):
         config = config.model_copy(update={"final_snapshot": True})
         stack = build(config, session.names, network, release, restore_from=restore)
@@ -220,6 +221,13 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
     return ApplySurvey(
         stack, network, manifest, version, plan, preflight, shown, restoring=permits.restore if making else ""
     )
+
+
+def _corrected(session: Session, manifest: Manifest, observed: Observations) -> Manifest:
+    """The record as earlier versions tell, where it tells otherwise than a run of ours would."""
+    kept = EarlierVersions(session.store, manifest, session.screen.warn)
+    entries = {**manifest.entries, **kept.corrected(manifest.entries, observed)}
+    return manifest.model_copy(update={"entries": entries})
 
 
 def _tell_of_kept_back(session: Session, plan: Plan) -> None:

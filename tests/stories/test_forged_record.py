@@ -234,12 +234,16 @@ def test_a_version_of_the_history_makes_nothing_ours_that_another_cluster_has(de
     def told(other_secret: str, other_id: str) -> set[tuple[str, str]]:
         """The findings on a record and a role that are for this other cluster, as an earlier version tells."""
         record = dev.manifest() | json.loads(before)
-        earlier = json.loads(before) | {"serial": record["serial"] - 1, "run": "r", "unfinished": True}
+        earlier = json.loads(before) | {"serial": record["serial"] - 2, "run": "r", "unfinished": True}
         earlier["entries"][CLUSTER]["outputs"] |= {"secret_arn": other_secret, "resource_id": other_id}
         earlier["entries"]["security-group/db-sg-dev"]["outputs"]["group_id"] = group
-        kept = dev.path().with_name("history") / "dev" / f"{earlier['serial']:08}-r.json"
-        kept.parent.mkdir(0o700, parents=True, exist_ok=True)
-        kept.write_text(json.dumps(earlier))
+        anew = json.loads(before) | {"serial": record["serial"] - 1, "run": "s", "unfinished": True}
+        for place in (CLUSTER, "security-group/db-sg-dev"):
+            anew["entries"][place] |= {"phase": "making", "outputs": None}
+        for version in (earlier, anew):
+            kept = dev.path().with_name("history") / "dev" / f"{version['serial']:08}-{version['run']}.json"
+            kept.parent.mkdir(0o700, parents=True, exist_ok=True)
+            kept.write_text(json.dumps(version))
 
         def of_other(text: str) -> str:
             return text.replace(secret, other_secret).replace(id_, other_id)
