@@ -259,7 +259,9 @@ class EngineRunner:
             self.session.screen.error(error)
             return
         command = restore_command(copy, self.session.store, self.session.suffix)
-        self.session.screen.warn(f"the record was saved to {copy}; when there is room again put it back: {command}")
+        self.session.screen.warn(
+            f"the record was saved to {copy}; when its place can be written again put it back: {command}"
+        )
 
 
 def root_causes(failed: Sequence[Failed]) -> Collection[Sequence[Failed]]:

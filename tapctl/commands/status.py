@@ -126,8 +126,11 @@ def _unrecorded(invocation: Invocation, screen: Screen) -> str:
 
     Raises:
         NotRecorded: AWS has, or does not show, what bears its names; or no usable file says what for.
+        ManifestError: its history is of another place.
     """
-    error = not_recorded_error(open_session(invocation, screen, Files.MAY_BE_GONE))
+    session = open_session(invocation, screen, Files.MAY_BE_GONE)
+    session.load_manifest()
+    error = not_recorded_error(session)
     if error.counts.get("there", 1):
         raise error
     return error.summary

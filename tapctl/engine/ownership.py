@@ -70,7 +70,7 @@ class Ownership:
             return False
         theirs = self.seen.owner
         elsewhere = self.verdict is Verdict.OTHER_ENVIRONMENT or (theirs is not None and theirs.scope != "")
-        return not (elsewhere and theirs is not None and theirs.managed_by == MANAGED_BY)
+        return not (elsewhere and theirs is not None and _is_of_tapctl(theirs, self.owner))
 
     @property
     def overwritten(self) -> bool:
@@ -219,8 +219,8 @@ class Claimant:
         if not self.may_have_name(reconciler.type, id):
             return Verdict.NOT_A_NAME
         if theirs is not None and theirs.excludes(self.owner):
-            names_tapctl = theirs.managed_by in ("", self.owner.managed_by)
-            elsewhere = names_tapctl and theirs.is_of_another_environment(self.owner)
+            may_be_of_tapctl = not theirs.managed_by or _is_of_tapctl(theirs, self.owner)
+            elsewhere = may_be_of_tapctl and theirs.is_of_another_environment(self.owner)
             return Verdict.OTHER_ENVIRONMENT if elsewhere else Verdict.OTHER_OWNER
         tagged = theirs == self.owner
         # What a run has begun and not read back is recorded without outputs: beside our tags that is the record's word.
@@ -257,6 +257,11 @@ class Claimant:
             hint="somebody has written into the record: put an earlier version of it back, or take these entries out; "
             "if a newer tapctl has written it: upgrade tapctl",
         )
+
+
+def _is_of_tapctl(theirs: Owner, ours: Owner) -> bool:
+    """True if the tags are those of tapctl, though automation may have overwritten the one that names it."""
+    return theirs.managed_by == MANAGED_BY or theirs.suffix == ours.suffix
 
 
 def _are_same(outputs: Outputs, recorded: Mapping[str, str]) -> bool:

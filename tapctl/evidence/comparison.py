@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -13,7 +12,7 @@ from tapctl.engine.model import Observed
 from tapctl.engine.observe import Observation, Observations, ObserveRequest, Unreadable, observe_all
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.waiver import Waiver
-from tapctl.errors import ConfigError, NotRecorded, TapctlError
+from tapctl.errors import ConfigError, NotRecorded
 from tapctl.evidence.against_files import (
     are_rules_being_made,
     held_against_the_files,
@@ -221,21 +220,14 @@ def not_recorded_error(session: Session) -> NotRecorded:
     elif seen:
         evidence.append("AWS has nothing under its names")
     left_by_destroy = seen and all(registry()[_type_of(address)].retainable for address in there)
-    back = end_of_destroyed(session.invocation, session.store, _newest_version(session)) if left_by_destroy else ""
+    newest = last_version(session.store, session.suffix) if left_by_destroy else None
+    back = end_of_destroyed(session.invocation, session.store, newest)
     return NotRecorded(
         f"there is no record of {session.suffix}",
         counts={"there": len(there)} if seen else {},
         evidence="\n".join(evidence),
         hint=back or f"{session.command('apply')} writes it anew from AWS, with what it finds",
     )
-
-
-def _newest_version(session: Session) -> Manifest | None:
-    """The newest version of the record that is kept; None where there is none that can be used."""
-    newest = None
-    with suppress(TapctlError):
-        newest = last_version(session.store, session.suffix)
-    return newest
 
 
 def _type_of(address: str) -> str:

@@ -47,6 +47,7 @@ class S3Store:
         """Read the manifest of this suffix; None if there is none."""
         current = self._bucket.get(f"{suffix}.json")
         if current is None:
+            self._last.pop(suffix, None)
             return None
         stored = self._last[suffix] = Stored(parse(current.content, self.location(suffix)), current.etag)
         return stored

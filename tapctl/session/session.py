@@ -117,12 +117,20 @@ class Session:
         return self.invocation.command_line_for(verb, self.target)
 
     def load_manifest(self) -> tuple[Manifest, str | None]:
-        """The record, checked to be this target's, and its version; an empty one where there is none yet."""
+        """The record, checked to be this target's, and its version; an empty one where there is none.
+
+        Raises:
+            ManifestError: it is of another environment or suffix, or cannot be used; or it tells of nothing that is
+                deployed, and its history of another place.
+            WrongTarget: it is of another account or region.
+        """
         stored = self.store.read(self.suffix)
         if stored is None:
             target = self.target
             named = {"environment": target.env, "suffix": target.suffix}
-            return empty(**named, account=target.account, region=target.region), None
+            nothing = empty(**named, account=target.account, region=target.region)
+            self.check_history(nothing)
+            return nothing, None
         check_manifest_target(stored.manifest, self.store.location(self.suffix), self.target)
         self._check_aws_kind(stored.manifest)
         self.claimant.check_entries(stored.manifest.entries.values(), self.location)
@@ -133,8 +141,8 @@ class Session:
     def check_history(self, manifest: Manifest) -> None:
         """Make sure that the newest kept version of the record is of the same place, if anything was deployed by it.
 
-        Of a copy nothing but the record tells where it is: who may write another place into it would have a look there
-        tell that nothing is left, and everything would go on where it is.
+        Of a copy nothing but the record tells where it is: who may write another place into it, or take it away, would
+        have a look there tell that nothing is left, and everything would go on where it is.
 
         Raises:
             ManifestError: it is of another place; or there are versions, and none that can be used.
@@ -145,10 +153,17 @@ class Session:
         own, its = (
             f"of {env} in account {account}, {region}" for env, account, region in map(place_of, (manifest, newest))
         )
+        is_there = manifest.serial > 0
+        cause = f"the record of {self.suffix} is {own}" if is_there else f"there is no record of {self.suffix}"
         there = self.invocation.command_line_for("drift", Target(newest.environment, newest.suffix))
         raise ManifestError(
-            f"the record of {self.suffix} is {own}, and its history {its}: what was deployed there may be there still",
-            evidence=f"{self.location} has {manifest.stamp}\nits history has {newest.stamp}",
+            f"{cause}, and its history is {its}: what was deployed there may be there still",
+            evidence="\n".join(
+                [
+                    f"{self.location} has {manifest.stamp}" if is_there else f"nothing at {self.location}",
+                    f"its history has {newest.stamp}",
+                ]
+            ),
             hint=f"put that version back, then look there: {there}; where it was destroyed there, move its versions of "
             f"there away from {history_folder(self.suffix)}",
         )

@@ -42,7 +42,10 @@ def judge(
         (Owner("tapctl", "staging"), RECORDED, True, Verdict.OTHER_OWNER),
         (Owner("", "staging"), RECORDED, True, Verdict.OTHER_OWNER),
         (Owner("terraform", ""), RECORDED, True, Verdict.OTHER_OWNER),
-        (Owner("terraform", "dev", "prod"), RECORDED, True, Verdict.OTHER_OWNER),
+        (Owner("terraform", "shop", "prod"), RECORDED, True, Verdict.OTHER_OWNER),
+        (Owner("terraform", "", "prod"), RECORDED, True, Verdict.OTHER_OWNER),
+        (Owner("terraform", "dev", "prod"), RECORDED, True, Verdict.OTHER_ENVIRONMENT),
+        (Owner("", "dev", "prod"), RECORDED, True, Verdict.OTHER_ENVIRONMENT),
         (Owner("tapctl", "dev", "prod"), RECORDED, True, Verdict.OTHER_ENVIRONMENT),
         (Owner("", "", "prod"), RECORDED, True, Verdict.OTHER_ENVIRONMENT),
         (Owner("tapctl", ""), None, False, Verdict.NO_CLAIM),
@@ -170,9 +173,11 @@ def test_the_refusal_shows_the_tags_that_the_resource_has(seen: Observed[Any, An
 
 
 def test_another_stack_of_tapctl_is_never_taken_over() -> None:
-    for owner in (Owner("tapctl", "dev", "prod"), Owner("tapctl", "dev", "dev", scope="us-east-1")):
-        assert not judge(thing(owner)).adoptable
-    for stranger in (THEIRS, Owner("", "", "prod"), None):
+    """Automation may have overwritten, or removed, the one tag that names tapctl: who else tags our suffix?"""
+    for tool in ("tapctl", "auto-tagger", ""):
+        for owner in (Owner(tool, "dev", "prod"), Owner(tool, "dev", "dev", scope="us-east-1")):
+            assert not judge(thing(owner)).adoptable
+    for stranger in (THEIRS, Owner("", "", "prod"), Owner("terraform", "", "prod"), None):
         assert judge(thing(stranger)).adoptable
     assert not judge(thing(OURS)).adoptable
 

@@ -430,6 +430,11 @@ def test_the_restore_command_for_s3_has_the_condition_that_a_write_has(aws: Aws)
     assert restore_command(Path("dev.rescue-5.json"), store, "dev") == f"{put} --if-none-match '*' {rest}"
     version = store.write(manifest(), None)
     assert restore_command(Path("dev.rescue-5.json"), store, "dev") == f"{put} --if-match '{version}' {rest}"
+    # Somebody has removed it: there is nothing that a condition could match.
+    aws.s3.delete_object(Bucket="records", Key="team/dev.json")
+    with pytest.raises(StoreFailed, match="was removed while this run was at work"):
+        store.write(manifest(), version)
+    assert restore_command(Path("dev.rescue-5.json"), store, "dev") == f"{put} --if-none-match '*' {rest}"
 
 
 def test_an_earlier_rescue_copy_is_never_overwritten(journal: Journal, beside: Path) -> None:
