@@ -26,7 +26,7 @@ from tapctl.evidence.lost_cluster import is_cluster_lost, with_lost_cluster
 from tapctl.evidence.new_secret import with_new_secret
 from tapctl.evidence.recorded_files import any_files
 from tapctl.evidence.recorded_outputs import recorded_outputs
-from tapctl.evidence.retained import compare_retained
+from tapctl.evidence.retained import compare_retained, with_retained_snapshots
 from tapctl.evidence.unfinished_apply import continuing
 from tapctl.evidence.unfinished_destroy import is_gone_from_aws, removed_by_destroy, unfinished_destroy, with_destroy
 from tapctl.evidence.unfinished_removal import with_removal
@@ -174,6 +174,8 @@ def compare_recorded(
         unfinished=manifest.unfinished,
         shared_ids=_shared_ids({*entries, *others}),
     )
+    if not deployed:
+        report = with_retained_snapshots(session, manifest, report, {**others, **observed})
     return Compared(entries, observed, beside, report, continuing(session, manifest), by_destroy=bool(removed))
 
 

@@ -178,34 +178,34 @@ def later_version(store: Store, suffix: str, manifest: Manifest) -> Manifest | N
     The serial tells it, and, where somebody has written another one into it, run and time do. An earlier tapctl has
     written on what was put back, so that its serials came again, and the later time tells which is later; a record of
     tomorrow has no time that tells anything, nor has such a version. Of the versions with no higher serial the last one
-    is read. Files that cannot be used, and versions of another place, which somebody has put there, hide none; and one
-    that no version leads up to, which no write has put there, tells nothing.
+    is read. Files that cannot be used, and versions of another place, which somebody has put there, hide none.
 
     Raises:
-        ManifestError: nobody can tell, for what bears the highest serials cannot be used.
+        ManifestError: nobody can tell: what bears the highest serials cannot be used, or no version leads up to a later
+            one, and then somebody has put it there, or has taken away what was before it.
     """
     of_tomorrow, numbered = is_of_tomorrow(manifest), _numbered(store, suffix)
     names = [each for each in reversed(numbered) if each[1] != version_name(manifest)]
     higher = [name for number, name in names if number > manifest.serial]
     lower = [name for _, name in names[len(higher) :]]
-    broken: list[str] = []
+    numbers, broken, astray = {number for number, _ in numbered}, list[str](), list[str]()
     above, below = (_usable(store, suffix, some, place_of(manifest), broken) for some in (higher, lower))
-    kept = list(islice(above, _TRIED))
-    numbers = {number for number, _ in numbered}
-    for one in kept:
-        is_written = one.serial - 1 in numbers
-        if is_written and (of_tomorrow or (one.written_at >= manifest.written_at and not is_of_tomorrow(one))):
-            return one
-    blind = [] if kept else broken[:] or higher[_LOOKED_AT:]
+    for one in above:
+        if of_tomorrow or (one.written_at >= manifest.written_at and not is_of_tomorrow(one)):
+            if one.serial - 1 in numbers:
+                return one
+            astray.append(version_name(one))
+    blind = astray or broken[:] or higher[_LOOKED_AT:]
     newest = next((one for one in below if of_tomorrow or not is_of_tomorrow(one)), None)
     if newest is not None:
         earlier = {_run_in(name) for number, name in names if number < newest.serial}
         if _is_later(newest, manifest, earlier):
             return newest
-    if unusable := blind or (broken if not kept and newest is None else []):
+    if doubtful := blind or (broken if newest is None else []):
+        newest_files = f"the newest files in the history of {suffix}"
         raise ManifestError(
-            f"the newest files in the history of {suffix} cannot be used",
-            evidence=", ".join([*unusable[:_NAMED], *(["and more"] if len(unusable) > _NAMED else [])]),
+            f"no version leads up to {newest_files}" if astray else f"{newest_files} cannot be used",
+            evidence=", ".join([*doubtful[:_NAMED], *(["and more"] if len(doubtful) > _NAMED else [])]),
         )
     return None
 
