@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from functools import cached_property
 from itertools import chain, islice
 from typing import Final
 
@@ -48,15 +47,13 @@ class EarlierVersions:
         self.is_older_unread = False
         """True if there are older ones than those that are read at most."""
         self._at_once = 1
+        self._listings = sorted({max(0, manifest.serial - _AT_ONCE), 0})
+        """The serials from which on files are listed, one listing after the other, the last one first."""
+        self._listed: set[str] = set()
+        self._unread: list[str] = []
+        """The files that were listed, and not read yet, newest first."""
         self._versions: list[Manifest] = []
         """Those that were read already, newest first."""
-
-    @cached_property
-    def _unread(self) -> list[str]:
-        """The files of the others, newest first."""
-        names = version_names(self.store, self.manifest.suffix)
-        self.is_older_unread = len(names) > self.newest
-        return names[: self.newest]
 
     def _newest_first(self) -> Iterator[Manifest]:
         try:
@@ -66,7 +63,7 @@ class EarlierVersions:
 
     def _read(self) -> Iterator[Manifest]:
         told = 0
-        while told < len(self._versions) or self._unread:
+        while told < len(self._versions) or self._unread or self._listings:
             if told == len(self._versions):
                 self._read_more()
             yield from self._versions[told:]
@@ -74,7 +71,16 @@ class EarlierVersions:
         if not self._versions and self.manifest.serial > 1:
             self._tell(f"the history of {self.manifest.suffix} holds no version before serial {self.manifest.serial}")
 
+    def _list_more(self) -> None:
+        names = version_names(self.store, self.manifest.suffix, self._listings.pop())
+        fresh, left = [name for name in names if name not in self._listed], self.newest - len(self._listed)
+        self.is_older_unread = self.is_older_unread or len(fresh) > left
+        self._unread = fresh[: max(0, left)]
+        self._listed.update(fresh)
+
     def _read_more(self) -> None:
+        if not self._unread:
+            self._list_more()
         names, self._unread[:] = self._unread[: self._at_once], self._unread[self._at_once :]
         self._at_once = _AT_ONCE
         broken: list[str] = []
@@ -146,6 +152,11 @@ class EarlierVersions:
                     yield address, entry.model_copy(update={"confirmed": entry.spec})
             elif told.phase is Phase.MADE or _is_of(told, seen):
                 yield address, entry.model_copy(update={"confirmed": told.confirmed_spec, "outputs": told.outputs})
+
+    def held_before(self, beside: Observations) -> dict[str, Entry]:
+        """The entries that the versions before tell of what is there, and is not recorded, as made."""
+        told = {address: self._made_before(address) for address, seen in beside.items() if isinstance(seen, Observed)}
+        return {address: entry.as_made() for address, entry in told.items() if entry is not None}
 
     def _made_before(self, address: str) -> Entry | None:
         """The entry of the last version that has the resource as read back whole; None if it was begun anew since.
