@@ -22,7 +22,8 @@ from tapctl.engine.events import Result
 from tapctl.engine.model import REBOOT
 from tapctl.engine.plan import Action, Plan
 from tapctl.engine.resources import creation_graph, deletion_graph
-from tapctl.errors import AwsRefused, ExitCode, Status, StoreFailed, UsageError
+from tapctl.errors import AwsError, AwsRefused, ExitCode, Status, StoreFailed, UsageError
+from tapctl.evidence.record_fingerprint import leave_fingerprint
 from tapctl.manifest.journal import Journal
 from tapctl.manifest.lock import Lease
 from tapctl.reconcilers import teardown_ranks
@@ -155,6 +156,12 @@ def _finish(session: Session, found: ApplySurvey, runner: EngineRunner) -> int:
     outcome = runner.outcome
     counts = _result_counts(outcome, found.plan)
     if outcome.ok:
+        try:
+            leave_fingerprint(session, runner.journal.manifest, left=found.fingerprint)
+        except AwsError as error:
+            session.screen.error(error, "all is made, and its record is not confirmed")
+            code = ExitCode.NOT_CONVERGED if session.aws.call_log.accepted else error.exit_code
+            return session.finish(Status.NOT_CONVERGED, code, counts, "the record is not confirmed")
         runner.journal.update(unfinished=False, restoring="")
     failed = finish_failed(session, runner, counts)
     if failed is not None:

@@ -38,6 +38,7 @@ from tapctl.errors import (
 from tapctl.evidence.concurrent_run import Stored, look_between_readings
 from tapctl.evidence.final_snapshot import snapshot_stays_due, tell_of_snapshot
 from tapctl.evidence.record_age import warn_of_old_record, without_blame
+from tapctl.evidence.record_fingerprint import fingerprint_left, with_other_record
 from tapctl.evidence.unfinished_upgrade import changes_with_upgrade
 from tapctl.findings.waivers import waivers_for, warn_of_ended_waivers
 from tapctl.manifest.manifest import Manifest
@@ -83,6 +84,8 @@ class ApplySurvey:
     """The plan as it is shown."""
     restoring: str = ""
     """The snapshot that a cluster which is to be made is made from; empty: none is."""
+    fingerprint: str = ""
+    """As `fingerprint_left` tells it."""
 
     @property
     def is_blocked(self) -> bool:
@@ -199,6 +202,11 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
         session.screen.warn(f"a final snapshot stays due: {file} does not say final_snapshot = false")
     tell_of_confirmations(session, plan.changes)
     _tell_of_kept_back(session, plan)
+    if with_other_record(session.names, manifest, observed) is not None:
+        session.screen.warn(
+            f"the record ({manifest.stamp}) is not the one that the last run has left: somebody, or an older tapctl, has "
+            f"written it. See who ({session.command('manifest history')}); an apply records what AWS has"
+        )
     images = [field for change in plan.to(Action.UPDATE) for field in change.fields if field.path == IMAGE_FIELD]
     plan = replace(plan, names=tags_of(session.aws, (uri for field in images for uri in (field.have, field.want))))
     is_older = False
@@ -218,7 +226,15 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
     shown = without_blame(plan) if is_older else plan
     making = any(change.type == DbCluster.type for change in plan.to(Action.CREATE))
     return ApplySurvey(
-        stack, network, manifest, version, plan, preflight, shown, restoring=permits.restore if making else ""
+        stack,
+        network,
+        manifest,
+        version,
+        plan,
+        preflight,
+        shown,
+        restoring=permits.restore if making else "",
+        fingerprint=fingerprint_left(session.names, observed),
     )
 
 

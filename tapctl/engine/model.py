@@ -209,6 +209,8 @@ class Observed(Generic[S, O]):
     """Field to the cost of changing it now, where that depends on what is seen: the class of an only instance."""
     holds_data_since: datetime | None = field(default=None, compare=False)
     """The time before which the resource can hold nothing; None if nobody knows."""
+    record: str = field(default="", compare=False)
+    """The fingerprint of the record that the last run has left, on the one resource that bears it; empty elsewhere."""
     members: frozenset[str] = field(default=frozenset(), compare=False)
     """Addresses of the resources that live inside this one; those not ours are reported and never touched. Members come
     and go by themselves: two observations that differ in them alone are equal."""

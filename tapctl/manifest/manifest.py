@@ -5,6 +5,7 @@ AWS is the truth; the manifest says what we made and how we left it.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -37,6 +38,8 @@ SKEW = timedelta(minutes=5)
 MAX_BYTES = 8 * 1024 * 1024
 """More than any manifest has: some 200 bytes to 20 kB for each entry."""
 _MAX_ERRORS = 5
+_OF_THE_WRITE = {"serial", "run", "written_by", "written_at", "ci", "commit", "actor", "unfinished", "restoring"}
+"""Keys that tell of one write, and not of what is there."""
 
 
 class AwsKind(StrEnum):
@@ -156,6 +159,15 @@ def dump(manifest: Manifest) -> str:
     """Write the manifest as text: the same one gives the same text, with keys sorted and a newline at its end."""
     # pydantic's encoder: an apply writes dozens of manifests, and the standard library's is in Python where it indents.
     return to_json(_sorted(manifest.model_dump(mode="json")), indent=2).decode() + "\n"
+
+
+def fingerprint(manifest: Manifest) -> str:
+    """Hash all that the manifest tells as a run leaves it, but for who wrote it when: ``1:`` and 32 hexadecimal digits.
+
+    Of what has its default nothing is in it, so that a later tapctl that knows more keys computes the same.
+    """
+    told = manifest.model_dump(mode="json", exclude_defaults=True, exclude=_OF_THE_WRITE)
+    return f"1:{hashlib.sha256(to_json(_sorted(told))).hexdigest()[:32]}"
 
 
 def _sorted(value: Any) -> Any:
