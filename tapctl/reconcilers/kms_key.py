@@ -1,12 +1,14 @@
 """The customer-managed KMS key and its alias, which is the id here.
 
 A key has no name of its own. The alias names the key, which is ours if it bears our tags. Where nobody's alias names a
-key, it is ours by our owner tags together with our description, which who may only tag cannot write: such a one is
-found by the tagging API, or, made a moment ago, in the listing of the keys that no alias names.
+key, it is ours by our owner tags together with our description and a policy that names what is ours: who may tag and
+describe another team's key cannot write its policy. Such a one is found by the tagging API, or, made a moment ago, in
+the listing of the keys that no alias names.
 
 CreateKey has no idempotency token, so a create whose answer was lost can leave a second key: the field ``duplicates``
-shows it, and it is scheduled for deletion. A key pending deletion is brought back rather than replaced: the data that
-it encrypted needs it. AWS's facts are from the KMS API reference.
+shows it, and the run that made it schedules its deletion; a later one does where it is allowed to. A key pending
+deletion is brought back rather than replaced: the data that it encrypted needs it. AWS's facts are from the KMS API
+reference.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Re
 from tapctl.engine.owner_tags import MANAGED_BY, OWNER_TAG, SUFFIX_TAG
 from tapctl.engine.trail import Trail
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience, Refused
+from tapctl.reconcilers.db_cluster_snapshots import SNAPSHOT
 from tapctl.reconcilers.exposures import with_exposures
 from tapctl.reconcilers.kms_key_rights import KEY_RIGHTS
 from tapctl.reconcilers.kms_key_users import SNAPSHOTS, key_users, topics_under
@@ -47,6 +50,9 @@ _DESCRIPTION: Final = "Encrypts everything of {service} in {suffix}"
 PENDING_DELETION: Final = frozenset({"PendingDeletion", "PendingReplicaDeletion"})
 """The states of a key that waits for its deletion."""
 _WORKING: Final = frozenset({"Creating", "Updating"})
+_DECRYPTS: Final = " decrypts "
+_SNAPSHOT_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,254}")
+"""The form of a snapshot's name (CreateDBClusterSnapshot)."""
 # A plan asks no more topics than this for their key.
 _TOPICS_OF_A_PLAN: Final = 25
 # ScheduleKeyDeletion's bounds; the longest wherever nothing better is known.
@@ -149,6 +155,7 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
     identity = "key_id"
     puts_back = "aws kms update-alias --alias-name {id} --target-key-id {recorded}"
     impacts: ClassVar[Mapping[str, Impact]] = {
+        "duplicates": Impact.DATA_LOSS,
         "multi_region": Impact.REPLACE,
         "key_spec": Impact.REPLACE,
         "usage": Impact.REPLACE,
@@ -403,7 +410,7 @@ class Lookup:
         for key_id in ids:
             try:
                 live_tags = _tags_of(self.aws, key_id)
-                if self._is_ours(live_tags) and _is_described(self.aws, key_id, live_tags[SUFFIX_TAG]):
+                if self._is_ours(live_tags) and _is_made_for(self.aws, key_id, live_tags[SUFFIX_TAG]):
                     yield Key(self.aws.read(self.aws.kms.describe_key, KeyId=key_id)["KeyMetadata"], live_tags)
             except AwsRefused as error:
                 if not _may_be_skipped(error, any_key=any_key):
@@ -422,16 +429,25 @@ def _tags_of(aws: Aws, key_id: str) -> dict[str, str]:
 
 
 def _used_by(users: Collection[str], name: str) -> Retained:
-    """Tell why the key stays: what is encrypted with it is unreadable without it. ``name``: how to call the key."""
-    copies = sorted(user.partition("/")[2] for user in users if user.partition("/")[0] in SNAPSHOTS)
+    """Tell why the key stays: what is encrypted with it is unreadable without it. ``name``: how to call the key.
+
+    `copies_named` reads the cluster snapshots out of it again, which stand there by their names alone.
+    """
+    copies = sorted(user.removeprefix(f"{SNAPSHOT}/") for user in users if user.partition("/")[0] in SNAPSHOTS)
     living = sorted(user for user in users if user.partition("/")[0] not in SNAPSHOTS)
-    reasons = [f"{name} decrypts {', '.join(copies)}"] if copies else []
+    reasons = [f"{name}{_DECRYPTS}{', '.join(copies)}"] if copies else []
     reasons += (
         [f"{', '.join(living)} uses {name}" if len(living) == 1 else f"{', '.join(living)} use {name}"]
         if living
         else []
     )
     return Retained("what uses it is gone" if living else "its snapshots are deleted", "; ".join(reasons))
+
+
+def copies_named(why: str) -> frozenset[str]:
+    """The cluster snapshots that a key is kept for, by the reason that a removal gave for it."""
+    names = why.partition(_DECRYPTS)[2].partition("; ")[0].split(", ")
+    return frozenset(name for name in names if _SNAPSHOT_NAME.fullmatch(name))
 
 
 def _pending_deletion(key: Key) -> Retained:
@@ -571,7 +587,7 @@ def _owned_as(
         if not owner.finds(live_tags):
             return "", False
         name = f"{_ALIAS}{live_tags.get('Name', '').removeprefix(_ALIAS)}"
-        ours = name in named or (not named and _is_described(aws, key_id, owner.suffix))
+        ours = name in named or (not named and _is_made_for(aws, key_id, owner.suffix))
     except AwsRefused as error:
         if not _may_be_skipped(error, any_key=any_key):
             raise
@@ -580,11 +596,14 @@ def _owned_as(
     return name if ours else min(named, default=key_id), ours
 
 
-def _is_described(aws: Aws, key_id: str, suffix: str) -> bool:
-    """True if the key bears the description that tapctl gives to this suffix's key."""
+def _is_made_for(aws: Aws, key_id: str, suffix: str) -> bool:
+    """True if the key's description is that of this suffix's key, and its policy names something of this suffix."""
     live = aws.read(aws.kms.describe_key, KeyId=key_id)["KeyMetadata"].get("Description", "")
     before, _, after = description("\0", suffix).partition("\0")
-    return live.startswith(before) and live.endswith(after)
+    if not (live.startswith(before) and live.endswith(after)):
+        return False
+    policy = aws.read(aws.kms.get_key_policy, KeyId=key_id, PolicyName="default")["Policy"]
+    return re.search(rf"-{re.escape(suffix)}(?![\w-])", policy) is not None
 
 
 def _not_indexed(aws: Aws) -> list[str]:
@@ -700,9 +719,9 @@ def _step(aws: Aws, key: Key, have: KmsKeySpec, want: KmsKeySpec) -> frozenset[s
 def _retire(aws: Aws, duplicates: frozenset[str], in_use: Key) -> None:
     """Schedule a duplicate's deletion with the longest window, in which the key can be brought back.
 
-    The duplicate bears all our tags (`Lookup.duplicates` has just read them from KMS) and is not the alias's key. The
-    deletion is safe because nobody was ever given the duplicate: a grant or an alias means that somebody took it for
-    the real key, and then a person has to decide.
+    The duplicate bears all our tags, and the policy of ours (`Lookup.duplicates` has just read them from KMS), and is
+    not the alias's key. A grant or an alias means that somebody took it for the real key: then a person has to decide,
+    as where another run than the one that made it finds it (`KmsKey.impacts`).
     """
     if in_use.id in duplicates:
         raise NotYet("the alias has moved since the last look", Patience.PROPAGATION)
