@@ -159,9 +159,7 @@ def _finish(session: Session, found: ApplySurvey, runner: EngineRunner) -> int:
         try:
             leave_fingerprint(session, runner.journal.manifest, left=found.fingerprint)
         except AwsError as error:
-            session.screen.error(error, "all is made, and its record is not confirmed")
-            code = ExitCode.NOT_CONVERGED if session.aws.call_log.accepted else error.exit_code
-            return session.finish(Status.NOT_CONVERGED, code, counts, "the record is not confirmed")
+            return _finish_unconfirmed(session, error, counts)
         runner.journal.update(unfinished=False, restoring="")
     failed = finish_failed(session, runner, counts)
     if failed is not None:
@@ -186,6 +184,16 @@ def _finish(session: Session, found: ApplySurvey, runner: EngineRunner) -> int:
     session.screen.error(denied, "everything that was asked for was accepted by AWS; the manifest is up to date")
     code = ExitCode.NOT_CONVERGED if session.aws.call_log.accepted else ExitCode.REFUSED
     return session.finish(Status.INCOMPLETE, code, counts, summary)
+
+
+def _finish_unconfirmed(session: Session, error: AwsError, counts: Mapping[str, int]) -> int:
+    """Show the verdict on an apply whose record KMS takes no fingerprint of; returns the exit status."""
+    session.screen.error(error, "all is made, and its record is not confirmed")
+    is_denied = isinstance(error, AwsRefused) and error.is_denied
+    code = ExitCode.REFUSED if is_denied else error.exit_code
+    if session.aws.call_log.accepted:
+        code = ExitCode.NOT_CONVERGED
+    return session.finish(Status.NOT_CONVERGED, code, counts, "the record is not confirmed")
 
 
 def _tell_of_reboot(session: Session, plan: Plan) -> None:

@@ -38,7 +38,7 @@ from tapctl.errors import (
 from tapctl.evidence.concurrent_run import Stored, look_between_readings
 from tapctl.evidence.final_snapshot import snapshot_stays_due, tell_of_snapshot
 from tapctl.evidence.record_age import warn_of_old_record, without_blame
-from tapctl.evidence.record_fingerprint import fingerprint_left, with_other_record
+from tapctl.evidence.record_fingerprint import fingerprint_left, warn_of_other_record
 from tapctl.evidence.unfinished_upgrade import changes_with_upgrade
 from tapctl.findings.waivers import waivers_for, warn_of_ended_waivers
 from tapctl.manifest.manifest import Manifest
@@ -202,11 +202,6 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
         session.screen.warn(f"a final snapshot stays due: {file} does not say final_snapshot = false")
     tell_of_confirmations(session, plan.changes)
     _tell_of_kept_back(session, plan)
-    if with_other_record(session.names, manifest, observed) is not None:
-        session.screen.warn(
-            f"the record ({manifest.stamp}) is not the one that the last run has left: somebody, or an older tapctl, has "
-            f"written it. See who ({session.command('manifest history')}); an apply records what AWS has"
-        )
     images = [field for change in plan.to(Action.UPDATE) for field in change.fields if field.path == IMAGE_FIELD]
     plan = replace(plan, names=tags_of(session.aws, (uri for field in images for uri in (field.have, field.want))))
     is_older = False
@@ -215,11 +210,12 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
         is_older = bool(warn_of_old_record(session, manifest, observed))
     session.invocation.usage.impacts = plan.impacts
     session.screen.stack({resource.address: resource.needs for resource in stack})
-    found = len(plan.confirmed)
-    if version is None and found:
+    if version is None and plan.confirmed:
         session.screen.warn(
-            f"there is no record at {session.location}: apply writes it anew, with {found} resources found in AWS"
+            f"there is no record at {session.location}: apply writes it anew, with {len(plan.confirmed)} resources "
+            "found in AWS"
         )
+    warn_of_other_record(session, manifest, observed)
     values = values_of(session.config, session.names)
     file = str(session.invocation.config / "common.toml")
     preflight = check_all(session.aws, stack, plan, values, quotas, unasked=unasked, file=file)

@@ -6,6 +6,7 @@ another one, was written by somebody else, or by a tapctl that knows of no finge
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from tapctl.engine.drift import Finding, Reason
@@ -52,10 +53,18 @@ def carry_fingerprint(session: Session, before: Manifest, after: Manifest, obser
         leave_fingerprint(session, after, left=left)
 
 
-def with_other_record(names: Names, manifest: Manifest, observed: Observations) -> Finding | None:
-    """The finding on a record of a run that got to its end, and that is not the one which the last run has left."""
+def other_record(names: Names, manifest: Manifest, observed: Observations) -> Iterator[Finding]:
+    """Yield the finding on a record that calls itself whole, and is not the one that the last run has left."""
     place = address(KmsKey.type, names.key_alias)
     key, left = manifest.entries.get(place), fingerprint_left(names, observed)
-    if key is None or key.phase is not Phase.MADE or not manifest.is_whole or left in ("", fingerprint(manifest)):
-        return None
-    return Finding(place, KmsKey.type, RECORD, Reason.ANOTHER_RECORD)
+    if key is not None and key.phase is Phase.MADE and manifest.is_whole and left not in ("", fingerprint(manifest)):
+        yield Finding(place, KmsKey.type, RECORD, Reason.ANOTHER_RECORD)
+
+
+def warn_of_other_record(session: Session, manifest: Manifest, observed: Observations) -> None:
+    """Say that the record is not the one that the last run has left, where that is so."""
+    for _ in other_record(session.names, manifest, observed):
+        session.screen.warn(
+            f"the record ({manifest.stamp}) is not the one that the last run has left: somebody, or an older tapctl, "
+            f"has written it. See who: {session.command('manifest history')}; an apply records what AWS has"
+        )

@@ -38,8 +38,6 @@ SKEW = timedelta(minutes=5)
 MAX_BYTES = 8 * 1024 * 1024
 """More than any manifest has: some 200 bytes to 20 kB for each entry."""
 _MAX_ERRORS = 5
-_OF_THE_WRITE = {"serial", "run", "written_by", "written_at", "ci", "commit", "actor", "unfinished", "restoring"}
-"""Keys that tell of one write, and not of what is there."""
 
 
 class AwsKind(StrEnum):
@@ -162,12 +160,12 @@ def dump(manifest: Manifest) -> str:
 
 
 def fingerprint(manifest: Manifest) -> str:
-    """Hash all that the manifest tells as a run leaves it, but for who wrote it when: ``1:`` and 32 hexadecimal digits.
+    """Hash the entries of the manifest: ``1:`` and 32 hexadecimal digits.
 
-    Of what has its default nothing is in it, so that a later tapctl that knows more keys computes the same.
+    Of what has its default nothing is in it: a later tapctl that knows more keys computes the same.
     """
-    told = manifest.model_dump(mode="json", exclude_defaults=True, exclude=_OF_THE_WRITE)
-    return f"1:{hashlib.sha256(to_json(_sorted(told))).hexdigest()[:32]}"
+    entries = manifest.model_dump(mode="json", exclude_defaults=True, include={"entries"})
+    return f"1:{hashlib.sha256(to_json(_sorted(entries))).hexdigest()[:32]}"
 
 
 def _sorted(value: Any) -> Any:

@@ -104,7 +104,7 @@ def test_instances_come_and_go_with_their_alarms(dev: World) -> None:
     assert "- db-instance db-cluster-dev-1" in " ".join(planned.out.split())
     less = applied_for_good(dev)
     assert sorted(less.changes) == [
-        *("cloudwatch:DeleteAlarms", "cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm"),
+        *("cloudwatch:DeleteAlarms", "cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm", "kms:TagResource"),
         *("rds:DeleteDBInstance", "rds:FailoverDBCluster", "rds:ModifyDBInstance"),
         "rds:RemoveSourceIdentifierFromSubscription",
     ]
@@ -164,7 +164,7 @@ def test_a_release_is_promoted_by_its_tag_and_deployed_by_its_digest(dev: World)
     manifest = json.dumps({**json.loads(image["imageManifest"]), "annotations": {"release": "1.0.1"}})
     ecr.put_image(repositoryName="payment-processor", imageTag="1.0.1", imageManifest=manifest)
     dev.edit("dev.toml", "[processor]", '[processor]\nimage = { tag = "1.0.1" }')
-    assert applied_for_good(dev).changes == ("lambda:UpdateFunctionCode",)
+    assert applied_for_good(dev).changes == ("lambda:UpdateFunctionCode", "kms:TagResource")
     digests = {
         tag: one["imageDigest"]
         for one in ecr.describe_images(repositoryName="payment-processor")["imageDetails"]
