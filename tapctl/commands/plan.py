@@ -22,7 +22,7 @@ from tapctl.engine.observe import Observation, ObserveRequest, observe_all
 from tapctl.engine.plan import Action, Change, Plan
 from tapctl.engine.planner import make_plan
 from tapctl.engine.record import Phase
-from tapctl.engine.resources import Deletion, Stack, creation_graph, deletion_graph
+from tapctl.engine.resources import AnyResource, Deletion, Stack, creation_graph, deletion_graph
 from tapctl.engine.waiver import spares_of
 from tapctl.errors import (
     AwsRefused,
@@ -42,7 +42,15 @@ from tapctl.evidence.unfinished_upgrade import changes_with_upgrade
 from tapctl.findings.waivers import waivers_for, warn_of_ended_waivers
 from tapctl.manifest.manifest import Manifest
 from tapctl.names import Names
-from tapctl.reconcilers import observations_for, reconciler_of, recorded_spec, registry, subresources_of, teardown_ranks
+from tapctl.reconcilers import (
+    known_specs,
+    observations_for,
+    reconciler_of,
+    recorded_spec,
+    registry,
+    subresources_of,
+    teardown_ranks,
+)
 from tapctl.reconcilers.db_cluster import DbCluster
 from tapctl.reconcilers.db_instance import DbInstance
 from tapctl.reconcilers.db_parameter_groups import DbClusterParameterGroup, DbParameterGroup
@@ -140,6 +148,11 @@ def seal_survey(session: Session, found: ApplySurvey, permits: Permits, out: Pla
     return seal(session, found.plan, found.manifest, permits=permits, networking=networking, image=image, out=out)
 
 
+def _request_for(resource: AnyResource, manifest: Manifest) -> ObserveRequest:
+    known = known_specs(manifest.entries.get(resource.address))
+    return ObserveRequest(resource.reconciler.knowing(known), resource.id, resource.spec)
+
+
 def survey(session: Session, permits: Permits, image_digest: str = "", *, stored: Stored | None = None) -> ApplySurvey:
     """Observe everything that is wanted or recorded, and plan; nothing is changed.
 
@@ -157,7 +170,7 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
     session.screen.target(replace(session.target, networking=network_summary(network)))
     config, restore = session.config, permits.restore
     stack = build(config, session.names, network, release, restore_from=restore)
-    wanted = [ObserveRequest(resource.reconciler, resource.id, resource.spec) for resource in stack]
+    wanted = [_request_for(resource, manifest) for resource in stack]
     leftover = {address: entry for address, entry in manifest.entries.items() if address not in stack}
     # Only where a change is likely; else when there is one.
     likely = manifest.config_hash != session.target.config_hash
