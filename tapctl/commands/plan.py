@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
@@ -13,7 +13,7 @@ from tapctl.commands.plan_file import PlanFile, PlanOut, publish, seal
 from tapctl.commands.preflight import Flight, Quotas, check_all, looked_up
 from tapctl.commands.restore import check_restore_flags, plan_restore
 from tapctl.commands.runner import usual_times
-from tapctl.commands.subscribers import tell_of_confirmations
+from tapctl.commands.subscribers import tell_of_confirmations, tell_of_subscribers
 from tapctl.config.types import did_you_mean
 from tapctl.engine import model
 from tapctl.engine.estimate import Operation, estimate, estimate_command, operation_of
@@ -56,6 +56,7 @@ from tapctl.reconcilers.db_instance import DbInstance
 from tapctl.reconcilers.db_parameter_groups import DbClusterParameterGroup, DbParameterGroup
 from tapctl.reconcilers.iam_role import boundary_exists
 from tapctl.reconcilers.lambda_function import LambdaFunction
+from tapctl.reconcilers.sns_topic import SnsTopic
 from tapctl.reconcilers.upgrade import check_orderable, check_upgrade
 from tapctl.render.plan_counts import consequences, plan_counts
 from tapctl.session.session import Session
@@ -175,7 +176,8 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
     # Only where a change is likely; else when there is one.
     likely = manifest.config_hash != session.target.config_hash
     quotas = Quotas.ask(session.aws) if likely else None
-    observed = observe_all(session.aws.cursory(), [*wanted, *observations_for(leftover)])
+    # Nobody has looked before at what is taken over: who else can use it is asked, as by a drift.
+    observed = observe_all(session.aws.cursory(), [*wanted, *observations_for(leftover)], exposures=permits.adopted)
     if snapshot_stays := snapshot_stays_due(session, manifest.entries, observed):
         config = config.model_copy(update={"final_snapshot": True})
         stack = build(config, session.names, network, release, restore_from=restore)
@@ -210,7 +212,7 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
     if snapshot_stays:
         file = f"{session.config.environment}.toml"
         session.screen.warn(f"a final snapshot stays due: {file} does not say final_snapshot = false")
-    tell_of_confirmations(session, plan.changes)
+    _tell_of_receivers(session, plan, {*manifest.entries, *(resource.address for resource in stack)})
     _tell_of_kept_back(session, plan)
     images = [field for change in plan.to(Action.UPDATE) for field in change.fields if field.path == IMAGE_FIELD]
     plan = replace(plan, names=tags_of(session.aws, (uri for field in images for uri in (field.have, field.want))))
@@ -415,6 +417,16 @@ def _tell_of_unneeded(session: Session, allowed: tuple[str, ...], plan: Plan, wi
             session.screen.warn(f"--allow {address}: there is no such thing, or it is gone already{near}")
         elif change.blocked is None and replace(change, allowed=False) == before[address]:
             session.screen.warn(f"--allow {address}: nothing that is planned of it needs that")
+
+
+def _tell_of_receivers(session: Session, plan: Plan, ours: Collection[str]) -> None:
+    """Tell who has to confirm a subscription that is to be made, and who else gets what a topic sends that is adopted.
+
+    ``ours``: addresses.
+    """
+    tell_of_confirmations(session, plan.changes)
+    if any(change.adopts and change.type == SnsTopic.type for change in plan.changes):
+        tell_of_subscribers(session, ours, nobody=False)
 
 
 def _check_adopted(session: Session, adopted: tuple[str, ...], stack: Stack) -> None:
