@@ -16,6 +16,7 @@ from tapctl.commands.runner import usual_times
 from tapctl.commands.subscribers import tell_of_confirmations, tell_of_subscribers
 from tapctl.config.types import did_you_mean
 from tapctl.engine import model
+from tapctl.engine.diff import same
 from tapctl.engine.estimate import Operation, estimate, estimate_command, operation_of
 from tapctl.engine.model import Impact, Observed
 from tapctl.engine.observe import Observation, ObserveRequest, observe_all
@@ -51,7 +52,7 @@ from tapctl.reconcilers import (
     subresources_of,
     teardown_ranks,
 )
-from tapctl.reconcilers.db_cluster import DbCluster
+from tapctl.reconcilers.db_cluster import DbCluster, DbClusterSpec
 from tapctl.reconcilers.db_instance import DbInstance
 from tapctl.reconcilers.db_parameter_groups import DbClusterParameterGroup, DbParameterGroup
 from tapctl.reconcilers.iam_role import boundary_exists
@@ -213,7 +214,7 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
         file = f"{session.config.environment}.toml"
         session.screen.warn(f"a final snapshot stays due: {file} does not say final_snapshot = false")
     _tell_of_receivers(session, plan, {*manifest.entries, *(resource.address for resource in stack)})
-    _tell_of_kept_back(session, plan)
+    _tell_of_kept_back(session, plan, stack, manifest)
     images = [field for change in plan.to(Action.UPDATE) for field in change.fields if field.path == IMAGE_FIELD]
     plan = replace(plan, names=tags_of(session.aws, (uri for field in images for uri in (field.have, field.want))))
     is_older = False
@@ -237,8 +238,16 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
     )
 
 
-def _tell_of_kept_back(session: Session, plan: Plan) -> None:
-    """Say which changes of the files do not go in, because somebody's change there is waived."""
+def _tell_of_kept_back(session: Session, plan: Plan, stack: Stack, manifest: Manifest) -> None:
+    """Say which changes of the files do not go in: RDS takes no earlier version, or somebody's change is waived."""
+    cluster = stack[model.address(DbCluster.type, session.names.cluster)]
+    entry, want = manifest.entries.get(cluster.address), cluster.spec.engine_version
+    recorded = (entry.confirmed_spec if entry else None) or {}
+    before = recorded.get("engine_version", want)
+    if before != want and same(DbClusterSpec, "engine_version", want, before):
+        session.screen.warn(
+            f"{cluster.address}: the files want {want} by now, and RDS goes back to none before {before}: it stays"
+        )
     for change in plan.changes:
         for part in change.left:
             if part.newly is not None:
