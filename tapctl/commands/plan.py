@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
@@ -13,16 +13,17 @@ from tapctl.commands.plan_file import PlanFile, PlanOut, publish, seal
 from tapctl.commands.preflight import Flight, Quotas, check_all, looked_up
 from tapctl.commands.restore import check_restore_flags, plan_restore
 from tapctl.commands.runner import usual_times
-from tapctl.commands.subscribers import tell_of_confirmations
+from tapctl.commands.subscribers import tell_of_confirmations, tell_of_subscribers
 from tapctl.config.types import did_you_mean
 from tapctl.engine import model
+from tapctl.engine.diff import same
 from tapctl.engine.estimate import Operation, estimate, estimate_command, operation_of
 from tapctl.engine.model import Impact, Observed
 from tapctl.engine.observe import Observation, ObserveRequest, observe_all
 from tapctl.engine.plan import Action, Change, Plan
 from tapctl.engine.planner import make_plan
 from tapctl.engine.record import Phase
-from tapctl.engine.resources import Deletion, Stack, creation_graph, deletion_graph
+from tapctl.engine.resources import AnyResource, Deletion, Stack, creation_graph, deletion_graph
 from tapctl.engine.waiver import spares_of
 from tapctl.errors import (
     AwsRefused,
@@ -43,12 +44,21 @@ from tapctl.evidence.unfinished_upgrade import changes_with_upgrade
 from tapctl.findings.waivers import waivers_for, warn_of_ended_waivers
 from tapctl.manifest.manifest import Manifest
 from tapctl.names import Names
-from tapctl.reconcilers import observations_for, reconciler_of, recorded_spec, registry, subresources_of, teardown_ranks
-from tapctl.reconcilers.db_cluster import DbCluster
+from tapctl.reconcilers import (
+    known_specs,
+    observations_for,
+    reconciler_of,
+    recorded_spec,
+    registry,
+    subresources_of,
+    teardown_ranks,
+)
+from tapctl.reconcilers.db_cluster import DbCluster, DbClusterSpec
 from tapctl.reconcilers.db_instance import DbInstance
 from tapctl.reconcilers.db_parameter_groups import DbClusterParameterGroup, DbParameterGroup
 from tapctl.reconcilers.iam_role import boundary_exists
 from tapctl.reconcilers.lambda_function import LambdaFunction
+from tapctl.reconcilers.sns_topic import SnsTopic
 from tapctl.reconcilers.upgrade import check_orderable, check_upgrade
 from tapctl.render.plan_counts import consequences, plan_counts
 from tapctl.session.session import Session
@@ -143,6 +153,11 @@ def seal_survey(session: Session, found: ApplySurvey, permits: Permits, out: Pla
     return seal(session, found.plan, found.manifest, permits=permits, networking=networking, image=image, out=out)
 
 
+def _request_for(resource: AnyResource, manifest: Manifest) -> ObserveRequest:
+    known = known_specs(manifest.entries.get(resource.address))
+    return ObserveRequest(resource.reconciler.knowing(known), resource.id, resource.spec)
+
+
 def survey(session: Session, permits: Permits, image_digest: str = "", *, stored: Stored | None = None) -> ApplySurvey:
     """Observe everything that is wanted or recorded, and plan; nothing is changed.
 
@@ -160,12 +175,13 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
     session.screen.target(replace(session.target, networking=network_summary(network)))
     config, restore = session.config, permits.restore
     stack = build(config, session.names, network, release, restore_from=restore)
-    wanted = [ObserveRequest(resource.reconciler, resource.id, resource.spec) for resource in stack]
+    wanted = [_request_for(resource, manifest) for resource in stack]
     leftover = {address: entry for address, entry in manifest.entries.items() if address not in stack}
     # Only where a change is likely; else when there is one.
     likely = manifest.config_hash != session.target.config_hash
     quotas = Quotas.ask(session.aws) if likely else None
-    observed = observe_all(session.aws.cursory(), [*wanted, *observations_for(leftover)])
+    # Nobody has looked before at what is taken over: who else can use it is asked, as by a drift.
+    observed = observe_all(session.aws.cursory(), [*wanted, *observations_for(leftover)], exposures=permits.adopted)
     if snapshot_stays := snapshot_stays_due(session, manifest.entries, observed):
         config = config.model_copy(update={"final_snapshot": True})
         stack = build(config, session.names, network, release, restore_from=restore)
@@ -200,8 +216,8 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
     if snapshot_stays:
         file = f"{session.config.environment}.toml"
         session.screen.warn(f"a final snapshot stays due: {file} does not say final_snapshot = false")
-    tell_of_confirmations(session, plan.changes)
-    _tell_of_kept_back(session, plan)
+    _tell_of_receivers(session, plan, {*manifest.entries, *(resource.address for resource in stack)})
+    _tell_of_kept_back(session, plan, stack, manifest)
     images = [field for change in plan.to(Action.UPDATE) for field in change.fields if field.path == IMAGE_FIELD]
     plan = replace(plan, names=tags_of(session.aws, (uri for field in images for uri in (field.have, field.want))))
     is_older = False
@@ -234,8 +250,16 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
     )
 
 
-def _tell_of_kept_back(session: Session, plan: Plan) -> None:
-    """Say which changes of the files do not go in, because somebody's change there is waived."""
+def _tell_of_kept_back(session: Session, plan: Plan, stack: Stack, manifest: Manifest) -> None:
+    """Say which changes of the files do not go in: RDS takes no earlier version, or somebody's change is waived."""
+    cluster = stack[model.address(DbCluster.type, session.names.cluster)]
+    entry, want = manifest.entries.get(cluster.address), cluster.spec.engine_version
+    recorded = (entry.confirmed_spec if entry else None) or {}
+    before = recorded.get("engine_version", want)
+    if before != want and same(DbClusterSpec, "engine_version", want, before):
+        session.screen.warn(
+            f"{cluster.address}: the files want {want} by now, and RDS goes back to none before {before}: it stays"
+        )
     for change in plan.changes:
         for part in change.left:
             if part.newly is not None:
@@ -414,6 +438,16 @@ def _tell_of_unneeded(session: Session, allowed: tuple[str, ...], plan: Plan, wi
             session.screen.warn(f"--allow {address}: there is no such thing, or it is gone already{near}")
         elif change.blocked is None and replace(change, allowed=False) == before[address]:
             session.screen.warn(f"--allow {address}: nothing that is planned of it needs that")
+
+
+def _tell_of_receivers(session: Session, plan: Plan, ours: Collection[str]) -> None:
+    """Tell who has to confirm a subscription that is to be made, and who else gets what a topic sends that is adopted.
+
+    ``ours``: addresses.
+    """
+    tell_of_confirmations(session, plan.changes)
+    if any(change.adopts and change.type == SnsTopic.type for change in plan.changes):
+        tell_of_subscribers(session, ours, nobody=False)
 
 
 def _check_adopted(session: Session, adopted: tuple[str, ...], stack: Stack) -> None:

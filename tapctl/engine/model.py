@@ -7,7 +7,7 @@ same frozen type, so a difference is an inequality and nothing else.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
@@ -459,6 +459,10 @@ class Reconciler(ABC, Generic[S, O]):
 
     def removed_with(self, going: Collection[str]) -> Reconciler[S, O]:  # noqa: ARG002 -- the default needs no addresses
         """Give the reconciler that knows what is removed together with its resource; ``going``: addresses."""
+        return self
+
+    def knowing(self, recorded: Sequence[S]) -> Reconciler[S, O]:  # noqa: ARG002 -- the default hides no value
+        """Give the reconciler that shows values which are as in these recorded specs, and would else hide them."""
         return self
 
     def deletion_blocker(self, seen: Observed[S, O]) -> str | None:  # noqa: ARG002 -- the default needs no observation

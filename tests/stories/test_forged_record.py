@@ -382,6 +382,13 @@ def test_no_key_is_put_under_our_alias_that_the_record_alone_names(dev: World) -
     for verb in (("plan",), ("plan", "--destroy")):
         answer = dev.tapctl(*verb, "--env", "dev")
         assert (answer.code, "update-alias" in answer.out + answer.err) == (6, False), verb
+    # What is taken over nobody has looked at before: who else uses it is asked, as a drift asks it.
+    kms, principal = dev.client("kms"), "arn:aws:iam::999999999999:root"
+    there = {"KeyId": kms.describe_key(KeyId="alias/db-key-dev")["KeyMetadata"]["KeyId"]}
+    granted = kms.create_grant(**there, GranteePrincipal=principal, Operations=["Decrypt"])
+    planned = dev.tapctl("plan", "--env", "dev", "--adopt", KEY)
+    assert (planned.code, f"to {principal} (Decrypt)" in planned.out) == (0, True), planned.out
+    kms.revoke_grant(**there, GrantId=granted["GrantId"])
     dev.applied("dev", "--adopt", KEY)
     assert dev.drift().code == 0
     dev.client("kms").update_alias(AliasName="alias/db-key-dev", TargetKeyId=theirs["KeyId"])
