@@ -69,7 +69,8 @@ def _drift_one(
     if who and report.findings:
         session.screen.note(f"asking CloudTrail who changed {session.suffix}")
         report = with_who(session, manifest, report, datetime.now(UTC))
-    older = warn_of_old_record(session, manifest, observed) if report.drifted else Age()
+    is_as_recorded = report.is_complete and not report.drifted
+    older = Age() if is_as_recorded else warn_of_old_record(session, manifest, observed)
     # Who may write the record may have written that it is of other files: what these want of it is told then, too.
     asked = (
         not older
