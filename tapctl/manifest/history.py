@@ -154,6 +154,24 @@ def version(store: Store, suffix: str, serial: int, place: Place | None = None) 
     return max(candidates, key=lambda manifest: manifest.written_at, default=None)
 
 
+def version_names(store: Store, suffix: str) -> list[str]:
+    """List the files of the kept versions, newest first."""
+    return [name for _, name in reversed(_numbered(store, suffix))]
+
+
+def read_others(store: Store, manifest: Manifest, names: Iterable[str], broken: Broken) -> list[Manifest]:
+    """Read the versions in these files that are not this one; those of another place are none of its own either."""
+
+    def pass_on(name: str, error: ManifestError) -> None:
+        if not isinstance(error, OfAnotherPlace):
+            broken(name, error)
+
+    read_own = partial(_read_own_version, place=place_of(manifest))
+    with ThreadPoolExecutor(_PARALLEL_READS) as pool:
+        read = pool.map(lambda name: _tried(store, manifest.suffix, name, pass_on, read_own), names)
+        return [version for version in read if version is not None and version != manifest]
+
+
 def later_version(store: Store, suffix: str, manifest: Manifest) -> Manifest | None:
     """Read a kept version that is later than this one, which then is an old one that was put back; None if none is.
 

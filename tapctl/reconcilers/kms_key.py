@@ -1,12 +1,14 @@
 """The customer-managed KMS key and its alias, which is the id here.
 
 A key has no name of its own. The alias names the key, which is ours if it bears our tags. Where nobody's alias names a
-key, it is ours by our owner tags together with our description, which who may only tag cannot write: such a one is
-found by the tagging API, or, made a moment ago, in the listing of the keys that no alias names.
+key, it is ours by our owner tags together with our description and a policy that names what is ours: who may tag and
+describe another team's key cannot write its policy. Such a one is found by the tagging API, or, made a moment ago, in
+the listing of the keys that no alias names.
 
 CreateKey has no idempotency token, so a create whose answer was lost can leave a second key: the field ``duplicates``
-shows it, and it is scheduled for deletion. A key pending deletion is brought back rather than replaced: the data that
-it encrypted needs it. AWS's facts are from the KMS API reference.
+shows it, and the run that made it schedules its deletion; a later one does where it is allowed to. A key pending
+deletion is brought back rather than replaced: the data that it encrypted needs it. AWS's facts are from the KMS API
+reference.
 """
 
 from __future__ import annotations
@@ -145,6 +147,7 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
     identity = "key_id"
     puts_back = "aws kms update-alias --alias-name {id} --target-key-id {recorded}"
     impacts: ClassVar[Mapping[str, Impact]] = {
+        "duplicates": Impact.DATA_LOSS,
         "multi_region": Impact.REPLACE,
         "key_spec": Impact.REPLACE,
         "usage": Impact.REPLACE,
@@ -399,7 +402,7 @@ class Lookup:
         for key_id in ids:
             try:
                 live_tags = _tags_of(self.aws, key_id)
-                if self._is_ours(live_tags) and _is_described(self.aws, key_id, live_tags[SUFFIX_TAG]):
+                if self._is_ours(live_tags) and _is_made_for(self.aws, key_id, live_tags[SUFFIX_TAG]):
                     yield Key(self.aws.read(self.aws.kms.describe_key, KeyId=key_id)["KeyMetadata"], live_tags)
             except AwsRefused as error:
                 if not _may_be_skipped(error, any_key=any_key):
@@ -576,7 +579,7 @@ def _owned_as(
         if not owner.finds(live_tags):
             return "", False
         name = f"{_ALIAS}{live_tags.get('Name', '').removeprefix(_ALIAS)}"
-        ours = name in named or (not named and _is_described(aws, key_id, owner.suffix))
+        ours = name in named or (not named and _is_made_for(aws, key_id, owner.suffix))
     except AwsRefused as error:
         if not _may_be_skipped(error, any_key=any_key):
             raise
@@ -585,11 +588,14 @@ def _owned_as(
     return name if ours else min(named, default=key_id), ours
 
 
-def _is_described(aws: Aws, key_id: str, suffix: str) -> bool:
-    """True if the key bears the description that tapctl gives to this suffix's key."""
+def _is_made_for(aws: Aws, key_id: str, suffix: str) -> bool:
+    """True if the key's description is that of this suffix's key, and its policy names something of this suffix."""
     live = aws.read(aws.kms.describe_key, KeyId=key_id)["KeyMetadata"].get("Description", "")
     before, _, after = description("\0", suffix).partition("\0")
-    return live.startswith(before) and live.endswith(after)
+    if not (live.startswith(before) and live.endswith(after)):
+        return False
+    policy = aws.read(aws.kms.get_key_policy, KeyId=key_id, PolicyName="default")["Policy"]
+    return re.search(rf"-{re.escape(suffix)}(?![\w-])", policy) is not None
 
 
 def _not_indexed(aws: Aws) -> list[str]:
@@ -703,9 +709,9 @@ def _step(aws: Aws, key: Key, have: KmsKeySpec, want: KmsKeySpec) -> frozenset[s
 def _retire(aws: Aws, duplicates: frozenset[str], in_use: Key) -> None:
     """Schedule a duplicate's deletion with the longest window, in which the key can be brought back.
 
-    The duplicate bears all our tags (`Lookup.duplicates` has just read them from KMS) and is not the alias's key. The
-    deletion is safe because nobody was ever given the duplicate: a grant or an alias means that somebody took it for
-    the real key, and then a person has to decide.
+    The duplicate bears all our tags, and the policy of ours (`Lookup.duplicates` has just read them from KMS), and is
+    not the alias's key. A grant or an alias means that somebody took it for the real key: then a person has to decide,
+    as where another run than the one that made it finds it (`KmsKey.impacts`).
     """
     if in_use.id in duplicates:
         raise NotYet("the alias has moved since the last look", Patience.PROPAGATION)

@@ -234,9 +234,13 @@ def test_a_record_alone_does_not_take_the_final_snapshot_away(world: World) -> N
 
 
 def _foreign_things(world: World) -> str:
-    """Things of others, none under a name of pr-42, with the tags that the attacker has set; the key's id."""
+    """Things of others, none under a name of pr-42, with the tags that the attacker has set; the key's id.
+
+    The key bears the description of ours, too: its policy is what only its owners write.
+    """
     key: str = world.client("kms").create_key(
-        Description="billing", Tags=listed({**OURS, "Name": "alias/db-key-pr-42"}, "Tag")
+        Description="Encrypts everything of payments in pr-42",
+        Tags=listed({**OURS, "Name": "alias/db-key-pr-42"}, "Tag"),
     )["KeyMetadata"]["KeyId"]
     world.client("sns").create_topic(Name="billing", Tags=listed(OURS))
     world.client("logs").create_log_group(logGroupName="/billing", tags=OURS)
@@ -260,12 +264,14 @@ def test_what_somebody_has_tagged_is_listed_and_left(world: World) -> None:
             assert address in answer.err
     made = world.applied("dev", "--suffix", "pr-42", "--json")
     assert made.of_type("verdict")[0]["exit"] == 0
+    own = world.client("kms").describe_key(KeyId="alias/db-key-pr-42")["KeyMetadata"]["KeyId"]
     gone = world.tapctl("destroy", "--env", "dev", "--suffix", "pr-42", "--yes")
     assert gone.code == 6, gone.err
     assert "NOT DESTROYED" in gone.verdict
     clusters = world.client("rds").describe_db_clusters()["DBClusters"]
     assert [one["DBClusterIdentifier"] for one in clusters] == ["billing"], "pr-42's own is gone"
-    assert world.client("kms").describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "Enabled"
+    states = {id_: world.client("kms").describe_key(KeyId=id_)["KeyMetadata"]["KeyState"] for id_ in (key, own)}
+    assert states == {key: "Enabled", own: "PendingDeletion"}
 
 
 @pytest.mark.soak

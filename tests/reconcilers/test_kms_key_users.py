@@ -304,14 +304,15 @@ def test_what_goes_with_the_key_is_waited_for_and_what_does_not_keeps_it(aws: Aw
 # -- whose a key without an alias is ---------------------------------------------------------------------------------
 
 
-def foreign_key(aws: Aws) -> str:
-    """A key of others, on which somebody has set our tags."""
+def foreign_key(aws: Aws, description: str) -> str:
+    """A key of others, on which somebody has set our tags and this description."""
     tags: Any = [{"TagKey": key, "TagValue": value} for key, value in FIRST.tags.items()]
-    return aws.kms.create_key(Description="billing", Tags=tags)["KeyMetadata"]["KeyId"]
+    return aws.kms.create_key(Description=description, Tags=tags)["KeyMetadata"]["KeyId"]
 
 
-def test_tags_alone_make_no_key_ours(aws: Aws) -> None:
-    theirs = foreign_key(aws)
+@pytest.mark.parametrize("description", ["billing", FIRST.description])
+def test_neither_tags_nor_a_description_make_a_key_ours(aws: Aws, description: str) -> None:
+    theirs = foreign_key(aws, description)
 
     assert REC.observe(aws, ID, FIRST) is None
     assert REC.observe(aws, ID, None) is None

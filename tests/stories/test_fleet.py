@@ -132,7 +132,8 @@ def test_what_is_listed_for_all_is_told_of_its_own_copy(two: World) -> None:
     key = kms.describe_key(KeyId="alias/db-key-pr-42")["KeyMetadata"]
     listed = kms.list_resource_tags(KeyId=key["KeyId"])["Tags"]
     tags = [tag for tag in listed if not tag["TagKey"].startswith("aws:")]
-    twin = kms.create_key(Description=key["Description"], Tags=tags)["KeyMetadata"]["KeyId"]
+    policy = kms.get_key_policy(KeyId=key["KeyId"], PolicyName="default")["Policy"]
+    twin = kms.create_key(Description=key["Description"], Tags=tags, Policy=policy)["KeyMetadata"]["KeyId"]
     kms.create_alias(AliasName="alias/mine", TargetKeyId=key["KeyId"])
     queue = sqs.create_queue(QueueName="orders")["QueueUrl"]
     source = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]

@@ -53,6 +53,20 @@ def test_days_that_somebody_has_added_are_cut_to_what_the_files_newly_want(dev: 
     assert dev.drift().code == 0
 
 
+def test_a_second_key_of_ours_goes_only_where_it_is_named(dev: World) -> None:
+    """A create whose answer was lost may have made it, and nobody knows by now what is encrypted with it."""
+    kms, key = dev.client("kms"), "kms-key/alias/db-key-dev"
+    ours = kms.describe_key(KeyId="alias/db-key-dev")["KeyMetadata"]
+    tags = [one for one in kms.list_resource_tags(KeyId=ours["KeyId"])["Tags"] if ":" not in one["TagKey"]]
+    policy = kms.get_key_policy(KeyId=ours["KeyId"], PolicyName="default")["Policy"]
+    twin = kms.create_key(Description=ours["Description"], Tags=tags, Policy=policy)["KeyMetadata"]["KeyId"]
+    assert impacts(dev) == (6, {"data_loss": 1})
+    assert dev.tapctl("revert", "--env", "dev", "--yes").changes == ()
+    assert "kms:ScheduleKeyDeletion" in dev.applied("dev", "--allow", key).changes
+    assert kms.describe_key(KeyId=twin)["KeyMetadata"]["KeyState"] == "PendingDeletion"
+    assert dev.drift().code == 0
+
+
 def test_another_class_of_the_only_instance_is_an_outage(dev: World) -> None:
     dev.edit("dev.toml", "db.t4g.medium", "db.r6g.large")
     assert impacts(dev) == (0, {"outage": 1})

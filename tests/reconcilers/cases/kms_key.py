@@ -28,7 +28,10 @@ def key_policy(service: str) -> PolicyDocument:
             ["kms:Decrypt", "kms:GenerateDataKey*"],
             ["*"],
             to={"Service": service},
-            when=[when("StringEquals", "aws:SourceAccount", ACCOUNT)],
+            when=[
+                when("StringEquals", "aws:SourceAccount", ACCOUNT),
+                when("ArnLike", "aws:SourceArn", f"arn:aws:cloudwatch:us-east-1:{ACCOUNT}:alarm:errors-test"),
+            ],
         ),
     )
 
