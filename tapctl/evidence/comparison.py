@@ -121,7 +121,7 @@ def compare_recorded(
     misplaced = kept_without_reason(manifest.entries)
     entries = {**manifest.entries, **misplaced}
     deployed = any(entry.phase is not Phase.KEPT for entry in entries.values())
-    others = _not_recorded(session, entries, deployed=deployed)
+    others = _not_recorded(session, entries)
     beside = {address: seen for address, seen in others.items() if _is_unrecorded(address, seen, deployed=deployed)}
     if not beside and not deployed:
         return _compare_retained(session, manifest)
@@ -217,20 +217,20 @@ def _compare_retained(session: Session, manifest: Manifest) -> Compared | None:
 
 def not_recorded_error(session: Session) -> NotRecorded:
     """The error for a missing record: who may write records may remove one, so AWS is asked what it has."""
-    seen = _not_recorded(session, {}, deployed=False)
+    seen = _not_recorded(session, {})
     there = [address for address, one in seen.items() if not is_gone_from_aws(one) and not _is_retained(one)]
     evidence = [f"nothing at {session.location}"]
     if there:
         more = f" and {len(there) - _NAMED} more" if len(there) > _NAMED else ""
         evidence.append(f"AWS has, or does not show, what bears its names: {', '.join(there[:_NAMED])}{more}")
-    elif seen:
+    else:
         evidence.append("AWS has nothing under its names")
-    left_by_destroy = seen and all(registry()[_type_of(address)].retainable for address in there)
+    left_by_destroy = all(registry()[_type_of(address)].retainable for address in there)
     newest = last_version(session.store, session.suffix) if left_by_destroy else None
     back = end_of_destroyed(session.invocation, session.store, newest)
     return NotRecorded(
         f"there is no record of {session.suffix}",
-        counts={"there": len(there)} if seen else {},
+        there=len(there),
         evidence="\n".join(evidence),
         hint=back or f"{session.command('apply')} writes it anew from AWS, with what it finds",
     )
@@ -258,18 +258,14 @@ def _denied(seen: Observation) -> str:
     return seen.unreadable.get("tags", "") if isinstance(seen, Observed) else ""
 
 
-def _not_recorded(session: Session, entries: Mapping[str, Entry], *, deployed: bool) -> Observations:
+def _not_recorded(session: Session, entries: Mapping[str, Entry]) -> Observations:
     """Look at the resources that the files want, and that the record does not hold as deployed.
 
-    Where these cannot be used, and anything is ``deployed``: that all files want.
-
-    Who may write the record may take entries out of it, or call them kept: that is no reason not to look where others
-    are deployed. Nothing is asked where the record is whole.
+    Where these cannot be used: that all files want. Who may write the record may take entries out of it, or call them
+    kept: that is no reason not to look where others are deployed. Nothing is asked where the record is whole.
     """
     config = session.loaded
     if isinstance(config, ConfigError):
-        if not deployed:
-            return {}
         config = any_files(session.target.env, session.names, entries)
     recorded = {address for address, entry in entries.items() if entry.phase is not Phase.KEPT} or entries.keys()
     lacking = [one for one in planned_stack(config, session.suffix) if one.address not in recorded]
