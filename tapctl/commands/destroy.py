@@ -414,7 +414,7 @@ def _certified(session: Session, proof: Certificate, before: EarlierCertificate 
         # A run that had nothing left to remove leaves the certificate of the one that did, as long as that is so.
         if proof.deleted or proof.remaining or before is None:
             session.store.put_sidecar(session.suffix, NAME, proof.text())
-        elif before.kept.keys() != proof.retained.keys():
+        elif not before.keeps_as(proof):
             session.store.put_sidecar(session.suffix, NAME, proof.renewing(before).text())
     except StoreFailed as error:
         write_error = error

@@ -15,7 +15,7 @@ from tapctl.config import known_environments, load
 from tapctl.engine.owner_tags import SUFFIX_TAG
 from tapctl.engine.record import Phase
 from tapctl.errors import AwsRefused, ExitCode, ManifestError, Status, TapctlError, add_default_hint, bug, exit_code_of
-from tapctl.evidence.certificate import end_of_destroyed, is_certified
+from tapctl.evidence.certificate import end_of_destroyed, has_left_nothing
 from tapctl.manifest.history import last_version
 from tapctl.manifest.manifest import Manifest
 from tapctl.manifest.store import Store
@@ -56,8 +56,9 @@ def environments_to_look_at(invocation: Invocation, screen: Screen) -> Fleet:
     """The records of all environments that a look at everything is for, by suffix, or why one cannot be used.
 
     These are the deployed ones, and those that are destroyed by their record: who may write a record may empty it.
-    Only copies whose destroy has left its certificate, and whose tag nothing in AWS bears, are passed over: it is said.
-    Of a copy that is destroyed by its record AWS is asked where all files are: another place may be written into it.
+    Only copies whose destroy has certified that it kept no snapshot, and whose tag nothing in AWS bears, are passed
+    over: it is said. Of a copy that is destroyed by its record AWS is asked where all files are: another place may be
+    written into it.
 
     Raises:
         ManifestError: there is no record at all.
@@ -72,8 +73,8 @@ def environments_to_look_at(invocation: Invocation, screen: Screen) -> Fleet:
         if isinstance(one, Manifest) and suffix not in names and not is_deployed(one)
     }
     found = _may_be_there(invocation, screen, emptied)
-    # Of what is kept on purpose a drift tells who may read it.
-    certified = {suffix for suffix, one in emptied.items() if is_certified(store, one)} - found.copied
+    # Of copies of the data a drift tells who may read them.
+    certified = {suffix for suffix, one in emptied.items() if has_left_nothing(store, one)} - found.copied
     passed = _pass_over(screen, found, certified, "not looked at, destroyed by its certificate and gone from AWS")
     moved = {suffix: _elsewhere_error(invocation, emptied[suffix], place) for suffix, place in found.elsewhere.items()}
     # Environments that have a file, and of which nothing is kept, are named in the verdict (`_never_recorded`).
@@ -126,14 +127,15 @@ def errors_of_lost(
                 hint=f"put the record back at {store.location(suffix)}, or see who has written that history",
             )
     found = _may_be_there(invocation, screen, newest)
-    gone = _pass_over(screen, found, newest.keys(), "not looked at, without a record, and AWS has nothing of it")
-    keys_alone = found.keys_alone - found.there
+    why = "not looked at, without a record, and AWS has nothing of it"
+    gone = _pass_over(screen, found, newest.keys() - found.copied, why)
+    left_by_destroy = (found.keys_alone | found.copied) - found.there
     names = known_environments(invocation.config)
     for suffix in sorted(newest.keys() - gone):
         one = newest[suffix]
         environment = suffix if suffix in names else one.environment if one else "ENV"
         look = invocation.command_line_for("drift", Target(environment, suffix))
-        back = end_of_destroyed(invocation, store, one) if suffix in keys_alone else ""
+        back = end_of_destroyed(invocation, store, one) if suffix in left_by_destroy else ""
         back = back or "put its newest version back, or apply, which writes it anew"
         lost[suffix] = ManifestError(
             f"the record of {suffix} is gone, and AWS has, or does not show, what bears its tag",
@@ -155,15 +157,10 @@ def _elsewhere_error(invocation: Invocation, record: Manifest, place: Place) -> 
 
 
 def _pass_over(screen: Screen, found: Bearing, copies: Collection[str], why: str) -> Collection[str]:
-    """The suffixes of which AWS has nothing but what a destroy leaves, named after ``why``.
-
-    A key that is kept alive is named, too: copies of the data need it, and anybody may tag a copy of some data.
-    """
+    """Those of these suffixes of which AWS has nothing, or a key that waits for its deletion, named after ``why``."""
     passed = {*copies} - found.there - found.keys_alone
     if passed:
         screen.note(f"{why}: {listed(passed)}")
-    if kept := passed & found.kept:
-        screen.note(f"their keys are kept alive in AWS, beside copies of the data that bear their tags: {listed(kept)}")
     return passed
 
 
@@ -190,8 +187,6 @@ class Bearing:
     """Those whose tag something bears that a destroy does not leave, or of which that could not be asked."""
     keys_alone: set[str] = field(default_factory=set)
     """Those of which nothing bears it but a key that is kept alive: a destroy leaves one that others use."""
-    kept: set[str] = field(default_factory=set)
-    """Those of which a key is kept alive, beside copies of the data."""
     copied: set[str] = field(default_factory=set)
     """Those of which a copy of the data bears it."""
     elsewhere: dict[str, Place] = field(default_factory=dict)
@@ -201,7 +196,6 @@ class Bearing:
         """Take in what another place has."""
         self.there.update(other.there)
         self.keys_alone.update(other.keys_alone)
-        self.kept.update(other.kept)
         self.copied.update(other.copied)
 
 
@@ -284,9 +278,9 @@ def bearing_suffixes(aws: Aws, suffixes: Sequence[str]) -> Bearing:
             copied.add(suffix)
         else:
             found.add(suffix)
-    asked = keys.keys() - found
+    asked = keys.keys() - found - copied
     alive = {suffix for suffix in asked if any(_is_kept_alive(aws, arn) for arn in keys[suffix])}
-    return Bearing(found, alive - copied, alive & copied, copied)
+    return Bearing(found, alive, copied)
 
 
 def _is_kept_alive(aws: Aws, arn: str) -> bool:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _USABLE: Final = "Enabled"
 _NAMED: Final = 5
 """Snapshots that are named, the newest."""
+_READ: Final = 500
+"""Versions of the record that are read at most: as many as a folder keeps."""
 _NOTHING_OBSERVED: Final[Mapping[str, Observation]] = MappingProxyType({})
 
 
@@ -60,8 +62,9 @@ def plan_restore(
 ) -> Change:
     """Say where the data of a cluster that is to be made comes from; block its creation where nobody has said so.
 
-    By the record, one that was made had data, whether or not a snapshot of it is there; and one that an apply which did
-    not finish was to make from a snapshot is made from no other, and not without data, before somebody says so.
+    One that was made had data, whatever has become of it, and whether or not a snapshot of it is there: none is made
+    without, unless all that is kept of the record proves that there was none since nothing was deployed. And one that
+    an apply which did not finish was to make from a snapshot is made from no other before somebody says so.
     ``healed``: the ARNs of the keys that this very plan puts in order first. ``observed``: what AWS has, which
     may tell that one was made, whatever the record says.
     """
@@ -80,10 +83,8 @@ def plan_restore(
     except AwsRefused as error:
         refused = error.unasked(f"{change.address} is to be made, and whether there are snapshots of it")
         return replace(change, blocked=refused)
-    entry = manifest.entries.get(change.address)
-    was_made = entry is not None and entry.phase is not Phase.LEAVING and entry.confirmed_spec is not None
-    lost = was_made or is_cluster_lost(session, manifest, observed, EarlierVersions(session.store, manifest))
-    if not taken and not lost:
+    gone = "" if taken else _told_as_gone(session, change.address, manifest, observed)
+    if not taken and not gone:
         return change
     if permits.empty:
         stays = f"; {[*taken][-1]} stays" if taken else ""
@@ -91,7 +92,7 @@ def plan_restore(
     if not taken:
         backups = session.aws.target.command("aws rds describe-db-cluster-automated-backups")
         refused = Refused(
-            f"{change.address} was made, and removed outside tapctl with its data: what is made now would be empty",
+            f"{change.address} {gone} with its data: what is made now would be empty",
             evidence="no manual snapshot of it is there",
             hint=f"{session.command('apply')} --empty makes a new one without data; "
             f"backups that RDS may have kept are told by: {backups}",
@@ -114,6 +115,18 @@ def plan_restore(
         hint=f"{restoring}; --empty makes a new one without data",
     )
     return replace(change, blocked=refused)
+
+
+def _told_as_gone(session: Session, address: str, manifest: Manifest, observed: Observations) -> str:
+    """Tell how a cluster went that may have had data; empty where nothing tells that one was made."""
+    kept = EarlierVersions(session.store, manifest, session.screen.warn, newest=_READ)
+    if is_cluster_lost(session, manifest, observed, kept):
+        return "may have been made, and be gone" if kept.doubt else "was made, and removed outside tapctl"
+    if kept.was_never_made(address):
+        return ""
+    entry = manifest.entries.get(address)
+    by_a_run = entry is None or entry.confirmed_spec is None or entry.phase is Phase.LEAVING
+    return "was made, and removed by a run that was cut off" if by_a_run else "was made, and removed outside tapctl"
 
 
 def _unfinished_restore(session: Session, address: str, manifest: Manifest) -> Refused:

@@ -285,7 +285,8 @@ def finding_id(suffix: str, finding: Finding) -> str:
 def detect_drift(entries: Mapping[str, Entry], observations: Observations, waivers: Sequence[Waiver] = ()) -> Report:
     """Compare each recorded resource, field by field, with its observation. KEPT entries are not compared.
 
-    A resource that an apply left half made is compared with the spec that was confirmed last.
+    A resource that an apply left half made is compared with the spec that was confirmed last. So is one whose removal
+    was cut off: what that has taken away before is among the findings.
     """
     findings: list[Finding] = []
     missed: list[str] = []
@@ -333,6 +334,8 @@ def _findings(entry: Entry, observation: Observation, entries: Mapping[str, Entr
     elif entry.phase is Phase.LEAVING or entry.confirmed_spec is None:
         leaving = entry.phase is Phase.LEAVING
         yield Finding(*whole, Reason.DELETE_INTERRUPTED if leaving else Reason.APPLY_INTERRUPTED)
+        if leaving and isinstance(observation, Observed) and not observation.deleting:
+            yield from _changed_meanwhile(entry, observation)
         yield from _unexpected_members(entry, observation, entries)
     elif isinstance(observation, Absent):
         with_parent = is_deleted_with_parent(entry, entries)
@@ -357,6 +360,16 @@ def _findings(entry: Entry, observation: Observation, entries: Mapping[str, Entr
         for name in sorted(_recorded(entry).keys() - type(observation.spec).model_fields.keys()):
             yield Finding(entry.address, entry.type, name, Reason.UNKNOWN_FORM)
         yield from _unexpected_members(entry, observation, entries)
+
+
+def _changed_meanwhile(entry: Entry, seen: Observed[Any, Any]) -> Iterator[Finding]:
+    """What is otherwise than recorded of a resource whose removal has been begun, and that is there still.
+
+    That counts as compared no more for it: some of it our own removal may have taken away already.
+    """
+    yield from (one for one in _changed_outputs(entry, seen) if one.reason is Reason.REPLACED)
+    for name in type(seen.spec).model_fields:
+        yield from (one for one in _field_findings(entry, name, seen) if one.reason is Reason.CHANGED)
 
 
 def unread_finding(address: str, type_: str, field: str, action: str, refusal: str) -> Finding:

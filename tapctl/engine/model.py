@@ -322,8 +322,8 @@ class Reconciler(ABC, Generic[S, O]):
     protection_fields: ClassVar[frozenset[str]] = frozenset()
     """Fields that are True while the resource is protected."""
     unset_by_removal: ClassVar[frozenset[str]] = frozenset()
-    """Fields that the steps of a removal change while the resource is still there: no change from outside, where an
-    apply that brings it back is cut off."""
+    """Fields that the steps of a removal change while the resource is still there: no change from outside, where that
+    removal, or an apply that brings the resource back, is cut off."""
     left_alone: ClassVar[Mapping[str, str]] = {}
     """Field that an apply leaves as it is, since somebody may live by it, to what ends it: `ALLOW`, or the command of a
     person. Wanted is the field's default: nothing. Plan and drift report a difference. In the command ``{value}`` is

@@ -81,6 +81,11 @@ class Entry(BaseModel):
         """The fields that are asked for and of which no value is confirmed."""
         return frozenset(self.spec.keys() - (self.confirmed_spec or {}).keys())
 
+    @property
+    def is_read_back(self) -> bool:
+        """True if the resource was read back whole, as `confirmed_spec` tells."""
+        return self.confirmed_spec is not None and not self.unconfirmed
+
     def as_made(self) -> Entry:
         """The same entry as one that is made, with the spec that it is compared with and no other one."""
         return self.model_copy(

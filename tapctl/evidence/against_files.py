@@ -19,16 +19,16 @@ from tapctl.engine.model import Observed
 from tapctl.engine.observe import Observations
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.refs import KnownOutputs
-from tapctl.errors import AwsRefused, ConfigError
+from tapctl.errors import ConfigError
 from tapctl.evidence.earlier_versions import since_a_whole
 from tapctl.evidence.final_snapshot import snapshot_stays_due
 from tapctl.evidence.forged import forged, forged_whatever_the_files
 from tapctl.evidence.pending_changes import recorded_network
 from tapctl.evidence.recorded_files import any_files
 from tapctl.evidence.unfinished_destroy import is_gone_from_aws
+from tapctl.evidence.unfinished_removal import is_default_group
 from tapctl.manifest.manifest import Manifest
 from tapctl.names import Names
-from tapctl.reconcilers.lambda_function import LambdaFunction, default_groups
 from tapctl.reconcilers.security_group import SecurityGroup, SecurityGroupOutputs
 from tapctl.reconcilers.security_group_rules import OF_EVERY_NEW_GROUP, SecurityGroupRules
 from tapctl.render.values import truncate
@@ -108,10 +108,9 @@ def held_against_the_files(
         written = (
             (entry, part)
             for entry, part in found
-            if not _is_group_of_leaving(session, network, entry, part.path, part.have)
+            if not is_default_group(session, manifest, entry, part.path, part.have)
         )
-    findings = _with_group_of_leaving(session, network, report.findings, entries)
-    report = replace(report, findings=tuple(with_forged(findings, written, observed)))
+    report = replace(report, findings=tuple(with_forged(report.findings, written, observed)))
     if network is not None or all(entry.phase is Phase.KEPT for entry in entries.values()):
         return report
     session.screen.warn(f"{unlike}; {session.command('apply')} writes it anew")
@@ -125,29 +124,6 @@ def _networks(session: Session, manifest: Manifest) -> Iterator[NetworkContract]
     for version in since_a_whole(session.store, manifest):
         with suppress(ValidationError):
             yield recorded_network(version, None)
-
-
-def _with_group_of_leaving(
-    session: Session, network: NetworkContract | None, findings: Iterable[Finding], entries: Mapping[str, Entry]
-) -> Iterator[Finding]:
-    """The findings, where the default group of a function that an apply was bringing back is pending, and no drift."""
-    for one in findings:
-        by_us = one.reason is Reason.CHANGED and _is_group_of_leaving(
-            session, network, entries[one.address], one.field, one.live
-        )
-        yield replace(one, reason=Reason.UNCONFIRMED, waiver=None) if by_us else one
-
-
-def _is_group_of_leaving(
-    session: Session, network: NetworkContract | None, entry: Entry, field: str, live: Any
-) -> bool:
-    """True if this is the VPC's default group, into which a removal of ours puts the function before it goes."""
-    unset = entry.phase is Phase.LEAVING or field in entry.unconfirmed
-    if network is None or not unset or (entry.type, field) != (LambdaFunction.type, "security_group_ids"):
-        return False
-    with suppress(AwsRefused):
-        return live in default_groups(session.aws, network.vpc_id)
-    return False
 
 
 def with_forged(

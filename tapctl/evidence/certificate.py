@@ -14,6 +14,8 @@ from tapctl.errors import AwsError, StoreFailed
 from tapctl.manifest.manifest import Manifest
 from tapctl.manifest.store import Store
 from tapctl.names import Names
+from tapctl.reconcilers.db_cluster_snapshots import SNAPSHOT
+from tapctl.reconcilers.kms_key import copies_named
 from tapctl.reconcilers.sns_subscription import SnsSubscription
 from tapctl.reconcilers.sns_topic import SnsTopic
 from tapctl.render.screen import Target
@@ -43,6 +45,22 @@ class EarlierCertificate(BaseModel):
     kept: dict[str, dict[str, str]] = Field(default_factory=dict)
     ended: frozenset[str] = frozenset()
     run: str = ""
+
+    @property
+    def snapshots(self) -> frozenset[str]:
+        """The names of the cluster snapshots among what is kept."""
+        kept = (each.partition("/") for each in self.kept)
+        return frozenset(id_ for type_, _, id_ in kept if type_ == SNAPSHOT)
+
+    @property
+    def decrypted(self) -> frozenset[str]:
+        """The names of the cluster snapshots that a key is kept for."""
+        return frozenset(name for one in self.kept.values() for name in copies_named(one.get("why", "")))
+
+    def keeps_as(self, now: Certificate) -> bool:
+        """True if that one has the same as kept, and each key for the same snapshots."""
+        decrypted = frozenset(name for one in now.retained.values() for name in copies_named(one.why))
+        return self.kept.keys() == now.retained.keys() and self.decrypted == decrypted
 
 
 @dataclass(frozen=True)
@@ -178,7 +196,7 @@ def end_of_destroyed(invocation: Invocation, store: Store, newest: Manifest | No
     it, says that it was destroyed. Either can be written by who took the record away: ask only where AWS has nothing
     but what a destroy leaves.
     """
-    if newest is None or (is_deployed(newest) and not is_certified(store, newest, by_its_run=True)):
+    if newest is None or (is_deployed(newest) and not _is_certified_by_its_run(store, newest)):
         return ""
     destroy = invocation.command_line_for("destroy", Target(newest.environment, newest.suffix))
     word = "certificate" if is_deployed(newest) else "newest version"
@@ -187,7 +205,20 @@ def end_of_destroyed(invocation: Invocation, store: Store, newest: Manifest | No
     )
 
 
-def is_certified(store: Store, manifest: Manifest, *, by_its_run: bool = False) -> bool:
-    """True if a destroy of this very environment, the run that wrote this if ``by_its_run``, has left nothing."""
+def _is_certified_by_its_run(store: Store, manifest: Manifest) -> bool:
+    """True if the run that wrote this was a destroy of this very environment, and has left nothing."""
     certificate = last_certificate(store, manifest)
-    return certificate is not None and certificate.complete and (not by_its_run or certificate.run == manifest.run)
+    return certificate is not None and certificate.complete and certificate.run == manifest.run
+
+
+def has_left_nothing(store: Store, manifest: Manifest) -> bool:
+    """True if a destroy of this very environment has left nothing: no snapshot either, by certificate and record."""
+    certificate = last_certificate(store, manifest)
+    if certificate is None or not certificate.complete:
+        return False
+    return not (certificate.snapshots or certificate.decrypted or decrypted_by_record(manifest))
+
+
+def decrypted_by_record(manifest: Manifest) -> frozenset[str]:
+    """The names of the cluster snapshots that a key was kept for, by the record."""
+    return frozenset(name for entry in manifest.entries.values() for name in copies_named(entry.kept_why))

@@ -26,9 +26,10 @@ from tapctl.evidence.lost_cluster import is_cluster_lost, with_lost_cluster
 from tapctl.evidence.new_secret import with_new_secret
 from tapctl.evidence.recorded_files import any_files
 from tapctl.evidence.recorded_outputs import recorded_outputs
-from tapctl.evidence.retained import compare_retained
+from tapctl.evidence.retained import compare_retained, with_retained_snapshots
 from tapctl.evidence.unfinished_apply import continuing
 from tapctl.evidence.unfinished_destroy import is_gone_from_aws, removed_by_destroy, unfinished_destroy, with_destroy
+from tapctl.evidence.unfinished_removal import with_removal
 from tapctl.evidence.unfinished_replacement import with_replacement
 from tapctl.evidence.unfinished_upgrade import with_upgrade
 from tapctl.manifest.history import last_version
@@ -129,10 +130,11 @@ def compare_recorded(
     # The record may lack the role, which uses the key by the grants that Lambda makes.
     ours = {IamRole.type: (session.names.role,)}
     observed = observe_all(session.aws, observations_for(entries), exposures=exposures, ours=ours)
-    kept = EarlierVersions(session.store, manifest)
+    kept = EarlierVersions(session.store, manifest, session.screen.warn)
     entries |= kept.begun_anew(entries, observed)
     report = detect_drift(entries, observed, waivers)
     explained = with_replacement(with_upgrade(report.findings, session.names, entries), entries)
+    explained = with_removal(explained, session, manifest, entries)
     report = replace(report, findings=tuple(explained))
     made_for = recorded_outputs(session, manifest, {**beside, **observed})
     report = held_against_the_files(session, manifest, report, entries, observed, made_for=made_for)
@@ -172,6 +174,8 @@ def compare_recorded(
         unfinished=manifest.unfinished,
         shared_ids=_shared_ids({*entries, *others}),
     )
+    if not deployed:
+        report = with_retained_snapshots(session, manifest, report, {**others, **observed})
     return Compared(entries, observed, beside, report, continuing(session, manifest), by_destroy=bool(removed))
 
 

@@ -1,47 +1,90 @@
-"""The kept versions of a record before this one: what they tell of resources of which the record itself tells less.
+"""The kept versions of a record beside this one: what they tell of resources of which the record itself tells less.
 
 A run of ours records each removal before its first step: a resource that no version removes, somebody has removed. And
-what was read back once is compared with that, though the record says that it is being made for the first time.
+what was read back once is compared with that, though the record says that it is being made for the first time. Where
+the versions cannot be read nobody can tell either: that is said, and proves nothing for a run of ours.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 from typing import Final
 
 from tapctl.engine.model import Observed
 from tapctl.engine.observe import Observations
 from tapctl.engine.record import Entry, Phase, is_deleted_with_parent
 from tapctl.errors import TapctlError
-from tapctl.manifest.history import ends_of_runs, versions
+from tapctl.manifest.history import ends_of_runs, read_others, version_names
+from tapctl.manifest.lock import Notify
 from tapctl.manifest.manifest import Manifest
 from tapctl.manifest.store import Store
 
+_AT_ONCE: Final = 50
+"""Versions that are read before the next is looked for."""
 _READ: Final = 100
 """The newest versions that are read: more than one run writes."""
+_NAMED: Final = 5
+"""Files that are named where more are meant."""
 _REMOVAL: Final = frozenset({Phase.LEAVING, Phase.KEPT})
 _RUNS: Final = 5
 """Runs whose last version is read at most where one was cut off."""
 
 
-@dataclass(frozen=True)
 class EarlierVersions:
-    """The versions before this record, which are read when the first one is asked for."""
+    """The versions before this record, which are read when the first one is asked for, and as far back as needed."""
 
-    store: Store
-    manifest: Manifest
+    def __init__(self, store: Store, manifest: Manifest, warn: Notify, newest: int = _READ) -> None:
+        """``warn``: takes why they cannot be read, where they cannot. ``newest``: so many are read at most."""
+        self.store = store
+        self.manifest = manifest
+        self.warn = warn
+        self.newest = newest
+        self.doubt = ""
+        """The reason why nobody can tell what the versions that were asked for tell; empty where they can be read."""
+        self.is_older_unread = False
+        """True if there are older ones than those that are read at most."""
+        self._versions: list[Manifest] = []
+        """Those that were read already, newest first."""
 
     @cached_property
-    def _newest_first(self) -> list[Manifest]:
-        now, read = self.manifest, list[Manifest]()
-        place = now.environment, now.account, now.region
-        with suppress(TapctlError):  # a history that cannot be read tells nothing
-            read, _ = versions(self.store, now.suffix, _READ, broken=lambda *_: None, place=place)
-        return [version for version in reversed(read) if version.serial <= now.serial and version != now]
+    def _unread(self) -> list[str]:
+        """The files of the others, newest first."""
+        names = version_names(self.store, self.manifest.suffix)
+        self.is_older_unread = len(names) > self.newest
+        return names[: self.newest]
+
+    def _newest_first(self) -> Iterator[Manifest]:
+        try:
+            yield from self._read()
+        except TapctlError as error:
+            self._tell(f"the history of {self.manifest.suffix} cannot be read: {error.cause}")
+
+    def _read(self) -> Iterator[Manifest]:
+        told = 0
+        while told < len(self._versions) or self._unread:
+            if told == len(self._versions):
+                self._read_more()
+            yield from self._versions[told:]
+            told = len(self._versions)
+        if not self._versions and self.manifest.serial > 1:
+            self._tell(f"the history of {self.manifest.suffix} holds no version before serial {self.manifest.serial}")
+
+    def _read_more(self) -> None:
+        names, self._unread[:] = self._unread[:_AT_ONCE], self._unread[_AT_ONCE:]
+        broken: list[str] = []
+        self._versions += read_others(self.store, self.manifest, names, lambda name, _: broken.append(name))
+        if broken:
+            more = ", and more" if len(broken) > _NAMED else ""
+            named = ", ".join(sorted(broken)[:_NAMED])
+            self._tell(f"in the history of {self.manifest.suffix} these cannot be used: {named}{more}")
+
+    def _tell(self, doubt: str) -> None:
+        if not self.doubt:
+            self.warn(f"{doubt}; what was made, or removed, before this version nobody can tell")
+        self.doubt = self.doubt or doubt
 
     def was_removed(self, address: str) -> bool | None:
         """True if the last version that has the resource as read back removes it, or what it lives on.
@@ -54,27 +97,41 @@ class EarlierVersions:
         entry, version = told
         return entry.phase is Phase.LEAVING or is_deleted_with_parent(entry, version.entries)
 
+    def was_never_made(self, address: str) -> bool:
+        """True if no version has the resource as read back since one by which nothing was deployed, or since the first.
+
+        False where that one was not read.
+        """
+        for version in chain([self.manifest], self._newest_first()):
+            entry = version.entries.get(address)
+            if entry is not None and entry.confirmed_spec is not None:
+                return False
+            if all(entry.phase is Phase.KEPT for entry in version.entries.values()):
+                return True
+        return not self.is_older_unread
+
     def begun_anew(self, entries: Mapping[str, Entry], observed: Observations) -> Iterator[tuple[str, Entry]]:
         """The entries that call themselves, or fields of theirs, never read back, of what a version has as made.
 
-        With what was confirmed then.
+        With what was confirmed then. Where nobody can tell, with what is asked for.
         """
         for address, entry in entries.items():
             seen = observed.get(address)
-            if entry.phase is not Phase.MAKING or not entry.unconfirmed or not isinstance(seen, Observed):
+            if entry.phase is not Phase.MAKING or entry.is_read_back or not isinstance(seen, Observed):
                 continue
             told = self._last(address)
-            if told is None or seen.outputs is None or told[0].phase in _REMOVAL:
-                continue
-            if told[0].outputs == seen.outputs.model_dump():
+            if told is None or told[0].phase in _REMOVAL:
+                if self.doubt:
+                    yield address, entry.model_copy(update={"confirmed": entry.spec})
+            elif seen.outputs is not None and told[0].outputs == seen.outputs.model_dump():
                 confirmed = {"confirmed": told[0].confirmed_spec, "outputs": told[0].outputs}
                 yield address, entry.model_copy(update=confirmed)
 
     def _last(self, address: str) -> tuple[Entry, Manifest] | None:
         """The entry of the last version that has the resource as read back whole, and that version."""
-        for version in self._newest_first:
+        for version in self._newest_first():
             entry = version.entries.get(address)
-            if entry is not None and not entry.unconfirmed:
+            if entry is not None and entry.is_read_back:
                 return entry, version
         return None
 

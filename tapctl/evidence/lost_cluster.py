@@ -13,13 +13,14 @@ from typing import Final
 from tapctl.engine.drift import WHOLE_RESOURCE, Finding, Reason
 from tapctl.engine.model import Observed, address
 from tapctl.engine.observe import Observations
-from tapctl.engine.record import Entry, Phase
+from tapctl.engine.record import Phase
 from tapctl.evidence.earlier_versions import EarlierVersions
 from tapctl.evidence.unfinished_destroy import is_gone_from_aws
 from tapctl.manifest.manifest import Manifest
 from tapctl.names import Names
 from tapctl.reconcilers.db_cluster import DbCluster
 from tapctl.reconcilers.db_instance import DbInstance
+from tapctl.reconcilers.iam_role import IamRole
 from tapctl.reconcilers.lambda_function import LambdaFunction, LambdaFunctionSpec
 from tapctl.session.session import Session
 
@@ -32,33 +33,46 @@ _OF_A_RUN: Final = frozenset(
 
 
 def is_cluster_lost(session: Session, manifest: Manifest, observed: Observations, kept: EarlierVersions) -> bool:
-    """True if the cluster is gone, and something tells that no run of ours has removed it.
+    """True if the cluster is gone, and nothing proves that a run of ours has removed it, or that it was never made.
 
-    That is the function, which is there; a record of the function or an instance as made; or the last version of the
-    record that has the cluster.
+    The versions of the record before this one prove it, where all of them can be read; and nothing does where the
+    function is there, or the record has it or an instance as made.
     """
     place = address(DbCluster.type, session.names.cluster)
     cluster = observed.get(place)
     if cluster is None or not is_gone_from_aws(cluster):
         return False
-    return (
-        _is_function_there(session, observed)
-        or any(entry.type in _WITH_CLUSTER and entry.phase is Phase.MADE for entry in manifest.entries.values())
-        or (not _is_leaving(manifest.entries.get(place)) and kept.was_removed(place) is False)
-    )
+    if any(entry.type in _WITH_CLUSTER and entry.phase is Phase.MADE for entry in manifest.entries.values()):
+        return True
+    if _is_there(session, observed, LambdaFunction.type):
+        return True
+    entry = manifest.entries.get(place)
+    if entry is not None and entry.phase is Phase.LEAVING:
+        removed = _were_removed_before(session, kept)
+    else:
+        removed = kept.was_removed(place)
+    never_made = removed is None and not _is_there(session, observed, IamRole.type)
+    return not (removed or never_made) or bool(kept.doubt)
 
 
-def _is_leaving(entry: Entry | None) -> bool:
-    return entry is not None and entry.phase is Phase.LEAVING
+def _were_removed_before(session: Session, kept: EarlierVersions) -> bool | None:
+    """True if a version removes what a run of ours removes before the cluster; None if no version has any of it."""
+    names = session.names
+    before = (address(LambdaFunction.type, names.function), address(DbInstance.type, names.instance(0)))
+    told = {kept.was_removed(each) for each in before} - {None}
+    return True in told if told else None
 
 
-def _is_function_there(session: Session, observed: Observations) -> bool:
-    """True if the function is there, and is ours by its tags, or was given a cluster's host."""
-    function = observed.get(address(LambdaFunction.type, session.names.function))
-    if not isinstance(function, Observed) or function.deleting:
+def _is_there(session: Session, observed: Observations, type_: str) -> bool:
+    """True if the function, or its role, is there, and is ours by its tags or was given a cluster's host.
+
+    An apply makes both with what only a cluster that is there can tell.
+    """
+    id_ = session.names.function if type_ == LambdaFunction.type else session.names.role
+    seen = observed.get(address(type_, id_))
+    if not isinstance(seen, Observed) or seen.deleting:
         return False
-    assert isinstance(function.spec, LambdaFunctionSpec), "its address is a function's"
-    return function.owner == session.owner or _HOST in function.spec.environment
+    return seen.owner == session.owner or (isinstance(seen.spec, LambdaFunctionSpec) and _HOST in seen.spec.environment)
 
 
 def with_lost_cluster(findings: Iterable[Finding], names: Names) -> Iterator[Finding]:

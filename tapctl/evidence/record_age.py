@@ -21,7 +21,7 @@ class Age:
 
     evidence: str = ""
     is_known: bool = True
-    """False where nobody can tell: the newest files of the history cannot be used."""
+    """False where nobody can tell: the newest files of the history cannot be used, or no version leads up to them."""
 
     def __bool__(self) -> bool:
         return bool(self.evidence)
@@ -32,7 +32,7 @@ class Age:
     @property
     def way_out(self) -> str:
         """The thing to do about it, beside a look at the history."""
-        return "put the newest back" if self.is_known else "move away what cannot be used"
+        return "put the newest back" if self.is_known else "move away what no run of yours has written"
 
 
 def warn_of_old_record(session: Session, manifest: Manifest, observed: Observations) -> Age:
@@ -64,13 +64,15 @@ def _age(session: Session, manifest: Manifest, observed: Observations) -> Age:
     unknown = ""
     with suppress(TapctlError):  # a history that cannot be asked for tells nothing
         try:
-            later = later_version(session.store, session.suffix, manifest)
+            later, doubt = later_version(session.store, session.suffix, manifest), ""
         except ManifestError as error:
-            later, unknown = None, f"{error.cause}: {error.evidence}"
-        # A run may have carried both on since this record was read.
-        now = session.load_manifest()[0] if later is not None else manifest
+            later, doubt = None, f"{error.cause}: {error.evidence}"
+        # A run may have carried all of it on since this record was read.
+        stored = session.store.read(session.suffix) if later is not None or doubt else None
+        now = manifest if stored is None else stored.manifest
         if later is not None and (now == manifest or now.serial < later.serial):
             return Age(f"its history has {later.stamp}")
+        unknown = doubt if now == manifest else ""
     return _younger_data(session, manifest, observed) or Age(unknown, is_known=not unknown)
 
 

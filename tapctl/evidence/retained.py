@@ -1,13 +1,12 @@
-"""Resources that a destroy has kept: the key, until KMS deletes it, and the final snapshots, each as it was left.
+"""Resources that a destroy has kept: the key, until KMS deletes it, and the snapshots, each as it was left.
 
 They hold the data of an environment of which nothing else is deployed.
 """
 
 from __future__ import annotations
 
-import re
 import shlex
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
@@ -19,16 +18,20 @@ from tapctl.engine.model import Observed, address
 from tapctl.engine.observe import Absent, Observation, Observations, observe_all
 from tapctl.engine.record import Entry
 from tapctl.errors import AwsRefused
-from tapctl.evidence.certificate import last_certificate
+from tapctl.evidence.certificate import decrypted_by_record, last_certificate
 from tapctl.evidence.forged import forged_whatever_the_files
 from tapctl.evidence.recorded_files import any_files
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers import observations_for
 from tapctl.reconcilers.db_cluster_snapshots import (
+    KMS_KEY_ARN,
+    RESOURCE_ID,
     RESTORABLE_BY,
     SNAPSHOT,
-    FinalSnapshot,
-    final_snapshots,
+    LastingSnapshot,
+    cluster_in_name,
+    is_of_another_cluster,
+    lasting_snapshots,
     restorers_of,
 )
 from tapctl.reconcilers.kms_key import KmsKey
@@ -58,24 +61,35 @@ def compare_retained(session: Session, manifest: Manifest) -> tuple[Report, Obse
     changed = [replace(one, reason=Reason.KEPT) if one.state in _DRIFTED else one for one in report.findings]
     told = {(one.address, one.field.partition(".")[0]) for one in changed}
     entries = [entry for place, entry in manifest.entries.items() if place in keys]
-    snapshots = _Snapshots.look(session, manifest, entries)
+    snapshots = _Snapshots.look(session, manifest, observed)
     findings = [
         *changed,
         *(one for one in _let_to(session, alive, observed) if (one.address, one.field.partition(".")[0]) not in told),
         *(one for entry in entries for one in _end(entry, observed, snapshots.needs(observed[entry.address]))),
-        *snapshots.findings(),
     ]
+    report = replace(report, findings=(), fields=report.fields + len(keys), resources=len(keys))
+    return _with(report, [*findings, *snapshots.findings()]), observed
+
+
+def with_retained_snapshots(session: Session, manifest: Manifest, report: Report, observed: Observations) -> Report:
+    """The report with the findings on the snapshots that a destroy has kept, where the key has others.
+
+    ``observed``: all that AWS has under our names.
+    """
+    return _with(report, [*_Snapshots.look(session, manifest, observed).findings()])
+
+
+def _with(report: Report, findings: Sequence[Finding]) -> Report:
+    """The report with these findings; a resource that could not be read is one that was not compared."""
     unread = [one for one in findings if one.field == WHOLE_RESOURCE and one.state is FindingState.UNKNOWN]
-    more = len(keys) + len(unread)
-    report = replace(
+    return replace(
         report,
-        findings=tuple(findings),
-        fields=report.fields + more,
+        findings=(*report.findings, *findings),
+        fields=report.fields + len(unread),
         unchecked=report.unchecked + len(unread),
-        resources=len(keys) + len(unread),
+        resources=report.resources + len(unread),
         missed=(*report.missed, *(one.address for one in unread)),
     )
-    return report, observed
 
 
 def _is_alive(seen: Observation) -> bool:
@@ -124,50 +138,60 @@ def _day(until: str) -> date | None:
 
 @dataclass(frozen=True)
 class _Snapshots:
-    """The final snapshots that were kept, as certificate and record name them, and that are there."""
+    """The snapshots that were kept, as certificate and record name them, and that are there."""
 
     known: Collection[str]
-    there: Mapping[str, FinalSnapshot]
-    unread: Finding | None = None
+    decrypted: Collection[str]
+    """Those of them that a key was kept for."""
+    keys: Collection[str]
+    """The ARNs of the keys that were kept."""
+    there: Mapping[str, LastingSnapshot]
+    unread: Sequence[Finding]
 
     @classmethod
-    def look(cls, session: Session, manifest: Manifest, keys: Iterable[Entry]) -> _Snapshots:
-        """Read them: a call, and one for each. The record says of a key what it is kept for."""
-        keys, cluster, broken = list(keys), session.names.cluster, list[str]()
-        place = address(SNAPSHOT, cluster)
+    def look(cls, session: Session, manifest: Manifest, observed: Observations) -> _Snapshots:
+        """Read them: a call, and one for each. ``observed``: the keys, among others."""
+        broken = list[str]()
+        place = address(SNAPSHOT, session.names.cluster)
         certificate = last_certificate(session.store, manifest, broken.append)
-        kept = (each.partition("/") for each in (certificate.kept if certificate else ()))
-        known = {id_ for type_, _, id_ in kept if type_ == SNAPSHOT}
-        named = re.compile(rf"\b{re.escape(cluster)}-final-[a-z0-9]+(?:-[0-9]+)?\b")
-        known.update(name for entry in keys if not _day(entry.kept_until) for name in named.findall(entry.kept_why))
-        arns = {entry.claim.get("arn", "") for entry in keys}
+        decrypted = decrypted_by_record(manifest) | (certificate.decrypted if certificate else frozenset())
+        known = decrypted | (certificate.snapshots if certificate else frozenset())
+        keys = {_arn(seen) for place, seen in observed.items() if place.partition("/")[0] == KmsKey.type} - {""}
         try:
-            there = final_snapshots(session.aws, cluster)
-            ours = {
+            there = {
                 name: one
-                for name, one in there.items()
-                if name in known or one.owner == session.owner or one.kms_key_arn in arns
+                for name, one in lasting_snapshots(session.aws).items()
+                if name in known or one.owner == session.owner or one.kms_key_arn in keys
             }
-            ours = {name: replace(one, restored_by=restorers_of(session.aws, name)) for name, one in ours.items()}
+            there = {name: replace(one, restored_by=restorers_of(session.aws, name)) for name, one in there.items()}
         except AwsRefused as error:
-            return cls((), {}, unread_finding(place, SNAPSHOT, WHOLE_RESOURCE, error.iam_action, error.refusal))
-        why = broken[0] if broken else ""
-        return cls(known, ours, unread_finding(place, SNAPSHOT, WHOLE_RESOURCE, _CERTIFICATE, why) if why else None)
+            unread = unread_finding(place, SNAPSHOT, WHOLE_RESOURCE, error.iam_action, error.refusal)
+            return cls((), (), (), {}, [unread])
+        unusable = [unread_finding(place, SNAPSHOT, WHOLE_RESOURCE, _CERTIFICATE, why) for why in broken]
+        return cls(known, decrypted, keys, there, unusable)
 
     def needs(self, key: Observation) -> str:
         """The name of a snapshot that this key decrypts; empty if there is none."""
-        arn = key.outputs.arn if isinstance(key, Observed) and key.outputs is not None else ""
+        arn = _arn(key)
         return next((name for name, one in sorted(self.there.items()) if one.kms_key_arn == arn), "")
 
     def findings(self) -> Iterator[Finding]:
-        """The findings on snapshots that are gone, or that others may restore."""
-        if self.unread is not None:
-            yield self.unread
+        """The findings on snapshots that are gone, that others have taken the place of, or that others may restore."""
+        yield from self.unread
         for name in sorted({*self.known} - self.there.keys()):
             yield Finding(address(SNAPSHOT, name), SNAPSHOT, _UNTIL, Reason.KEPT, "you delete it", _GONE)
         for name, one in sorted(self.there.items()):
+            place = address(SNAPSHOT, name), SNAPSHOT
+            if name in self.known and is_of_another_cluster(name, one.resource_id):
+                yield Finding(*place, RESOURCE_ID, Reason.KEPT, cluster_in_name(name), one.resource_id)
+            elif name in self.decrypted and self.keys and one.kms_key_arn not in self.keys:
+                yield Finding(*place, KMS_KEY_ARN, Reason.KEPT, min(self.keys), one.kms_key_arn)
             for account in sorted(one.restored_by):
-                yield Finding(address(SNAPSHOT, name), SNAPSHOT, RESTORABLE_BY, Reason.KEPT, live=account)
+                yield Finding(*place, RESTORABLE_BY, Reason.KEPT, live=account)
+
+
+def _arn(key: Observation) -> str:
+    return key.outputs.arn if isinstance(key, Observed) and key.outputs is not None else ""
 
 
 def way_back(one: Finding, session: Session) -> Advice:

@@ -12,13 +12,14 @@ from typing import Final
 from tapctl.config import Edit, load
 from tapctl.engine.drift import Finding, FindingState, Reason, Report, finding_id
 from tapctl.engine.model import ALLOW, REBOOT, Observed
-from tapctl.engine.observe import Observation, Observations
+from tapctl.engine.observe import Absent, Observation, Observations
 from tapctl.engine.owner_tags import ENVIRONMENT_TAG, OWNER_TAG, SUFFIX_TAG
 from tapctl.engine.ownership import Verdict, command_back
 from tapctl.engine.record import Entry
 from tapctl.engine.waiver import DETAILS, NEVER_WAIVED, live_text
 from tapctl.errors import ConfigError
 from tapctl.evidence.retained import way_back
+from tapctl.evidence.unfinished_destroy import is_gone_from_aws
 from tapctl.findings.places import place_of
 from tapctl.findings.revertible import revertible
 from tapctl.findings.selection import place
@@ -38,7 +39,10 @@ from tapctl.stack.waivers import opens
 ACCEPTED: Final = "the files want it already, and an apply records it"
 _WHERE_FROM: Final = "with --restore SNAPSHOT or --empty, which says where its data comes from:"
 _AGAIN: Final = "makes it again, where it is still wanted"
-_AGAIN_WITH_DATA: Final = "makes it again; with --restore SNAPSHOT or --empty, where the cluster has left a snapshot:"
+_KEEPS: Final = "keeps it, where it is still wanted"
+_AGAIN_WITH_DATA: Final = (
+    "makes it again; with --restore SNAPSHOT or --empty, which says where the cluster's data comes from:"
+)
 _THAT_ONE: Final = "where the one that is there is meant (nothing brings the other data back but a snapshot):"
 _BACK: Final = "nothing but the recorded one reads what it has encrypted:"
 _OTHERS_TAGS: Final = "it bears others' tags and not ours; where it is ours all the same:"
@@ -52,6 +56,7 @@ _GOES_ON: Final = {
     Reason.UNDER_WAY: "drift",
 }
 """The reason of what a run of ours did not finish to the command that goes on with it; to drift where one is at it."""
+_REMOVED: Final = frozenset({Reason.DELETE_INTERRUPTED, Reason.REMOVED})
 NO_ENTRIES: Final[Mapping[str, Entry]] = MappingProxyType({})
 NO_OBSERVATIONS: Final[Observations] = MappingProxyType({})
 
@@ -85,11 +90,7 @@ def advise(
     theirs = {one.address: _taking_back(one, session, entries, observed) for one in report.findings if _is_theirs(one)}
     theirs |= _taken_by_others(session, entries, observed)
     replaced = {one.address: _bringing_back(one, session, entries, observed) for one in findings if _is_replaced(one)}
-    removed = (Reason.DELETE_INTERRUPTED, Reason.REMOVED)
-    # An apply makes none of them again before somebody has said where the cluster's data comes from.
-    no_cluster = by_destroy and all(entry.type != DbCluster.type for entry in entries.values())
-    lost_data = no_cluster or any(one.type == DbCluster.type and one.reason in removed for one in report.findings)
-    again = Advice(undo=session.command("apply"), undo_note=_AGAIN_WITH_DATA if lost_data else _AGAIN)
+    removed = _removed(report, session, entries, observed, by_destroy=by_destroy)
     usable = not isinstance(session.loaded, ConfigError)
     provenance = provenance_of(session.config, session.suffix) if usable else None
     advice = {}
@@ -98,7 +99,8 @@ def advise(
         keys = None if one.reason is Reason.FORGED else provenance
         told = theirs.get(one.address) or (replaced[one.address] if _is_replaced(one) else None)
         entry = entries.get(one.address)
-        own = again if one.reason in removed else _advice(one, session, keys, told, entry.claim if entry else {})
+        is_removed = one.reason in _REMOVED
+        own = removed[one.address] if is_removed else _advice(one, session, keys, told, entry.claim if entry else {})
         own = _way_out(one, observed.get(one.address)) or own
         acting = _acting(own, one, session, left)
         advice[one.address, one.field] = _undoing(acting, session, more=more, goes_on=goes_on)
@@ -117,6 +119,22 @@ def advise(
         return advice
     places = {(one.address, one.field): place_of(one, session, provenance) for one in report.findings}
     return {found: replace(told, place=places[found]) for found, told in advice.items()}
+
+
+def _removed(
+    report: Report, session: Session, entries: Mapping[str, Entry], observed: Observations, *, by_destroy: bool
+) -> dict[str, Advice]:
+    """The advice on each resource that a run of ours has begun to remove, by address: an apply keeps it, or makes it.
+
+    None is made again before somebody has said where the cluster's data comes from.
+    """
+    addresses = {one.address for one in report.findings if one.reason in _REMOVED}
+    there = {address for address in addresses if not is_gone_from_aws(observed.get(address, Absent()))}
+    no_cluster = by_destroy and all(entry.type != DbCluster.type for entry in entries.values())
+    lost_data = no_cluster or any(address.startswith(f"{DbCluster.type}/") for address in addresses - there)
+    again = _AGAIN_WITH_DATA if lost_data else _AGAIN
+    notes = {address: _KEEPS if address in there else again for address in addresses}
+    return {address: Advice(undo=session.command("apply"), undo_note=note) for address, note in notes.items()}
 
 
 def _way_out(one: Finding, seen: Observation | None) -> Advice | None:

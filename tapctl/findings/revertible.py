@@ -49,6 +49,11 @@ _NO_CODE: Final = (
     "the record knows the zip by its hash alone, and handlers/ packages another one: put those files there, or apply"
 )
 
+_UNFINISHED: Final = (
+    "an apply did not finish there: run it again",
+    "its removal did not finish: run that again, or apply",
+)
+"""By whether the resource was being removed."""
 _NO_FILES: Final = "the environment's files cannot be used, and nobody can tell that they want it"
 _OTHER_FORM: Final = "another version of tapctl recorded it, which knew other fields: an apply puts it in order"
 
@@ -88,7 +93,7 @@ def _fields_of(
         if one.reason is not Reason.CHANGED:
             left[place(one)] = _NO_REVERT[one.reason]
         elif entries[one.address].phase is not Phase.MADE:
-            left[place(one)] = "an apply did not finish there: run it again"
+            left[place(one)] = _UNFINISHED[entries[one.address].phase is Phase.LEAVING]
         elif reconciler_of(entries[one.address]).subresource and session.claimant.chosen_name(
             one.type, entries[one.address].id
         ):

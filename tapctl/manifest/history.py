@@ -154,40 +154,58 @@ def version(store: Store, suffix: str, serial: int, place: Place | None = None) 
     return max(candidates, key=lambda manifest: manifest.written_at, default=None)
 
 
+def version_names(store: Store, suffix: str) -> list[str]:
+    """List the files of the kept versions, newest first."""
+    return [name for _, name in reversed(_numbered(store, suffix))]
+
+
+def read_others(store: Store, manifest: Manifest, names: Iterable[str], broken: Broken) -> list[Manifest]:
+    """Read the versions in these files that are not this one; those of another place are none of its own either."""
+
+    def pass_on(name: str, error: ManifestError) -> None:
+        if not isinstance(error, OfAnotherPlace):
+            broken(name, error)
+
+    read_own = partial(_read_own_version, place=place_of(manifest))
+    with ThreadPoolExecutor(_PARALLEL_READS) as pool:
+        read = pool.map(lambda name: _tried(store, manifest.suffix, name, pass_on, read_own), names)
+        return [version for version in read if version is not None and version != manifest]
+
+
 def later_version(store: Store, suffix: str, manifest: Manifest) -> Manifest | None:
     """Read a kept version that is later than this one, which then is an old one that was put back; None if none is.
 
     The serial tells it, and, where somebody has written another one into it, run and time do. An earlier tapctl has
     written on what was put back, so that its serials came again, and the later time tells which is later; a record of
     tomorrow has no time that tells anything, nor has such a version. Of the versions with no higher serial the last one
-    is read. Files that cannot be used, and versions of another place, which somebody has put there, hide none; and one
-    that no version leads up to, which no write has put there, tells nothing.
+    is read. Files that cannot be used, and versions of another place, which somebody has put there, hide none.
 
     Raises:
-        ManifestError: nobody can tell, for what bears the highest serials cannot be used.
+        ManifestError: nobody can tell: what bears the highest serials cannot be used, or no version leads up to a later
+            one, and then somebody has put it there, or has taken away what was before it.
     """
     of_tomorrow, numbered = is_of_tomorrow(manifest), _numbered(store, suffix)
     names = [each for each in reversed(numbered) if each[1] != version_name(manifest)]
     higher = [name for number, name in names if number > manifest.serial]
     lower = [name for _, name in names[len(higher) :]]
-    broken: list[str] = []
+    numbers, broken, astray = {number for number, _ in numbered}, list[str](), list[str]()
     above, below = (_usable(store, suffix, some, place_of(manifest), broken) for some in (higher, lower))
-    kept = list(islice(above, _TRIED))
-    numbers = {number for number, _ in numbered}
-    for one in kept:
-        is_written = one.serial - 1 in numbers
-        if is_written and (of_tomorrow or (one.written_at >= manifest.written_at and not is_of_tomorrow(one))):
-            return one
-    blind = [] if kept else broken[:] or higher[_LOOKED_AT:]
+    for one in above:
+        if of_tomorrow or (one.written_at >= manifest.written_at and not is_of_tomorrow(one)):
+            if one.serial - 1 in numbers:
+                return one
+            astray.append(version_name(one))
+    blind = astray or broken[:] or higher[_LOOKED_AT:]
     newest = next((one for one in below if of_tomorrow or not is_of_tomorrow(one)), None)
     if newest is not None:
         earlier = {_run_in(name) for number, name in names if number < newest.serial}
         if _is_later(newest, manifest, earlier):
             return newest
-    if unusable := blind or (broken if not kept and newest is None else []):
+    if doubtful := blind or (broken if newest is None else []):
+        newest_files = f"the newest files in the history of {suffix}"
         raise ManifestError(
-            f"the newest files in the history of {suffix} cannot be used",
-            evidence=", ".join([*unusable[:_NAMED], *(["and more"] if len(unusable) > _NAMED else [])]),
+            f"no version leads up to {newest_files}" if astray else f"{newest_files} cannot be used",
+            evidence=", ".join([*doubtful[:_NAMED], *(["and more"] if len(doubtful) > _NAMED else [])]),
         )
     return None
 

@@ -26,13 +26,19 @@ SNAPSHOT: Final = "db-cluster-snapshot"
 """The type, in addresses, of a snapshot that a removal leaves: no type of the stack."""
 RESTORABLE_BY: Final = "restorable_by"
 """The name of a finding's field on a snapshot: who else may restore it."""
+RESOURCE_ID: Final = "resource_id"
+"""The name of a finding's field on a snapshot: the cluster that it was taken of."""
+KMS_KEY_ARN: Final = "kms_key_arn"
+"""The name of a finding's field on a snapshot: its key."""
 SNAPSHOT_TRAIL: Final = Trail(
     "rds",
-    whole=("CreateDBClusterSnapshot", "DeleteDBClusterSnapshot"),
+    whole=("CreateDBClusterSnapshot", "CopyDBClusterSnapshot", "DeleteDBClusterSnapshot"),
     fields={RESTORABLE_BY: ("ModifyDBClusterSnapshotAttribute",)},
 )
 """The events that concern such a snapshot."""
 NO_SNAPSHOT: Final = "DBClusterSnapshotNotFoundFault"
+_OF_CLUSTER: Final = re.compile(r".+-final-([a-z0-9]{26})(?:-[0-9]+)?")
+"""A final snapshot's name: the resource id of its cluster is in it (`free_name`), which no other cluster ever has."""
 
 _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
@@ -57,21 +63,42 @@ def snapshots_of(aws: Aws, id: str) -> dict[str, DBClusterSnapshotTypeDef]:
 
 
 @dataclass(frozen=True)
-class FinalSnapshot:
-    """A snapshot of a cluster that is gone."""
+class LastingSnapshot:
+    """A snapshot that does not go with its cluster."""
 
     owner: Owner | None
     kms_key_arn: str
+    resource_id: str
+    """The id of the cluster that it was taken of; empty where AWS does not tell."""
     restored_by: Collection[str] = ()
     """Accounts that may restore it beside its own (`restorers_of`)."""
 
 
-def final_snapshots(aws: Aws, id: str) -> dict[str, FinalSnapshot]:
-    """Read the final snapshots of a cluster of this name, by their own: one call. Anybody may choose a name."""
+def lasting_snapshots(aws: Aws) -> dict[str, LastingSnapshot]:
+    """Read the cluster snapshots of the account that are whole and no automated ones: one call."""
+    pages = aws.pages(aws.rds.get_paginator("describe_db_cluster_snapshots"))
     return {
-        name: FinalSnapshot(Owner.of(as_dict(snapshot.get("TagList", []))), snapshot.get("KmsKeyId", ""))
-        for name, snapshot in described_final_snapshots(aws, id).items()
+        snapshot.get("DBClusterSnapshotIdentifier", "").rpartition(":")[2]: LastingSnapshot(
+            Owner.of(as_dict(snapshot.get("TagList", []))),
+            snapshot.get("KmsKeyId", ""),
+            snapshot.get("DbClusterResourceId", ""),
+        )
+        for page in pages
+        for snapshot in page.get("DBClusterSnapshots", ())
+        if snapshot.get("SnapshotType") != "automated" and snapshot.get("Status") != "failed"
     }
+
+
+def cluster_in_name(snapshot: str) -> str:
+    """The resource id of the cluster that a final snapshot is of, as its name has it; empty where it has none."""
+    named = _OF_CLUSTER.fullmatch(snapshot)
+    return f"cluster-{named[1].upper()}" if named else ""
+
+
+def is_of_another_cluster(snapshot: str, resource_id: str) -> bool:
+    """True if a final snapshot's name bears the resource id of another cluster than this one, of which AWS tells it."""
+    own = cluster_in_name(snapshot)
+    return own != "" and resource_id.lower() not in ("", own.lower())
 
 
 def described_final_snapshots(aws: Aws, id: str) -> dict[str, DBClusterSnapshotTypeDef]:
@@ -102,9 +129,11 @@ def snapshots_left(aws: Aws, id: str, owner: Owner) -> Iterator[tuple[str, Retai
     """List the snapshots that an earlier removal of the cluster has left; whose each is its name and tags tell."""
     for name, snapshot in described_final_snapshots(aws, id).items():
         why = "the final snapshot, by its name and tags: the database can be restored from it"
-        if Owner.of(as_dict(snapshot.get("TagList", []))) != owner:
-            user = snapshot.get("MasterUsername", "unknown")
-            why = f"named like a final snapshot, without its tags; its master user is {user}: see whose it is"
+        is_another = is_of_another_cluster(name, snapshot.get("DbClusterResourceId", ""))
+        if is_another or Owner.of(as_dict(snapshot.get("TagList", []))) != owner:
+            user, but = snapshot.get("MasterUsername", "unknown"), "without its tags"
+            but = "of another cluster" if is_another else but
+            why = f"named like a final snapshot, {but}; its master user is {user}: see whose it is"
         yield address(SNAPSHOT, name), Retained("you delete it", why)
 
 

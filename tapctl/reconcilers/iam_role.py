@@ -77,7 +77,7 @@ class IamRole(UsedByOthers[IamRoleSpec, IamRoleOutputs]):
     teardown_rank = 120
     why_it_stays = "without the role no function runs, and IAM deletes none that a profile holds"
     replaceable = True
-    unset_by_removal = frozenset({"inline"})
+    unset_by_removal = frozenset({"attached", "inline"})
     impacts: ClassVar[Mapping[str, Impact]] = {"path": Impact.REPLACE}
     left_alone: ClassVar[Mapping[str, str]] = {
         "instance_profiles": "aws iam remove-role-from-instance-profile --instance-profile-name {value} "

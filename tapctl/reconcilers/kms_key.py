@@ -27,6 +27,7 @@ from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Re
 from tapctl.engine.owner_tags import MANAGED_BY, OWNER_TAG, SUFFIX_TAG
 from tapctl.engine.trail import Trail
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience, Refused
+from tapctl.reconcilers.db_cluster_snapshots import SNAPSHOT
 from tapctl.reconcilers.exposures import with_exposures
 from tapctl.reconcilers.kms_key_rights import KEY_RIGHTS
 from tapctl.reconcilers.kms_key_users import SNAPSHOTS, key_users, topics_under
@@ -46,6 +47,9 @@ _DESCRIPTION: Final = "Encrypts everything of {service} in {suffix}"
 PENDING_DELETION: Final = frozenset({"PendingDeletion", "PendingReplicaDeletion"})
 """The states of a key that waits for its deletion."""
 _WORKING: Final = frozenset({"Creating", "Updating"})
+_DECRYPTS: Final = " decrypts "
+_SNAPSHOT_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,254}")
+"""The form of a snapshot's name (CreateDBClusterSnapshot)."""
 # A plan asks no more topics than this for their key.
 _TOPICS_OF_A_PLAN: Final = 25
 # ScheduleKeyDeletion's bounds; the longest wherever nothing better is known.
@@ -417,16 +421,25 @@ def _tags_of(aws: Aws, key_id: str) -> dict[str, str]:
 
 
 def _used_by(users: Collection[str], name: str) -> Retained:
-    """Tell why the key stays: what is encrypted with it is unreadable without it. ``name``: how to call the key."""
-    copies = sorted(user.partition("/")[2] for user in users if user.partition("/")[0] in SNAPSHOTS)
+    """Tell why the key stays: what is encrypted with it is unreadable without it. ``name``: how to call the key.
+
+    `copies_named` reads the cluster snapshots out of it again, which stand there by their names alone.
+    """
+    copies = sorted(user.removeprefix(f"{SNAPSHOT}/") for user in users if user.partition("/")[0] in SNAPSHOTS)
     living = sorted(user for user in users if user.partition("/")[0] not in SNAPSHOTS)
-    reasons = [f"{name} decrypts {', '.join(copies)}"] if copies else []
+    reasons = [f"{name}{_DECRYPTS}{', '.join(copies)}"] if copies else []
     reasons += (
         [f"{', '.join(living)} uses {name}" if len(living) == 1 else f"{', '.join(living)} use {name}"]
         if living
         else []
     )
     return Retained("what uses it is gone" if living else "its snapshots are deleted", "; ".join(reasons))
+
+
+def copies_named(why: str) -> frozenset[str]:
+    """The cluster snapshots that a key is kept for, by the reason that a removal gave for it."""
+    names = why.partition(_DECRYPTS)[2].partition("; ")[0].split(", ")
+    return frozenset(name for name in names if _SNAPSHOT_NAME.fullmatch(name))
 
 
 def _pending_deletion(key: Key) -> Retained:

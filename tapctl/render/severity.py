@@ -112,7 +112,7 @@ PROTECTION: Final = Kind(
                 "*.deletion_protection",
                 "*.*",
                 "*.put_off",
-                "db-cluster-snapshot.kept_until",
+                *(f"db-cluster-snapshot.{field}" for field in ("kept_until", "resource_id", "kms_key_arn")),
                 "secret-rotation.deleted_on",
                 "*.status",
             ),

@@ -213,7 +213,7 @@ def test_of_what_a_destroy_leaves_only_a_key_that_is_kept_alive_without_its_copi
     )
     aws.logs.create_log_group(logGroupName="g", tags={"EnvironmentSuffix": "logs"})
     found = bearing_suffixes(aws, ["waits", "lives", "with-copies", "logs", "none"])
-    assert (found.there, found.keys_alone, found.kept) == ({"logs"}, {"lives"}, {"with-copies"})
+    assert (found.there, found.keys_alone, found.copied) == ({"logs"}, {"lives"}, {"with-copies"})
 
 
 @pytest.mark.parametrize(("code", "found"), [("NotFoundException", set()), (DENIED, None)])

@@ -13,6 +13,7 @@ from tapctl.aws.client import Aws
 from tapctl.commands.permits import NO_PERMITS, Permits
 from tapctl.commands.restore import plan_restore
 from tapctl.engine.model import Owner
+from tapctl.engine.observe import Absent
 from tapctl.engine.plan import Action, Change
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import AwsRefused
@@ -147,7 +148,7 @@ def test_a_snapshot_of_another_cluster_or_one_that_failed_blocks_nothing(session
         (entry(Phase.MAKING, {"port": 5432}), True),
         (entry(Phase.KEPT), True),  # no removal keeps a cluster: somebody has written into the record
         (entry(Phase.MAKING), False),  # the first apply, which was cut off
-        (entry(Phase.LEAVING), False),  # a destroy, which was cut off: its plan told what becomes of the data
+        (entry(Phase.LEAVING), True),  # somebody may have written that
         (None, False),
     ],
 )
@@ -157,7 +158,8 @@ def test_one_that_was_made_and_is_gone_wants_a_word_though_no_snapshot_is_left(
     blocked = planned(session, entry=recorded).blocked
     assert (blocked is not None) is lost
     if blocked is not None:
-        assert "was made, and removed outside tapctl with its data: what is made now would be empty" in blocked.cause
+        how = "by a run that was cut off" if recorded and recorded.phase is Phase.LEAVING else "outside tapctl"
+        assert f"was made, and removed {how} with its data: what is made now would be empty" in blocked.cause
         assert "tapctl apply --env dev --empty makes a new one" in str(blocked.hint)
         assert "aws rds describe-db-cluster-automated-backups --region" in str(blocked.hint)
     allowed = planned(session, entry=recorded, permits=Permits(empty=True))
@@ -293,3 +295,29 @@ def test_the_version_of_the_snapshot_itself_is_one_that_may_be_chosen(session: S
     blocked = restored(session, want.model_copy(update={"engine_version": "16.13"}), version="17.9").blocked
     assert blocked is not None
     assert "choose one of them as database.engine_version, or 17.9, which needs no upgrade" in str(blocked.hint)
+
+
+@pytest.mark.parametrize(
+    ("before", "held"),
+    [
+        ([], False),  # a first apply goes on
+        ([[entry(Phase.MADE)], [entry(Phase.LEAVING)], []], False),  # a destroy got to its end, and an apply began
+        ([[entry(Phase.MADE)], [entry(Phase.LEAVING)]], True),  # neither has
+        ([[entry(Phase.MADE)]], True),
+    ],
+)
+def test_none_is_made_empty_unasked_unless_the_history_bears_out_that_there_is_no_data(
+    session: Session, *, before: list[list[Entry]], held: bool
+) -> None:
+    topic = Entry(type="sns-topic", id="alarms-dev", phase=Phase.MADE, spec={})
+    now = record().model_copy(update={"entries": {topic.address: topic}, "serial": len(before) + 1})
+    version = None
+    for serial, entries in enumerate(before, 1):
+        earlier = {one.address: one for one in ([*entries, topic] if entries else [])}
+        version = session.store.write(now.model_copy(update={"entries": earlier, "serial": serial}), version)
+    session.store.write(now, version)
+    answer(session.aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": []})
+    blocked = plan_restore(session, NO_PERMITS, CREATION, WANT, now, observed={ADDRESS: Absent()}).blocked
+    assert (blocked is not None) is held
+    allowed = plan_restore(session, Permits(empty=True), CREATION, WANT, now, observed={ADDRESS: Absent()})
+    assert allowed.blocked is None

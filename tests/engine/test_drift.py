@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, Reason, detect_drift
-from tapctl.engine.model import Pending, Retained
+from tapctl.engine.model import REBOOT, Pending, Retained
 from tapctl.engine.observe import Absent, Observation, Unreadable
 from tapctl.engine.record import Entry, Phase
 from tests.engine.driving import entry
@@ -162,17 +162,31 @@ def test_a_field_that_this_tapctl_does_not_know_any_more_is_unknown() -> None:
     assert (report.fields, report.compared, report.missed) == (FIELDS + 1, FIELDS, ("plain/a.colour",))
 
 
-@pytest.mark.parametrize("sight", [seen(ThingSpec(size="large")), Absent()])
+LARGE = ThingSpec(size="large")
+
+
 @pytest.mark.parametrize(
-    ("phase", "note"),
+    ("phase", "sight", "note"),
     [
-        (Phase.MAKING, "an apply did not finish; run it again"),
-        (Phase.LEAVING, "its removal was interrupted; run the same command again"),
+        (Phase.MAKING, seen(LARGE), "an apply did not finish; run it again"),
+        (Phase.MAKING, Absent(), "an apply did not finish; run it again"),
+        (Phase.LEAVING, seen(), "its removal was interrupted; run the same command again"),
+        (Phase.LEAVING, seen(LARGE, deleting=True), "its removal was interrupted; run the same command again"),
+        (Phase.LEAVING, Absent(), "its removal was interrupted; run the same command again"),
     ],
 )
 def test_what_an_interrupted_run_has_left_is_pending(sight: Observation, phase: Phase, note: str) -> None:
     (one,) = found(sight, recorded(phase=phase))
     assert (one.field, one.state, one.note) == (WHOLE_RESOURCE, FindingState.PENDING, note)
+
+
+def test_what_is_to_go_and_is_there_is_compared() -> None:
+    sight = seen(LARGE, outputs=ThingOutputs(arn="y"), pending={"items": Pending(REBOOT, "x")})
+    assert [(one.field, one.reason, one.live) for one in found(sight, recorded(phase=Phase.LEAVING))] == [
+        (WHOLE_RESOURCE, Reason.DELETE_INTERRUPTED, None),
+        ("arn", Reason.REPLACED, "y"),
+        ("size", Reason.CHANGED, "large"),
+    ]
 
 
 def test_what_lives_on_a_thing_whose_removal_was_interrupted_is_pending_with_it() -> None:

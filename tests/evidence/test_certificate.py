@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from tapctl.engine.model import Retained
-from tapctl.evidence.certificate import COLUMNS, Certificate, earlier_certificate
+from tapctl.evidence.certificate import COLUMNS, NAME, Certificate, earlier_certificate, has_left_nothing
+from tapctl.manifest.local import LocalStore
 from tapctl.render.screen import Target
+from tests.manifest.examples import entry, manifest
 
 PROOF = Certificate(
     environment="dev",
@@ -117,3 +120,29 @@ def test_a_certificate_of_another_target_is_none_of_ours(field: str, value: str)
 
 def test_a_certificate_that_names_what_we_cannot_have_is_none_of_ours() -> None:
     assert earlier_certificate(PROOF.text(), TARGET, lambda type_, id_: (type_, id_) == ("iam-role", "r")) is None
+
+
+WAITS, KEY_FOR_COPY = Retained("2026-12-02", "KMS waits"), Retained("its snapshots are deleted", "k decrypts final")
+
+
+@pytest.mark.parametrize(
+    ("kept", "why", "nothing"),
+    [
+        ({"kms-key/alias/k": WAITS}, "KMS waits", True),
+        ({"kms-key/alias/k": WAITS, "db-cluster-snapshot/final": Retained("you delete it", "")}, "", False),
+        ({"kms-key/alias/k": KEY_FOR_COPY}, "", False),
+        ({}, "k decrypts final", False),
+    ],
+)
+def test_a_destroy_that_has_kept_a_snapshot_has_left_something_whatever_its_tags_say_by_now(
+    tmp_path: Path, kept: dict[str, Retained], why: str, *, nothing: bool
+) -> None:
+    """By certificate or record: either may have been written anew."""
+    store, record = LocalStore(tmp_path), manifest(entry().model_copy(update={"kept_why": why}))
+    assert not has_left_nothing(store, record)
+    own = record.model_dump(include={"environment", "suffix", "account", "region"})
+    proof = replace(PROOF, **own, deleted=(), remaining=(), retained=kept)
+    store.put_sidecar("dev", NAME, proof.text())
+    assert has_left_nothing(store, record) is nothing
+    store.put_sidecar("dev", NAME, replace(proof, remaining=("iam-role/r",)).text())
+    assert not has_left_nothing(store, record)

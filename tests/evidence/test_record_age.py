@@ -75,7 +75,7 @@ def test_where_files_that_cannot_be_used_are_the_newest_nobody_can_tell(
     age = warn_of_old_record(session, RECORD, {})
     assert (str(age), age.evidence.endswith(" cannot be used: 00000009-x.json")) == ("may be older than AWS", True)
     assert "the record may be older than AWS" in err.getvalue()
-    assert "move away what cannot be used" in err.getvalue()
+    assert "move away what no run of yours has written" in err.getvalue()
     # What AWS tells is told all the same.
     assert warn_of_old_record(session, RECORD, {"db-cluster/c": live(session, holds_data_since=MADE)}).is_known
 

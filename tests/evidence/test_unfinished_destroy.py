@@ -18,6 +18,7 @@ from tapctl.evidence.certificate import EarlierCertificate
 from tapctl.evidence.earlier_versions import EarlierVersions
 from tapctl.evidence.unfinished_destroy import removed_by_destroy, with_destroy
 from tapctl.manifest import open_store
+from tapctl.manifest.lock import silent
 from tapctl.manifest.manifest import Manifest
 from tapctl.manifest.store import Store
 from tests.engine.kinds import SMALL
@@ -100,7 +101,14 @@ def store(tmp_path: Path) -> Store:
     ],
 )
 def test_a_destroy_was_cut_off_where_something_is_gone_that_an_earlier_version_removes(
-    store: Store, *, leaving: str | None, seen: Observation, lacking: list[str], unfinished: bool, removed: set[str]
+    store: Store,
+    tmp_path: Path,
+    *,
+    leaving: str | None,
+    seen: Observation,
+    lacking: list[str],
+    unfinished: bool,
+    removed: set[str],
 ) -> None:
     address = leaving or TOPIC
     rules = Entry(type="security-group-rules", id="db-sg-dev", phase=Phase.MADE, spec={}, needs=(GROUP,))
@@ -115,10 +123,11 @@ def test_a_destroy_was_cut_off_where_something_is_gone_that_an_earlier_version_r
     ):
         version = store.write(each, version)
     config, observed = load(ENVIRONMENTS, "dev"), {address: seen}
-    assert removed_by_destroy(config, now, observed, lacking, EarlierVersions(store, now)) == removed
-    assert removed_by_destroy(config, now, observed, lacking, EarlierVersions(store, record(0))) == set(), (
+    elsewhere = open_store(str(tmp_path / "elsewhere"), None)
+    assert removed_by_destroy(config, now, observed, lacking, EarlierVersions(store, now, silent)) == removed
+    assert removed_by_destroy(config, now, observed, lacking, EarlierVersions(elsewhere, now, silent)) == set(), (
         "nobody tells"
     )
     no_file = ConfigError([Problem("dev.toml", "", "", "is not there")])
     begun = {address} if leaving is not None and seen is not HERE and not unfinished else set()
-    assert removed_by_destroy(no_file, now, observed, (), EarlierVersions(store, now)) == begun
+    assert removed_by_destroy(no_file, now, observed, (), EarlierVersions(store, now, silent)) == begun

@@ -26,6 +26,7 @@ from tapctl.render import choose_screen
 from tapctl.render.screen import Advice, Place, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session
+from tests.engine.kinds import SMALL
 from tests.support.config_folder import Folder
 from tests.support.recorded import recorded
 
@@ -223,9 +224,16 @@ def test_an_unfinished_apply_is_finished_by_an_apply(run: Session, reason: Reaso
 def test_a_resource_whose_removal_was_interrupted_is_made_again_by_an_apply(run: Session) -> None:
     logs, cluster = (found(address, WHOLE_RESOURCE, None, Reason.DELETE_INTERRUPTED) for address in (LOGS, CLUSTER))
     assert advice(run, logs) == [Advice(undo=APPLY, undo_note="makes it again, where it is still wanted")]
-    # Such an apply is blocked until it is told where the data of the cluster comes from, where a snapshot is left.
-    note = "makes it again; with --restore SNAPSHOT or --empty, where the cluster has left a snapshot:"
+    # Such an apply is blocked until it is told where the data of the cluster comes from.
+    note = "makes it again; with --restore SNAPSHOT or --empty, which says where the cluster's data comes from:"
     assert advice(run, logs, cluster) == [Advice(undo=APPLY, undo_note=note)] * 2
+    here = advise(
+        Report((logs, cluster), fields=1, unchecked=0, resources=2), run, observed={CLUSTER: Observed(SMALL, None)}
+    )
+    assert [one.undo_note for one in here.values()] == [
+        "makes it again, where it is still wanted",
+        "keeps it, where it is still wanted",
+    ]
     # So it is after a destroy that has dropped the cluster's entry already, and of what it has removed whole.
     lacking = found(FUNCTION, WHOLE_RESOURCE, None, Reason.REMOVED)
     report = Report((logs, lacking), fields=1, unchecked=0, resources=1)

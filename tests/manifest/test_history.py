@@ -333,6 +333,26 @@ def test_a_later_version_tells_that_an_old_one_was_put_back(any_store: Store) ->
 AT, LATER, MUCH_LATER = "2021-05-06T07:08:09Z", "2021-05-06T07:08:10Z", "2021-05-06T07:13:10Z"
 
 
+def test_where_no_version_leads_up_to_a_later_one_nobody_can_tell(tmp_path: Path) -> None:
+    """Somebody has put it there, or has taken away what was before it."""
+    store, folder = LocalStore(tmp_path), tmp_path / "history" / "dev"
+    at = {"written_at": AT}
+    old, *written = (manifest(serial=each, run=f"run-{each}").model_copy(update=at) for each in range(1, 5))
+    write(store, old, *written, old)
+    (folder / "00000003-run-3.json").unlink()
+    assert later_version(store, "dev", old) == written[0], "one that its own version leads up to"
+    (folder / "00000002-run-2.json").unlink()
+    # What is older, though its serial is higher, is what an earlier tapctl has written on: it hides no doubt.
+    before = manifest(serial=9, run="run-9").model_copy(update={"written_at": "2020-05-06T07:08:09Z"})
+    (folder / "00000009-run-9.json").write_text(dump(before))
+    with pytest.raises(ManifestError, match="no version leads up to the newest files") as caught:
+        later_version(store, "dev", old)
+    assert caught.value.evidence == "00000004-run-4.json"
+    (folder / "00000004-run-4.json").write_text("{}")
+    with pytest.raises(ManifestError, match="cannot be used"):
+        later_version(store, "dev", old)
+
+
 @pytest.mark.parametrize(
     ("serial", "run", "at", "is_old"),
     [

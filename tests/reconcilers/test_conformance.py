@@ -9,9 +9,12 @@ import pytest
 
 from tapctl.aws.client import Aws
 from tapctl.engine.diff import compare, details
+from tapctl.engine.drift import detect_drift
 from tapctl.engine.events import Result
 from tapctl.engine.model import Owner
+from tapctl.engine.record import Phase
 from tapctl.errors import AwsRefused, NotYet, Refused
+from tapctl.evidence.unfinished_removal import is_taken_first
 from tapctl.reconcilers import registry
 from tapctl.sandbox.emulator.app import Sandbox
 from tapctl.stack.waivers import fits
@@ -108,6 +111,28 @@ def test_removed_is_gone_and_removing_it_twice_is_nothing(bench: Bench) -> None:
     calls = bench.changing_calls()
     assert bench.remove(spec).result is first.result
     assert bench.changing_calls() == calls
+
+
+def test_a_removal_that_is_cut_off_has_taken_away_only_what_its_type_names(bench: Bench) -> None:
+    for index in range(2):
+        spec = bench.fresh()[index]
+        bench.converge(spec)
+        cut_off = True
+        while cut_off:
+            bench.steps, bench.die_at = 0, 1
+            cut_off = False
+            with suppress(Refused):  # an example is protected
+                try:
+                    bench.remove(spec)
+                except Killed:
+                    cut_off = True
+            entry, seen = bench.entry, bench.look(spec)
+            if entry is None or entry.phase is not Phase.LEAVING or seen is None:
+                continue
+            (_, *changed) = detect_drift({bench.address: entry}, {bench.address: seen}).findings
+            moved = [one for one in changed if not is_taken_first(one)]
+            # A function is moved to another group: which one may be that, a drift asks of AWS.
+            assert {(one.type, one.field) for one in moved} <= {("lambda-function", "security_group_ids")}
 
 
 def test_what_was_removed_can_be_made_again(bench: Bench) -> None:

@@ -12,7 +12,7 @@ from tapctl.aws.tags import as_list
 from tapctl.engine.model import Owner
 from tapctl.errors import NotConverged
 from tapctl.reconcilers.db_cluster import DbClusterSpec
-from tapctl.reconcilers.db_cluster_snapshots import snapshots_left, snapshots_of
+from tapctl.reconcilers.db_cluster_snapshots import lasting_snapshots, snapshots_left, snapshots_of
 from tests.reconcilers.cases import db_cluster as case
 from tests.reconcilers.scripted import answer
 from tests.reconcilers.test_db_cluster_parameters import with_
@@ -94,9 +94,32 @@ def test_what_an_earlier_removal_has_left_is_told_by_its_tags(aws: Aws) -> None:
     owner = Owner.ours("dev", "dev")
     mine = snapshot(f"{ID}-final-x", "available", NEW, NEW, TagList=as_list(owner.tags))
     theirs = snapshot(f"{ID}-final-y", "available", NEW, NEW, MasterUsername="m")
-    answer(aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": [mine, theirs]}, times=1)
+    token = "5hdoraiu94npppx9hw65gqaa0w"
+    own = snapshot(f"{ID}-final-{token}", "available", NEW, NEW, DbClusterResourceId=f"cluster-{token.upper()}")
+    own["TagList"] = as_list(owner.tags)
+    another = own | {"DBClusterSnapshotIdentifier": f"{ID}-final-{token[::-1]}-2", "MasterUsername": "evil"}
+    untold = {key: value for key, value in own.items() if key != "DbClusterResourceId"}
+    untold["DBClusterSnapshotIdentifier"] = f"{ID}-final-{token}-2"
+    answer(aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": [mine, theirs, own, another, untold]}, times=1)
     told = {place.rpartition("/")[2]: why.why for place, why in snapshots_left(aws, ID, owner)}
+    for name in (f"{ID}-final-{token}", f"{ID}-final-{token}-2"):
+        assert told.pop(name) == "the final snapshot, by its name and tags: the database can be restored from it"
+    assert told.pop(f"{ID}-final-{token[::-1]}-2") == (
+        "named like a final snapshot, of another cluster; its master user is evil: see whose it is"
+    )
     assert told == {
         f"{ID}-final-x": "the final snapshot, by its name and tags: the database can be restored from it",
         f"{ID}-final-y": "named like a final snapshot, without its tags; its master user is m: see whose it is",
     }
+
+
+def test_snapshots_that_last_are_whole_and_no_automated_ones(aws: Aws) -> None:
+    """AWS Backup's have a name of theirs, as the key's users tell them."""
+    shown = [
+        snapshot("archive", "available", NEW, SnapshotType="manual", KmsKeyId="arn"),
+        snapshot("awsbackup:job-1", "available", NEW, SnapshotType="awsbackup"),
+        snapshot("failed", "failed", NEW, SnapshotType="manual"),
+        snapshot("rds:daily", "available", NEW, SnapshotType="automated"),
+    ]
+    answer(aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": shown}, times=1)
+    assert {name: one.kms_key_arn for name, one in lasting_snapshots(aws).items()} == {"archive": "arn", "job-1": ""}

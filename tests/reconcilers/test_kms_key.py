@@ -10,7 +10,7 @@ from tapctl.aws.client import Aws
 from tapctl.aws.policy import PolicyDocument
 from tapctl.engine.model import Owner, Retained
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience, Refused
-from tapctl.reconcilers.kms_key import WINDOW_TAG, KmsKey, KmsKeySpec
+from tapctl.reconcilers.kms_key import WINDOW_TAG, KmsKey, KmsKeySpec, copies_named
 from tests.reconcilers.driving import OURS, bring, calls, delete_until_gone, look
 from tests.reconcilers.keys import FIRST, ID, REC, SECOND, STILL, make, ready, state
 from tests.reconcilers.scripted import DENIED, answer, refuse
@@ -258,11 +258,17 @@ def test_a_key_that_snapshots_need_is_kept_without_a_call(aws: Aws) -> None:
         )
     ]
     answer(aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": snapshots})
+    of_instance = {"DBSnapshotIdentifier": "other", "KmsKeyId": seen.outputs.arn, "SnapshotType": "manual"}
+    answer(aws.rds, "DescribeDBSnapshots", {"DBSnapshots": [of_instance]})
 
-    assert REC.retained_because(aws, ID, seen) == Retained("its snapshots are deleted", "it decrypts final")
+    why = "decrypts db-snapshot/other, final"
+    assert REC.retained_because(aws, ID, seen) == Retained("its snapshots are deleted", f"it {why}")
     kept = delete_until_gone(REC, aws, ID, FIRST)
 
-    assert kept == Retained(until="its snapshots are deleted", why=f"{ID} decrypts final")
+    assert kept == Retained(until="its snapshots are deleted", why=f"{ID} {why}")
+    for written in (kept.why, f"{kept.why}; sns-topic/t uses {ID}"):
+        assert copies_named(written) == {"final"}
+    assert copies_named(f"sns-topic/t uses {ID}") == frozenset()
     assert look(REC, aws, ID, FIRST).spec == FIRST
 
 

@@ -67,8 +67,7 @@ def test_the_table_names_fields_that_there_are() -> None:
     names, wholes = {name for _, name in fields} | {"members", "status", "*"}, {(type_, "*") for type_ in registry()}
     fields |= {
         ("kms-key", "kept_until"),
-        ("db-cluster-snapshot", "kept_until"),
-        ("db-cluster-snapshot", "restorable_by"),
+        *(("db-cluster-snapshot", name) for name in ("kept_until", "restorable_by", "resource_id", "kms_key_arn")),
     }
     for place in (place for kind in KINDS for place in kind.fields):
         type_, _, field = place.partition(".")

@@ -34,7 +34,7 @@ def exposed(shared: World) -> World:
     return shared
 
 
-def forge(world: World, change: Callable[[dict[str, Any]], None]) -> None:
+def forge(world: World, change: Callable[[dict[str, Any]], object]) -> None:
     forged = world.manifest()
     change(forged["entries"])
     world.path().write_text(json.dumps(forged))
@@ -576,6 +576,7 @@ def test_a_record_that_was_removed_is_told_from_an_environment_that_was_never_ma
         ("variable", lambda entries: [entries.pop(each) for each in (CLUSTER, INSTANCE, ROTATION, FUNCTION)]),
         ("function", lambda entries: entries.pop(CLUSTER)),
         ("function", lambda entries: [entries.pop(each) for each in (CLUSTER, INSTANCE, ROTATION, FUNCTION)]),
+        ("function", lambda entries: [entries[each].update(phase="leaving") for each in (CLUSTER, INSTANCE, FUNCTION)]),
     ],
 )
 def test_a_cluster_that_no_run_of_ours_has_removed_is_lost_whatever_the_record_says(
@@ -601,3 +602,66 @@ def test_a_cluster_that_no_run_of_ours_has_removed_is_lost_whatever_the_record_s
     assert "tapctl destroy" not in told.err
     planned = dev.tapctl("plan", "--env", "dev")
     assert (planned.code, "removed outside tapctl with its data" in planned.err) == (6, True), planned.out
+
+
+@pytest.mark.parametrize("history", ["junk", "none", "none, of serial 1", "whole, of serial 1", "no record"])
+def test_where_nobody_can_tell_if_a_cluster_was_made_none_is_made_empty_unasked(dev: World, history: str) -> None:
+    rds = dev.client("rds")
+    rds.delete_db_instance(DBInstanceIdentifier="db-cluster-dev-0", SkipFinalSnapshot=True)
+    rds.delete_db_cluster(DBClusterIdentifier="db-cluster-dev", SkipFinalSnapshot=True)
+    dev.client("lambda").delete_function(FunctionName="payment-processor-dev")
+    forged = dev.manifest()
+    folder = dev.path().with_name("history") / "dev"
+    folder.mkdir(0o700, parents=True)
+    version = folder / f"{forged['serial']:08}-{forged['run']}.json"
+    before = dev.path().read_text()
+    for each in (CLUSTER, INSTANCE, ROTATION, FUNCTION):
+        del forged["entries"][each]
+    dev.path().write_text(json.dumps(forged | {"serial": 1 if "serial" in history else forged["serial"] + 1}))
+    if not history.startswith("none"):
+        version.write_text(before)
+    if history == "junk":
+        for number in range(100):
+            (folder / f"{forged['serial']:08}-zz{number}.json").write_text("{}")
+    if history == "no record":
+        dev.path().unlink()
+    else:
+        told = dev.drift()
+        states = {one["address"]: one["state"] for one in told.of_type("finding") if one["field"] == "*"}
+        assert (told.code, states[CLUSTER]) == (2, "MISSING"), told.err
+    refused = dev.tapctl("apply", "--env", "dev", "--yes")
+    assert (refused.code, refused.changes) == (6, ()), refused.out
+    assert "with its data: what is made now would be empty" in refused.err
+    unreadable = f"in the history of dev these cannot be used: {forged['serial']:08}-zz"
+    holds_none = f"the history of dev holds no version before serial {forged['serial'] + 1}; "
+    assert (unreadable in refused.err, holds_none in refused.err) == (history == "junk", history == "none")
+    assert "made empty" in dev.tapctl("plan", "--env", "dev", "--empty").out
+
+
+def test_an_entry_whose_removal_is_said_to_have_begun_hides_nothing(dev: World) -> None:
+    """A removal of ours changes nothing of what it has not yet removed, but what has to go first."""
+    lambda_, iam = dev.client("lambda"), dev.client("iam")
+    function, named = {"FunctionName": "payment-processor-dev"}, {"RoleName": "lambda-role-dev"}
+    variables = lambda_.get_function_configuration(**function)["Environment"]["Variables"]
+    variables["NODE_OPTIONS"] = "--require /evil.js"
+    lambda_.update_function_configuration(**function, Timeout=1, Environment={"Variables": variables})
+    named["PolicyName"] = "lambda-policy-dev"
+    policy = iam.get_role_policy(**named)["PolicyDocument"]
+    policy["Statement"] = [one for one in policy["Statement"] if one["Effect"] == "Allow"]
+    iam.put_role_policy(**named, PolicyDocument=json.dumps(policy))
+    dev.client("rds").modify_db_cluster(DBClusterIdentifier="db-cluster-dev", BackupRetentionPeriod=1)
+    honest = dev.drift()
+    forge(dev, lambda entries: [entries[each].update(phase="leaving") for each in (FUNCTION, ROLE, CLUSTER)])
+    told = dev.drift()
+    drifted, pending = (
+        [one for one in told.of_type("finding") if one["state"] == state] for state in ("DRIFT", "PENDING")
+    )
+    assert (told.code, honest.code) == (2, 2)
+    assert {(one["address"], one["field"]) for one in drifted} == {
+        (one["address"], one["field"]) for one in honest.of_type("finding")
+    }
+    assert {one["undo_note"] for one in pending} == {"keeps it, where it is still wanted"}
+    refused = dev.tapctl("revert", "--env", "dev", f"{FUNCTION}.timeout_s", "--yes")
+    assert (refused.code, "its removal did not finish: run that again, or apply" in refused.err) == (6, True)
+    dev.applied("dev")
+    assert dev.drift().code == 0

@@ -171,8 +171,12 @@ def test_what_our_own_destroy_that_was_cut_off_has_removed_was_removed_by_nobody
     record = dev.manifest()
     # A destroy removes the function before the cluster that it is given.
     dev.client("lambda").delete_function(FunctionName="payment-processor-dev")
+    for place in (MEMBER, FUNCTION):
+        record["entries"][place]["phase"] = "leaving"
+    kept(dev, record)
+    record["serial"] += 1
     record["entries"][CLUSTER]["phase"] = "leaving"
-    del record["entries"][MEMBER], record["entries"]["lambda-function/payment-processor-dev"]
+    del record["entries"][MEMBER], record["entries"][FUNCTION]
     dev.path().write_text(json.dumps(record))
     planned = dev.tapctl("plan", "--env", "dev", "--json")
     changes = {each["address"]: (each["action"], each["outside"]) for each in planned.of_type("planned_change")}
@@ -183,6 +187,9 @@ def test_what_our_own_destroy_that_was_cut_off_has_removed_was_removed_by_nobody
     assert "with --restore SNAPSHOT or --empty" in notes.pop()
     status = dev.tapctl("status", "--env", "dev")
     assert (status.code, "is missing" in status.out) == (7, False), status.out
+    # Its data went by the destroy's plan; that what is made now is empty nobody has said.
+    refused = dev.tapctl("apply", "--env", "dev", "--yes")
+    assert (refused.code, refused.changes) == (6, ())
     # A cluster that somebody has removed is told as that, and what went with it.
     record["entries"][CLUSTER]["phase"] = "made"
     dev.path().write_text(json.dumps(record))
@@ -199,7 +206,7 @@ ALL_OUT = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
 
 def begun(world: World, *making: str) -> str:
     """Take the group's rules back to what EC2 gives a new one, and the record to these being made; the group's id."""
-    record = world.manifest()
+    record = world.manifest() | {"serial": 1}
     if RULES not in making:
         del record["entries"][RULES]
     for address in making:
@@ -422,7 +429,10 @@ def test_what_a_removal_of_ours_has_unset_is_no_change_from_outside_while_an_app
     """A destroy was cut off, and so was the apply that brings back what it had begun with."""
     role, rules = "iam-role/lambda-role-dev", "security-group-rules/lambda-sg-dev"
     record, client, ec2 = dev.manifest(), dev.client("lambda"), dev.client("ec2")
-    for place, field in ((FUNCTION, "security_group_ids"), (role, "inline"), (rules, "rules")):
+    unset = ((FUNCTION, "security_group_ids"), (role, "inline"), (rules, "rules"))
+    leaving = {place: record["entries"][place] | {"phase": "leaving"} for place, _ in unset}
+    kept(dev, record | {"entries": record["entries"] | leaving, "serial": record["serial"] - 1})
+    for place, field in unset:
         confirmed = {name: value for name, value in record["entries"][place]["spec"].items() if name != field}
         record["entries"][place] |= {"phase": "making", "confirmed": confirmed}
     dev.path().write_text(json.dumps(record))
@@ -491,8 +501,23 @@ def test_what_was_read_back_once_is_compared_with_that_though_it_is_being_made_b
     told = dev.drift()
     drifted = {(one["address"], one["field"]) for one in told.of_type("finding") if one["state"] == "DRIFT"}
     assert (told.code, drifted) == (2, {(key, "rotation"), (key, "rotation_period_days"), (logs, "retention_days")})
+    # Which serial the record says that it has is its own word.
+    dev.path().write_text(json.dumps(record | {"serial": 1}))
+    assert dev.drift().code == 2
+    dev.path().write_text(json.dumps(record | {"serial": record["serial"] + 1}))
+    # Where nobody can tell, it is compared with what is asked for.
+    whole = version.read_bytes()
+    for text in (b"{}", None):
+        version.write_bytes(text) if text else version.unlink()
+        blind = dev.drift()
+        places = {(one["address"], one["field"]) for one in blind.of_type("finding") if one["state"] == "DRIFT"}
+        assert (blind.code, places) == (2, drifted), text
+        assert "what was made, or removed, before this version nobody can tell" in blind.err
+    version.write_bytes(whole)
     # Another resource of that name, or one that was being removed, was never as it is to be.
-    for changed in ({"outputs": {"key_id": "other", "arn": "other"}}, {"phase": "leaving"}, {"phase": "kept"}):
+    arn, unused = record["entries"][key]["outputs"]["arn"].rpartition("/")[0], "00000000-0000-4000-8000-000000000000"
+    of_another = {"outputs": {"key_id": unused, "arn": f"{arn}/{unused}"}}
+    for changed in (of_another, {"phase": "leaving"}, {"phase": "kept"}):
         other = json.loads(version.read_text())
         for place in (key, logs):
             other["entries"][place] |= changed if place == key or "phase" in changed else {"outputs": {}}

@@ -36,8 +36,9 @@ def told_of(world: World) -> dict[tuple[str, str], dict[str, Any]]:
 
 
 def snapshot_of(world: World) -> str:
-    (snapshot,) = world.client("rds").describe_db_cluster_snapshots()["DBClusterSnapshots"]
-    return str(snapshot["DBClusterSnapshotIdentifier"])
+    shown = world.client("rds").describe_db_cluster_snapshots()["DBClusterSnapshots"]
+    (name,) = (name for one in shown if "-final-" in (name := one["DBClusterSnapshotIdentifier"]))
+    return str(name)
 
 
 def key_of(world: World) -> str:
@@ -87,6 +88,30 @@ def test_whom_the_kept_snapshot_is_shared_with_is_told_with_the_command_that_end
     alike = destroyed.tapctl("parity", "--live", "--json").of_type("verdict")[-1]["counts"]
     assert (alike["outside"], alike["not_applied"]) == (1, 0)
     rds.modify_db_cluster_snapshot_attribute(**named, ValuesToRemove=[STRANGER])
+    assert told_of(destroyed) == {}
+
+
+def test_another_clusters_snapshot_in_the_place_of_the_kept_one_is_told(destroyed: World) -> None:
+    """Its name bears the id of its cluster, which no other cluster has: nobody's word is needed."""
+    rds, snapshot = destroyed.client("rds"), snapshot_of(destroyed)
+    rds.copy_db_cluster_snapshot(
+        SourceDBClusterSnapshotIdentifier=snapshot, TargetDBClusterSnapshotIdentifier="saved", CopyTags=True
+    )
+    rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=snapshot)
+    login = {"MasterUsername": "evil", "MasterUserPassword": "12345678"}
+    rds.create_db_cluster(DBClusterIdentifier="evil", Engine="aurora-postgresql", **login)
+    rds.create_db_cluster_snapshot(DBClusterSnapshotIdentifier=snapshot, DBClusterIdentifier="evil")
+    other = rds.describe_db_clusters(DBClusterIdentifier="evil")["DBClusters"][0]["DbClusterResourceId"]
+    (finding,) = told_of(destroyed).values()
+    assert (finding["address"], finding["field"]) == (f"db-cluster-snapshot/{snapshot}", "resource_id")
+    own = f"cluster-{snapshot.rpartition('-')[2].upper()}"
+    assert (finding["recorded"], finding["live"], finding["severity"]) == (own, other, "medium")
+    assert finding["undo"] == "", "no verb brings it back, nor takes a stranger's away"
+    rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=snapshot)
+    rds.copy_db_cluster_snapshot(
+        SourceDBClusterSnapshotIdentifier="saved", TargetDBClusterSnapshotIdentifier=snapshot, CopyTags=True
+    )
+    rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier="saved")
     assert told_of(destroyed) == {}
 
 
@@ -140,13 +165,20 @@ def test_what_the_record_says_of_what_is_kept_hides_nothing(destroyed: World) ->
     path.write_text(json.dumps(honest))
 
     rds, snapshot = destroyed.client("rds"), snapshot_of(destroyed)
-    arn = rds.describe_db_cluster_snapshots()["DBClusterSnapshots"][0]["DBClusterSnapshotArn"]
+    shown = rds.describe_db_cluster_snapshots(DBClusterSnapshotIdentifier=snapshot)["DBClusterSnapshots"]
+    arn = shown[0]["DBClusterSnapshotArn"]
     tags = [tag for tag in rds.list_tags_for_resource(ResourceName=arn)["TagList"] if ":" not in tag["Key"]]
     rds.remove_tags_from_resource(ResourceName=arn, TagKeys=[tag["Key"] for tag in tags])
     named = {"DBClusterSnapshotIdentifier": snapshot, "AttributeName": "restore"}
     rds.modify_db_cluster_snapshot_attribute(**named, ValuesToAdd=[STRANGER])
     certificate.unlink()
     assert [one["live"] for one in told_of(destroyed).values()] == [STRANGER]
+    # Where the record has been emptied, the key itself is told as not recorded.
+    path.write_text(json.dumps(honest | {"entries": {}}))
+    emptied = destroyed.drift()
+    assert emptied.code == 2
+    assert STRANGER in [one["live"] for one in emptied.of_type("finding")]
+    path.write_text(json.dumps(honest))
     rds.modify_db_cluster_snapshot_attribute(**named, ValuesToRemove=[STRANGER])
     rds.add_tags_to_resource(ResourceName=arn, Tags=tags)
     assert told_of(destroyed) == {}
@@ -176,7 +208,11 @@ def test_a_certificate_that_cannot_be_used_is_no_ok(destroyed: World, junk: str)
 
 def test_a_kept_snapshot_that_is_deleted_is_told_until_a_destroy_certifies_that(destroyed: World) -> None:
     snapshot, kms, key = snapshot_of(destroyed), destroyed.client("kms"), key_of(destroyed)
-    destroyed.client("rds").delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=snapshot)
+    rds = destroyed.client("rds")
+    rds.copy_db_cluster_snapshot(
+        SourceDBClusterSnapshotIdentifier=snapshot, TargetDBClusterSnapshotIdentifier="archive"
+    )
+    rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=snapshot)
     (finding,) = told_of(destroyed).values()
     assert (finding["address"], finding["live"]) == (f"db-cluster-snapshot/{snapshot}", "it is gone")
     is_left_by_all(destroyed, finding)
@@ -185,6 +221,21 @@ def test_a_kept_snapshot_that_is_deleted_is_told_until_a_destroy_certifies_that(
     assert destroyed.tapctl("destroy", "--env", "dev", "--yes").code == 0
     certificate = json.loads((destroyed.path().parent / "dev.certificate.json").read_text())
     assert ("db-cluster/db-cluster-dev" in certificate["gone"], {*certificate["kept"]}) == (True, {KEY})
+    assert told_of(destroyed) == {}
+
+    # The key is kept for what it decrypts, whatever its name.
+    assert certificate["kept"][KEY]["why"].endswith(" decrypts archive")
+    named = {"DBClusterSnapshotIdentifier": "archive", "AttributeName": "restore"}
+    rds.modify_db_cluster_snapshot_attribute(**named, ValuesToAdd=[STRANGER])
+    (finding,) = told_of(destroyed).values()
+    assert (finding["address"], finding["live"]) == ("db-cluster-snapshot/archive", STRANGER)
+    rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier="archive")
+    (finding,) = told_of(destroyed).values()
+    assert (finding["address"], finding["live"]) == ("db-cluster-snapshot/archive", "it is gone")
+    rds.create_db_cluster_snapshot(DBClusterSnapshotIdentifier="archive", DBClusterIdentifier="evil")
+    (finding,) = told_of(destroyed).values()
+    assert (finding["field"], finding["recorded"].endswith(key)) == ("kms_key_arn", True)
+    assert destroyed.tapctl("destroy", "--env", "dev", "--yes").code == 0
     assert told_of(destroyed) == {}
     kms.cancel_key_deletion(KeyId=key)
     kms.enable_key(KeyId=key)

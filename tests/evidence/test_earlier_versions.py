@@ -1,0 +1,96 @@
+"""The versions before a record: how far back they are read, and what is said where they cannot be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tapctl.engine.model import Observed
+from tapctl.engine.record import Phase
+from tapctl.evidence.earlier_versions import EarlierVersions
+from tapctl.manifest import open_store
+from tapctl.manifest.manifest import Manifest
+from tapctl.manifest.store import Store
+from tapctl.reconcilers.kms_key import KmsKeyOutputs
+from tests.engine.kinds import SMALL
+from tests.manifest.examples import entry, manifest
+
+ONE = "kms-key/one"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return open_store(str(tmp_path), None)
+
+
+def written(store: Store, *versions: Manifest) -> Manifest:
+    version = None
+    for each in versions:
+        version = store.write(each, version)
+    return versions[-1]
+
+
+def test_they_are_read_as_far_back_as_it_takes(store: Store) -> None:
+    made = [manifest(entry("one"), serial=1)]
+    now = written(store, *made, *(manifest(entry("two"), serial=serial) for serial in range(2, 120)))
+    said: list[str] = []
+    assert EarlierVersions(store, now, said.append, newest=200).was_removed(ONE) is False
+    known = EarlierVersions(store, now, said.append, newest=117)
+    assert known.was_removed(ONE) is None
+    assert not known.was_never_made(ONE), "the first one was not read"
+    assert (known.doubt, said) == ("", [])
+
+
+def test_what_was_made_before_nothing_was_deployed_tells_nothing(store: Store) -> None:
+    gone = manifest(entry("two", Phase.KEPT), serial=2)
+    now = written(store, manifest(entry("one"), serial=1), gone, manifest(entry("two"), serial=3))
+    assert EarlierVersions(store, now, pytest.fail, newest=1).was_never_made(ONE)
+
+
+def test_an_entry_that_tells_of_no_value_was_read_back_by_no_word_of_its_own(store: Store) -> None:
+    one = entry("one", size="small")
+    now = written(store, manifest(one, serial=1), manifest(entry("one", Phase.MAKING), serial=2))
+    known = EarlierVersions(store, now, pytest.fail)
+    seen: Observed[Any, Any] = Observed(SMALL, KmsKeyOutputs.model_validate(one.outputs))
+    ((place, begun),) = known.begun_anew(now.entries, {ONE: seen})
+    assert (place, begun.confirmed) == (ONE, one.spec)
+
+
+def in_place_of_the_folder(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.unlink()
+    folder.rmdir()
+    folder.write_text("")
+
+
+def in_place_of_a_version(folder: Path) -> None:
+    (version,) = folder.iterdir()
+    version.unlink()
+    version.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (in_place_of_the_folder, "the history of dev cannot be read: "),
+        (in_place_of_a_version, "in the history of dev these cannot be used: 00000001-"),
+        (
+            lambda folder: next(folder.iterdir()).write_text("{}"),
+            "in the history of dev these cannot be used: 00000001-",
+        ),
+        (lambda folder: next(folder.iterdir()).unlink(), "the history of dev holds no version before serial 2"),
+    ],
+)
+def test_where_they_cannot_be_read_that_is_said_once_and_proves_nothing(
+    store: Store, tmp_path: Path, spoil: Callable[[Path], object], told: str
+) -> None:
+    now = written(store, manifest(entry("one"), serial=1), manifest(entry("two"), serial=2))
+    spoil(tmp_path / "history" / "dev")
+    said: list[str] = []
+    known = EarlierVersions(store, now, said.append)
+    assert (known.was_removed(ONE), known.was_removed(ONE)) == (None, None)
+    assert known.doubt.startswith(told)
+    assert said == [f"{known.doubt}; what was made, or removed, before this version nobody can tell"]
