@@ -322,10 +322,13 @@ def test_a_subnet_that_an_instance_is_in_is_not_taken_from_the_group(dev: World)
     zones = {
         one["SubnetIdentifier"]: one["SubnetAvailabilityZone"]["Name"] for one in instance["DBSubnetGroup"]["Subnets"]
     }
-    left = sorted(id_ for id_, zone in zones.items() if zone != instance["AvailabilityZone"])
-    ids = f'vpc_id = "{network["vpc_id"]}"\nprivate_subnet_ids = {json.dumps(left)}'
+    (own,) = (id_ for id_, zone in zones.items() if zone == instance["AvailabilityZone"])
+    first, second = sorted(zones.keys() - {own})
     dev.edit("dev.toml", "cloudformation:networking-dev", "static")
-    dev.edit("dev.toml", "[database]", f"[network]\n{ids}\n[database]")
+    subnets = f'[network]\nvpc_id = "{network["vpc_id"]}"\nprivate_subnet_ids = ["{first}", "{own}"]'
+    dev.edit("dev.toml", "[database]", f"{subnets}\n[database]")
+    assert dev.tapctl("plan", "--env", "dev").code == 0
+    dev.edit("dev.toml", f'"{own}"]', f'"{second}"]')
     for verb in (("plan",), ("apply", "--yes")):
         refused = dev.tapctl(*verb, "--env", "dev")
         assert (refused.code, refused.changes) == (6, ()), refused.out
