@@ -56,6 +56,7 @@ from tapctl.reconcilers import (
 from tapctl.reconcilers.db_cluster import DbCluster, DbClusterSpec
 from tapctl.reconcilers.db_instance import DbInstance
 from tapctl.reconcilers.db_parameter_groups import DbClusterParameterGroup, DbParameterGroup
+from tapctl.reconcilers.db_subnet_group import DbSubnetGroup, check_subnets
 from tapctl.reconcilers.iam_role import boundary_exists
 from tapctl.reconcilers.lambda_function import LambdaFunction
 from tapctl.reconcilers.sns_topic import SnsTopic
@@ -203,7 +204,7 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
     _check_adopted(session, permits.adopted, stack)
     unasked: list[str] = []
     told = changes_with_upgrade(plan.changes, session.names, manifest.entries)
-    changes = [_check_version(session, stack, change, observed, unasked.append) for change in told]
+    changes = [_check_wishes(session, stack, change, observed, unasked.append) for change in told]
     healed = _identities(observed[change.address] for change in plan.changes if change.heals)
     changes = [
         plan_restore(session, permits, change, stack[change.address].spec, manifest, healed=healed, observed=observed)
@@ -356,21 +357,21 @@ def _ask(session: Session, what: str, call: Callable[[], T]) -> T | None:
         return None
 
 
-def _check_version(
+def _check_wishes(
     session: Session,
     stack: Stack,
     change: Change,
     observed: Mapping[str, Observation],
     unasked: Callable[[str], object],
 ) -> Change:
-    """Block an engine version, or a class of instances, that RDS would refuse half way; ``unasked``: what is denied.
+    """Block a version, a class of instances, or subnets that RDS would refuse half way; ``unasked``: what is denied.
 
     It is asked where consent is missing, too: nobody is to be asked for it where RDS refuses.
     """
     if (change.blocked and not isinstance(change.blocked, ConsentMissing)) or change.address not in stack:
         return change
     try:
-        refused = _version_refusal(session, stack, change, observed)
+        refused = _refusal_of_rds(session, stack, change, observed)
     except AwsRefused as error:
         if not error.is_denied:
             raise
@@ -379,7 +380,7 @@ def _check_version(
     return replace(change, blocked=refused) if refused else change
 
 
-def _version_refusal(
+def _refusal_of_rds(
     session: Session, stack: Stack, change: Change, observed: Mapping[str, Observation]
 ) -> Refused | None:
     spec, created = stack[change.address].spec, change.action is Action.CREATE
@@ -397,6 +398,8 @@ def _version_refusal(
         if version := fields.get("engine_version"):
             have, want = version.have, version.want
             return check_upgrade(session.aws, spec.engine, have, want, address=change.address, classes=classes)
+    if change.type == DbSubnetGroup.type and "subnet_ids" in fields:
+        return check_subnets(session.aws, change.id, spec)
     return None
 
 
