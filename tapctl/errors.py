@@ -28,7 +28,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum, StrEnum
 
@@ -177,21 +177,16 @@ class ManifestError(TapctlError):
 
 
 class NotRecorded(ManifestError):
-    """There is no record of the environment.
+    """There is no record of the environment. ``there``: the number of resources that AWS has under its names."""
 
-    ``counts``: ``there``, the number of resources that AWS has under its names; empty where nobody could ask.
-    """
-
-    def __init__(self, cause: str, *, counts: Mapping[str, int], evidence: str, hint: str) -> None:
+    def __init__(self, cause: str, *, there: int, evidence: str, hint: str) -> None:
         super().__init__(cause, evidence=evidence, hint=hint)
-        self.counts = counts
+        self.there = there
 
     @property
     def summary(self) -> str:
-        """The words for the verdict; empty where nobody could ask."""
-        if not self.counts:
-            return ""
-        return f"no record, and {self.counts['there'] or 'nothing'} in AWS under its names"
+        """The words for the verdict."""
+        return f"no record, and {self.there or 'nothing'} in AWS under its names"
 
 
 class WrongTarget(TapctlError):

@@ -54,6 +54,8 @@ def destroy(session: Session, *, confirm: str | None = None, approval: Approval 
         approval.check_target(session)
         earlier = _earlier_certificate(session)
         inventory = take_inventory(session)
+        if protection := _protection_by_record(session, inventory):
+            raise _protected(session, protection)
         plan = _plan(session, inventory)
         approval.check(session, _seal(session, inventory, plan), inventory.manifest, inventory.retained)
         session.screen.plan(plan, removing=True)
@@ -97,7 +99,7 @@ def preview(session: Session, *, detailed_exitcode: bool = False, out: PlanOut |
     _tell_of_lost_data(session, inventory)
     going, kept = len(inventory.to_delete), len(inventory.retained)
     counts, summary = {"remove": going, "kept": kept}, f"{going} to remove · {kept} kept already"
-    protection = _protection(session)
+    protection = _protection(session) or _protection_by_record(session, inventory)
     blocked = bool(protection or plan.blocked or inventory.foreign)
     publish(session, _seal(session, inventory, plan, out), out, blocked=blocked)
     if protection:
@@ -215,11 +217,21 @@ def _is_recorded_protected(deletion: Deletion) -> bool:
 
 
 def _protection(session: Session) -> str:
-    """Tell what protects the environment: its file, or, where that is gone, a record that does not say otherwise."""
-    if not isinstance(session.loaded, ConfigError):
-        return f"{session.target.env}.toml: protected = true" if session.loaded.protected else ""
-    manifest, _ = session.load_manifest()
-    cluster = manifest.entries.get(f"{DbCluster.type}/{session.names.cluster}")
+    """Tell if its file protects the environment; empty if it does not, or is gone."""
+    if isinstance(session.loaded, ConfigError) or not session.loaded.protected:
+        return ""
+    return f"{session.target.env}.toml: protected = true"
+
+
+def _protection_by_record(session: Session, inventory: Inventory) -> str:
+    """Tell that the environment's file is gone and the record says nothing of its protection; empty if it does.
+
+    Where there is nothing to remove but what a destroy has kept, nothing is protected.
+    """
+    left = all(inventory.deletions[address].reconciler.retainable for address in inventory.present)
+    if left or not isinstance(session.loaded, ConfigError):
+        return ""
+    cluster = inventory.manifest.entries.get(f"{DbCluster.type}/{session.names.cluster}")
     if cluster is not None and (cluster.confirmed_spec or cluster.spec).get("deletion_protection") is False:
         return ""
     return f"{session.target.env}.toml is not there, and the record does not say that it was not protected"

@@ -11,7 +11,7 @@ from tapctl.commands.fleet import environments_to_look_at, for_each_environment
 from tapctl.commands.subscribers import tell_of_subscribers
 from tapctl.engine.drift import FindingState, Report
 from tapctl.engine.record import Phase
-from tapctl.errors import ConfigError, ExitCode, NotRecorded, Status
+from tapctl.errors import ExitCode, NotRecorded, Status
 from tapctl.evidence.against_files import is_of_the_files
 from tapctl.evidence.comparison import is_kept_alone
 from tapctl.evidence.pending_changes import pending_changes
@@ -54,7 +54,7 @@ def _drift_one(
     except NotRecorded as error:
         # With counts, for a pipeline: it has to tell an environment that was never made from one that lost its record.
         session.screen.error(error, "nothing was changed")
-        return session.finish(Status.FAILED, error.exit_code, error.counts, error.summary)
+        return session.finish(Status.FAILED, error.exit_code, {"there": error.there}, error.summary)
     if found is None:
         return _finish_destroyed(session, tally)
     manifest, entries, observed, report = found.manifest, found.entries, found.observed, found.report
@@ -69,7 +69,8 @@ def _drift_one(
     if who and report.findings:
         session.screen.note(f"asking CloudTrail who changed {session.suffix}")
         report = with_who(session, manifest, report, datetime.now(UTC))
-    older = warn_of_old_record(session, manifest, observed) if report.drifted else Age()
+    is_as_recorded = report.is_complete and not report.drifted
+    older = Age() if is_as_recorded else warn_of_old_record(session, manifest, observed)
     # Who may write the record may have written that it is of other files: what these want of it is told then, too.
     asked = (
         not older
@@ -115,10 +116,6 @@ def _warn_of_unfinished(session: Session, found: Examined) -> None:
 
 def _finish_destroyed(session: Session, tally: WaiverTally | None) -> int:
     """End a drift of an environment of which, by its record, nothing is deployed."""
-    if isinstance(session.loaded, ConfigError):
-        # Who may write a record may empty it; without the files nobody knows what to look for in AWS.
-        summary = f"by its record {DESTROYED}; AWS was not asked, since no usable file says what for"
-        return session.finish(Status.DESTROYED, ExitCode.INCOMPLETE, summary=summary)
     if tally is not None:
         tally.count_destroyed(session)
     return session.finish(Status.DESTROYED, summary=DESTROYED)

@@ -92,6 +92,8 @@ class LiveEnvironment:
     """The places where AWS differs from the record and somebody answers for it."""
     without_waived: Manifest | None = None
     """As ``live``, with what is waived as it is recorded; None where nothing is waived."""
+    is_deployed: bool = True
+    """False where nothing is there but what a destroy has kept: no resource of it is compared with another's."""
 
 
 def parity_live(invocation: Invocation, screen: Screen, environments: tuple[str, ...]) -> int:
@@ -121,7 +123,8 @@ def parity_live(invocation: Invocation, screen: Screen, environments: tuple[str,
     codes = for_each_environment(invocation, screen, known, look, verdicts=False)
     live = {env: each for env in known if (each := read.get(env)) is not None}
     records = [*rows("files", compare(chosen)), *_live_rows(live, chosen)]
-    records += moved_rows("aws", {env: each.live for env, each in live.items()}, chosen)
+    deployed = {env: each.live for env, each in live.items() if each.is_deployed}
+    records += moved_rows("aws", deployed, chosen)
     records += [_row(f"{env} could not be read", {}, UNKNOWN) for env in known if env not in read]
     show(screen, chosen, records)
     words = (ALLOWED, REFUSED, OUTSIDE, NOT_APPLIED, UNKNOWN, WAIVED)
@@ -137,7 +140,7 @@ def parity_live(invocation: Invocation, screen: Screen, environments: tuple[str,
         "waived": waived,
     }
     remarks = f"{unread_records.remark}{beside.remark}{lost.remark}"
-    compared = f"compared {len(chosen)} environments, {len(live)} of them in AWS{remarks}"
+    compared = f"compared {len(chosen)} environments, {len(deployed)} of them in AWS{remarks}"
     summary = (
         f"{allowed} allowed differences · {refused} not allowed · {outside} changed outside · {behind} not applied"
         f" · {unknown} unknown{f' · {waived} waived' if waived else ''} · {compared}"
@@ -186,8 +189,8 @@ def _read(session: Session, since: Manifest) -> LiveEnvironment | None:
     # Files that have changed may name another network or image, which the record does not know.
     changed = manifest.config_hash != session.target.config_hash and session.aws.region == session.config.region
     looked_up = look_up(session, manifest) if changed else None
-    wanted = None
-    if not is_kept_alone(compared.entries, compared.beside):
+    wanted, is_deployed = None, not is_kept_alone(compared.entries, compared.beside)
+    if is_deployed:
         wanted = pending_changes(session, manifest, {**compared.beside, **observed}, looked_up, all_allowed=True)
     changes = wanted.plan.work if wanted else ()
     behind = {(change.address, field.path) for change in changes for field in change.fields}
@@ -211,6 +214,7 @@ def _read(session: Session, since: Manifest) -> LiveEnvironment | None:
         [*compared.beside],
         waived,
         _as_observed(manifest, observed, spares_of(waivers)) if waived else None,
+        is_deployed,
     )
 
 
@@ -269,7 +273,8 @@ def _live_rows(read: Mapping[str, LiveEnvironment], chosen: Mapping[str, Config]
     }
     refused = _refused_without_waived(read, chosen)
     found: list[dict[str, Any]] = []
-    for row in rows("aws", split_tags(compare_specs(manifests, chosen), manifests, chosen)):
+    deployed = {env: each.live for env, each in read.items() if each.is_deployed}
+    for row in rows("aws", split_tags(compare_specs(deployed, chosen), deployed, chosen)):
         address, _, path = str(row["what"]).partition(" ")
         causes = {
             env: cause
@@ -297,7 +302,7 @@ def _refused_without_waived(read: Mapping[str, LiveEnvironment], chosen: Mapping
     """The differences that would not be allowed if all that is waived were as it is recorded: no waiver's doing."""
     if not any(each.waived for each in read.values()):
         return frozenset()
-    manifests = {env: each.without_waived or each.live for env, each in read.items()}
+    manifests = {env: each.without_waived or each.live for env, each in read.items() if each.is_deployed}
     return frozenset(split_tags(compare_specs(manifests, chosen), manifests, chosen).disallowed)
 
 

@@ -59,11 +59,6 @@ class Problem:
     code: ExitCode = ExitCode.DIFFERENT
 
 
-_NOT_ASKED: Final = Problem(
-    "destroyed by its record; AWS was not asked, since no usable file says what for", ExitCode.INCOMPLETE
-)
-
-
 def status(invocation: Invocation, screen: Screen) -> int:
     """Show one row an environment; a record that cannot be used is reported, and stops no other row.
 
@@ -125,13 +120,13 @@ def _unrecorded(invocation: Invocation, screen: Screen) -> str:
     """The words for the named environment that has no record, where AWS has nothing of it: who may write may remove.
 
     Raises:
-        NotRecorded: AWS has, or does not show, what bears its names; or no usable file says what for.
+        NotRecorded: AWS has, or does not show, what bears its names.
         ManifestError: its history is of another place.
     """
     session = open_session(invocation, screen, Files.MAY_BE_GONE)
     session.load_manifest()
     error = not_recorded_error(session)
-    if error.counts.get("there", 1):
+    if error.there:
         raise error
     return error.summary
 
@@ -146,10 +141,10 @@ def _row(invocation: Invocation, screen: Screen, manifest: Manifest) -> tuple[di
         WrongTarget: the record is of another account or region.
     """
     try:
-        session = open_session(invocation, screen, Files.MAY_BE_GONE)
+        # What was destroyed needs no file.
+        session = open_session(invocation, screen, Files.MAY_BE_GONE if is_deployed(manifest) else Files.MAY_BE_WRONG)
     except TapctlError as error:
-        needs_no_file = isinstance(error, ConfigError) and not is_deployed(manifest)
-        return _row_of(manifest, "unknown", [_NOT_ASKED if needs_no_file else _unknown(error)])
+        return _row_of(manifest, "unknown", [_unknown(error)])
     check_manifest_target(manifest, session.location, session.target)
     config = _config_state(session, manifest)
     under_way = session.run_under_way()
@@ -160,8 +155,6 @@ def _row(invocation: Invocation, screen: Screen, manifest: Manifest) -> tuple[di
         (manifest, _), compared, run = compare_between_readings(session, (manifest, ""), waivers_for(session))
         under_way = run or under_way
         if compared is None:
-            if isinstance(session.loaded, ConfigError):
-                return _row_of(manifest, config, [_NOT_ASKED], under_way)
             return None, ExitCode.OK
         problems = list(_problems(session, compared))
         tell_of_subscribers(session, manifest.entries)

@@ -86,6 +86,8 @@ class Reason(StrEnum):
     what is recorded, the finding's ``recorded`` is what they want in its place."""
     OF_BEFORE = "of before"
     """The record does not hold the resource, and an earlier version of it tells of another value."""
+    ANOTHER_RECORD = "another record"
+    """The record is another one than the last run has left, by the fingerprint of that which AWS holds."""
     WRONG_PHASE = "wrong phase"
     """The recorded phase does not fit the resource."""
     KEPT = "kept"
@@ -138,6 +140,10 @@ _MEANINGS: Final[Mapping[Reason, tuple[FindingState, str]]] = {
     ),
     Reason.OF_BEFORE: (FindingState.DRIFT, "by an earlier version of the record, which this one does not hold"),
     Reason.KEPT: (FindingState.DRIFT, "a destroy has kept it otherwise: somebody has changed it since"),
+    Reason.ANOTHER_RECORD: (
+        FindingState.UNKNOWN,
+        "the record is not the one that the last run has left: somebody, or an older tapctl, has written it",
+    ),
     Reason.WRONG_PHASE: (FindingState.DRIFT, "no removal leaves it so: somebody has written into the record"),
 }
 """Reason to the state it means and the note that is printed."""

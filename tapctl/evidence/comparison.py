@@ -24,6 +24,7 @@ from tapctl.evidence.concurrent_run import Meanwhile, Stored, look_between_readi
 from tapctl.evidence.earlier_versions import EarlierVersions
 from tapctl.evidence.lost_cluster import is_cluster_lost, with_lost_cluster
 from tapctl.evidence.new_secret import with_new_secret
+from tapctl.evidence.record_fingerprint import other_record
 from tapctl.evidence.recorded_files import any_files
 from tapctl.evidence.recorded_outputs import recorded_outputs
 from tapctl.evidence.retained import compare_retained, with_retained_snapshots
@@ -130,7 +131,7 @@ def compare_recorded(
     misplaced = kept_without_reason(manifest.entries)
     entries = {**manifest.entries, **misplaced}
     deployed = any(entry.phase is not Phase.KEPT for entry in entries.values())
-    others = _not_recorded(session, entries, deployed=deployed)
+    others = _not_recorded(session, entries)
     beside = {address: seen for address, seen in others.items() if _is_unrecorded(address, seen, deployed=deployed)}
     if not beside and not deployed:
         return _compare_retained(session, manifest)
@@ -141,7 +142,7 @@ def compare_recorded(
     ours = {IamRole.type: (session.names.role,)}
     observed = observe_all(session.aws, observations_for(entries), exposures=exposures, ours=ours)
     kept = EarlierVersions(session.store, manifest, session.screen.warn)
-    entries |= kept.corrected(entries, observed)
+    entries |= kept.corrected(session.names, entries, observed)
     report = detect_drift(entries, observed, waivers)
     explained = with_replacement(with_upgrade(report.findings, session.names, entries), entries)
     explained = with_removal(explained, session, manifest, entries)
@@ -173,13 +174,16 @@ def compare_recorded(
         findings = [*with_lost_cluster(findings, session.names)]
     if not manifest.is_whole:
         findings = [*with_new_secret(findings, session.names, entries, observed)]
+    # Of a destroy that was cut off the record is another one by our own work.
+    others_word = [] if removed or destroyed else [*other_record(session.names, manifest, observed)]
+    findings += others_word
     unseen = (*beside, *lacking)
     fields = sum(len(registry()[_type_of(address)].spec.model_fields) for address in unseen)
     report = replace(
         report,
         findings=tuple(findings),
-        fields=report.fields + fields,
-        unchecked=report.unchecked + fields,
+        fields=report.fields + fields + len(others_word),
+        unchecked=report.unchecked + fields + len(others_word),
         resources=report.resources + len(unseen),
         missed=(*report.missed, *unseen),
         unfinished=manifest.unfinished,
@@ -224,20 +228,20 @@ def _compare_retained(session: Session, manifest: Manifest) -> Compared | None:
 
 def not_recorded_error(session: Session) -> NotRecorded:
     """The error for a missing record: who may write records may remove one, so AWS is asked what it has."""
-    seen = _not_recorded(session, {}, deployed=False)
+    seen = _not_recorded(session, {})
     there = [address for address, one in seen.items() if not is_gone_from_aws(one) and not _is_retained(one)]
     evidence = [f"nothing at {session.location}"]
     if there:
         more = f" and {len(there) - _NAMED} more" if len(there) > _NAMED else ""
         evidence.append(f"AWS has, or does not show, what bears its names: {', '.join(there[:_NAMED])}{more}")
-    elif seen:
+    else:
         evidence.append("AWS has nothing under its names")
-    left_by_destroy = seen and all(registry()[_type_of(address)].retainable for address in there)
+    left_by_destroy = all(registry()[_type_of(address)].retainable for address in there)
     newest = last_version(session.store, session.suffix) if left_by_destroy else None
     back = end_of_destroyed(session.invocation, session.store, newest)
     return NotRecorded(
         f"there is no record of {session.suffix}",
-        counts={"there": len(there)} if seen else {},
+        there=len(there),
         evidence="\n".join(evidence),
         hint=back or f"{session.command('apply')} writes it anew from AWS, with what it finds",
     )
@@ -274,18 +278,14 @@ def _denied(seen: Observation) -> str:
     return seen.unreadable.get("tags", "") if isinstance(seen, Observed) else ""
 
 
-def _not_recorded(session: Session, entries: Mapping[str, Entry], *, deployed: bool) -> Observations:
+def _not_recorded(session: Session, entries: Mapping[str, Entry]) -> Observations:
     """Look at the resources that the files want, and that the record does not hold as deployed.
 
-    Where these cannot be used, and anything is ``deployed``: that all files want.
-
-    Who may write the record may take entries out of it, or call them kept: that is no reason not to look where others
-    are deployed. Nothing is asked where the record is whole.
+    Where these cannot be used: that all files want. Who may write the record may take entries out of it, or call them
+    kept: that is no reason not to look where others are deployed. Nothing is asked where the record is whole.
     """
     config = session.loaded
     if isinstance(config, ConfigError):
-        if not deployed:
-            return {}
         config = any_files(session.target.env, session.names, entries)
     recorded = {address for address, entry in entries.items() if entry.phase is not Phase.KEPT} or entries.keys()
     lacking = [one for one in planned_stack(config, session.suffix) if one.address not in recorded]

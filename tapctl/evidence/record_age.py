@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 from tapctl.engine.model import Observed
 from tapctl.engine.observe import Observations
 from tapctl.engine.plan import Plan
-from tapctl.engine.record import Phase
+from tapctl.engine.record import Entry, Phase
 from tapctl.errors import ManifestError, TapctlError
 from tapctl.manifest.history import later_version
 from tapctl.manifest.manifest import TIME_FORMAT, Manifest
@@ -21,7 +22,7 @@ class Age:
 
     evidence: str = ""
     is_known: bool = True
-    """False where nobody can tell: the newest files of the history cannot be used, or no version leads up to them."""
+    """False where nobody can tell: the newest files of the history cannot be used, or are not newer for sure."""
 
     def __bool__(self) -> bool:
         return bool(self.evidence)
@@ -77,12 +78,15 @@ def _age(session: Session, manifest: Manifest, observed: Observations) -> Age:
 
 
 def _younger_data(session: Session, manifest: Manifest, observed: Observations) -> Age:
-    """Evidence that something of ours which holds data was made after the record was written."""
+    """Evidence that something of ours which holds data was made after the record was written, which lacks it.
+
+    What the record holds was made before, whatever the clock of who wrote it said.
+    """
     for address, seen in sorted(observed.items()):
-        being_made = address in manifest.entries and manifest.entries[address].phase is Phase.MAKING
+        entry = manifest.entries.get(address)
         if (
-            not being_made
-            and isinstance(seen, Observed)
+            isinstance(seen, Observed)
+            and not (entry is not None and _is_of(entry, seen))
             and seen.owner == session.owner
             and seen.holds_data_since is not None
         ):
@@ -90,3 +94,10 @@ def _younger_data(session: Session, manifest: Manifest, observed: Observations) 
             if "" < manifest.written_at < made:
                 return Age(f"AWS has made {address} at {made}")
     return Age()
+
+
+def _is_of(entry: Entry, seen: Observed[Any, Any]) -> bool:
+    """True if the entry is of the very thing that is there, or of one that is being made."""
+    if entry.phase is Phase.MAKING:
+        return True
+    return seen.outputs is not None and bool(entry.outputs) and not seen.outputs.changed_from(entry.claim)

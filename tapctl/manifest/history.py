@@ -175,14 +175,14 @@ def read_others(store: Store, manifest: Manifest, names: Iterable[str], broken: 
 def later_version(store: Store, suffix: str, manifest: Manifest) -> Manifest | None:
     """Read a kept version that is later than this one, which then is an old one that was put back; None if none is.
 
-    The serial tells it, and, where somebody has written another one into it, run and time do. An earlier tapctl has
-    written on what was put back, so that its serials came again, and the later time tells which is later; a record of
-    tomorrow has no time that tells anything, nor has such a version. Of the versions with no higher serial the last one
-    is read. Files that cannot be used, and versions of another place, which somebody has put there, hide none.
+    The serial tells it, and, where somebody has written another one into it, run and time do; a record of tomorrow has
+    no time that tells anything, nor has such a version. Of the versions with no higher serial the last one is read.
+    Files that cannot be used, and versions of another place, which somebody has put there, hide none.
 
     Raises:
-        ManifestError: nobody can tell: what bears the highest serials cannot be used, or no version leads up to a later
-            one, and then somebody has put it there, or has taken away what was before it.
+        ManifestError: nobody can tell: what bears the highest serials cannot be used, or it is older by its time (or of
+            tomorrow), or no version leads up to it. No run has written a lower serial than the history has: somebody
+            has written one into the record, has put the version there, or has taken away what was before it.
     """
     of_tomorrow, numbered = is_of_tomorrow(manifest), _numbered(store, suffix)
     names = [each for each in reversed(numbered) if each[1] != version_name(manifest)]
@@ -191,10 +191,10 @@ def later_version(store: Store, suffix: str, manifest: Manifest) -> Manifest | N
     numbers, broken, astray = {number for number, _ in numbered}, list[str](), list[str]()
     above, below = (_usable(store, suffix, some, place_of(manifest), broken) for some in (higher, lower))
     for one in above:
-        if of_tomorrow or (one.written_at >= manifest.written_at and not is_of_tomorrow(one)):
-            if one.serial - 1 in numbers:
-                return one
-            astray.append(version_name(one))
+        is_younger = of_tomorrow or (one.written_at >= manifest.written_at and not is_of_tomorrow(one))
+        if is_younger and one.serial - 1 in numbers:
+            return one
+        astray.append(version_name(one))
     blind = astray or broken[:] or higher[_LOOKED_AT:]
     newest = next((one for one in below if of_tomorrow or not is_of_tomorrow(one)), None)
     if newest is not None:
@@ -202,9 +202,11 @@ def later_version(store: Store, suffix: str, manifest: Manifest) -> Manifest | N
         if _is_later(newest, manifest, earlier):
             return newest
     if doubtful := blind or (broken if newest is None else []):
-        newest_files = f"the newest files in the history of {suffix}"
+        higher_serials = (
+            f"the history of {suffix} has higher serials than the record, and nobody can tell which is newer"
+        )
         raise ManifestError(
-            f"no version leads up to {newest_files}" if astray else f"{newest_files} cannot be used",
+            higher_serials if astray else f"the newest files in the history of {suffix} cannot be used",
             evidence=", ".join([*doubtful[:_NAMED], *(["and more"] if len(doubtful) > _NAMED else [])]),
         )
     return None

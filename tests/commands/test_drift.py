@@ -19,7 +19,7 @@ from tapctl.engine.observe import Absent, Observation
 from tapctl.engine.plan import Action, Change, FieldChange
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.waiver import Waiver
-from tapctl.errors import ConfigError, ManifestError, NotRecorded, Problem
+from tapctl.errors import ConfigError, ManifestError, Problem
 from tapctl.evidence.against_files import never_wanted_findings, with_forged
 from tapctl.evidence.unfinished_upgrade import changes_with_upgrade, with_upgrade
 from tapctl.findings.examination import examine
@@ -217,25 +217,17 @@ def test_of_what_could_not_be_read_nothing_is_told() -> None:
     assert told(ROLE, role, unreadable="trust") == []
 
 
-def test_where_no_usable_file_tells_the_names_aws_is_not_asked_for_them(tmp_path: Path) -> None:
+def test_of_a_lost_record_whose_history_cannot_be_used_nobody_can_tell_the_place(tmp_path: Path) -> None:
     screen = choose_screen(io.StringIO(), io.StringIO(), {"TERM": "dumb"})
     wrong = ConfigError([Problem("dev.toml", "", "", "is not TOML")])
     store = open_store(str(tmp_path), None)
     session = Session(
         Invocation("drift"), screen, wrong, Target("dev", "dev", "1", "us-east-2"), Aws(Connection("us-east-2")), store
     )
-    with pytest.raises(NotRecorded) as refused:
-        examine(session)
-    error = refused.value
-    assert (error.counts, error.summary, error.evidence) == ({}, "", f"nothing at {store.location('dev')}")
-    assert "apply" in str(error.hint)
     last = examples.manifest(examples.entry(phase=Phase.KEPT))
     store.write(last, None)
     store.write(last.model_copy(update={"serial": 4}), store.read("dev").version)  # type: ignore[union-attr]
     (tmp_path / "dev.json").unlink()
-    with pytest.raises(NotRecorded, match="there is no record of dev") as refused:
-        examine(session)
-    assert "apply" in str(refused.value.hint), "AWS was not asked if that is so"
     for version in (tmp_path / "history" / "dev").iterdir():
         version.write_text("[]")
     with pytest.raises(ManifestError, match="is no manifest of tapctl"):

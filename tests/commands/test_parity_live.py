@@ -122,6 +122,18 @@ def test_a_waiver_hides_nothing_that_others_have_changed_or_that_is_not_allowed(
     assert verdicts({"dev": waived, "staging": another}, configs) == {TIMEOUT: ("NOT ALLOWED", {"dev": "waived"})}
 
 
+def test_of_what_a_destroy_has_kept_its_changes_are_told_and_nothing_lacks_of_it(configs: dict[str, Config]) -> None:
+    dev, staging = (record(config) for config in configs.values())
+    key = "kms-key/alias/db-key-staging"
+    kept = staging.model_copy(update={"entries": {key: staging.entries[key]}})
+    shared = ("db-cluster-snapshot/db-cluster-staging-final-x", "restorable_by")
+    destroyed = LiveEnvironment(kept, {shared}, (), (), {}, (), is_deployed=False)
+    told = {"dev": looked_at(dev, None), "staging": destroyed}
+    assert [(row["what"], row["verdict"]) for row in _live_rows(told, configs)] == [
+        ("db-cluster-snapshot/db-cluster-staging-final-x restorable_by", "CHANGED OUTSIDE")
+    ]
+
+
 def test_what_is_recorded_in_another_form_is_as_it_is_live(configs: dict[str, Config]) -> None:
     dev = record(configs["dev"])
     address = f"{FUNCTION}-dev"

@@ -21,7 +21,7 @@ from tapctl.render import choose_screen
 from tapctl.render.screen import Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session
-from tests.engine.kinds import SMALL
+from tests.engine.kinds import SMALL, ThingOutputs
 from tests.manifest.examples import manifest
 from tests.support.config_folder import ENVIRONMENTS
 
@@ -88,8 +88,15 @@ def test_nothing_else_tells_it(session: Session, err: io.StringIO) -> None:
         "db-cluster/c": live(session),
         "db-cluster/d": Absent(),
         "db-cluster/e": live(session, holds_data_since=MADE),
+        "db-cluster/f": live(session, holds_data_since=MADE, outputs=ThingOutputs(arn="arn:f")),
     }
     session.store.write(RECORD, None)
     half = Entry(type="db-cluster", id="e", phase=Phase.MAKING, spec={})
-    assert warn_of_old_record(session, RECORD.model_copy(update={"entries": {half.address: half}}), observed) == Age()
+    # The clock of who made it was behind: what the record holds was there before it was written.
+    made = Entry(type="db-cluster", id="f", phase=Phase.MADE, spec={}, outputs={"arn": "arn:f"})
+    record = RECORD.model_copy(update={"entries": {each.address: each for each in (half, made)}})
+    assert warn_of_old_record(session, record, observed) == Age()
     assert err.getvalue() == ""
+    for outputs in ({"arn": "arn:other"}, {}):
+        other = {made.address: made.model_copy(update={"outputs": outputs}), half.address: half}
+        assert warn_of_old_record(session, record.model_copy(update={"entries": other}), observed)

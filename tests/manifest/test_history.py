@@ -320,7 +320,8 @@ def test_a_later_version_tells_that_an_old_one_was_put_back(any_store: Store) ->
     assert later is not None
     assert later.serial == 3, "the newest that was replaced"
     goes_on = old.model_copy(update={"written_at": "2021-05-06T08:00:00Z"})
-    assert later_version(any_store, "dev", goes_on) is None, "written on since"
+    with pytest.raises(ManifestError, match="higher serials than the record"):
+        later_version(any_store, "dev", goes_on)
     # What somebody has put there of another place, with a time yet to come, or where none leads up to it, is none.
     for changed in ({}, {"account": "999999999999"}, {"region": "us-west-1"}, {"written_at": "2099-01-01T00:00:00Z"}):
         goes_astray = newest.model_copy(update={"serial": 97, "run": "x", **changed})
@@ -333,8 +334,8 @@ def test_a_later_version_tells_that_an_old_one_was_put_back(any_store: Store) ->
 AT, LATER, MUCH_LATER = "2021-05-06T07:08:09Z", "2021-05-06T07:08:10Z", "2021-05-06T07:13:10Z"
 
 
-def test_where_no_version_leads_up_to_a_later_one_nobody_can_tell(tmp_path: Path) -> None:
-    """Somebody has put it there, or has taken away what was before it."""
+def test_where_a_higher_serial_is_of_no_later_version_for_sure_nobody_can_tell(tmp_path: Path) -> None:
+    """Somebody has put it there, or has taken away what was before it, or has written another into the record."""
     store, folder = LocalStore(tmp_path), tmp_path / "history" / "dev"
     at = {"written_at": AT}
     old, *written = (manifest(serial=each, run=f"run-{each}").model_copy(update=at) for each in range(1, 5))
@@ -342,12 +343,15 @@ def test_where_no_version_leads_up_to_a_later_one_nobody_can_tell(tmp_path: Path
     (folder / "00000003-run-3.json").unlink()
     assert later_version(store, "dev", old) == written[0], "one that its own version leads up to"
     (folder / "00000002-run-2.json").unlink()
-    # What is older, though its serial is higher, is what an earlier tapctl has written on: it hides no doubt.
-    before = manifest(serial=9, run="run-9").model_copy(update={"written_at": "2020-05-06T07:08:09Z"})
-    (folder / "00000009-run-9.json").write_text(dump(before))
-    with pytest.raises(ManifestError, match="no version leads up to the newest files") as caught:
-        later_version(store, "dev", old)
-    assert caught.value.evidence == "00000004-run-4.json"
+    for serial, time in ((9, "2020-05-06T07:08:09Z"), (8, "2099-05-06T07:08:09Z")):
+        astray = manifest(serial=serial, run="x").model_copy(update={"written_at": time})
+        (folder / f"0000000{serial}-x.json").write_text(dump(astray))
+    for record in (old, written[-1].model_copy(update={"serial": 1})):
+        with pytest.raises(ManifestError, match="higher serials than the record, and nobody can tell") as caught:
+            later_version(store, "dev", record)
+        assert caught.value.evidence == "00000009-x.json, 00000008-x.json, 00000004-run-4.json"
+    for junk in folder.glob("*-x.json"):
+        junk.unlink()
     (folder / "00000004-run-4.json").write_text("{}")
     with pytest.raises(ManifestError, match="cannot be used"):
         later_version(store, "dev", old)

@@ -84,6 +84,23 @@ def test_destroy_by_the_record_takes_the_snapshot_that_nobody_gives_up(gone: Wor
     answer = gone.tapctl("destroy", "--env", "dev", "--yes", "--confirm", "dev")
     assert answer.code == 0, answer.err
     assert "DESTROY dev: DESTROYED" in answer.verdict
+    what_is_destroyed_needs_no_file(gone)
+
+
+def what_is_destroyed_needs_no_file(gone: World) -> None:
+    """AWS is asked for what all files want, and nothing is protected."""
+    for verb in ("drift", "drift --env dev"):
+        told = gone.tapctl(*verb.split())
+        assert (told.code, "DESTROYED · nothing of it is deployed" in told.out) == (0, True), told.out
+    assert gone.tapctl("status").code == 0
+    rds = gone.client("rds")
+    (shown,) = rds.describe_db_cluster_snapshots()["DBClusterSnapshots"]
+    named = {"DBClusterSnapshotIdentifier": shown["DBClusterSnapshotIdentifier"]}
+    rds.modify_db_cluster_snapshot_attribute(**named, AttributeName="restore", ValuesToAdd=["999999999999"])
+    assert (gone.tapctl("drift").code, gone.tapctl("status").code) == (2, 2)
+    rds.delete_db_cluster_snapshot(**named)
+    again = gone.tapctl("destroy", "--env", "dev", "--yes")
+    assert (again.code, again.changes) == (0, ("kms:DeleteAlias", "kms:ScheduleKeyDeletion")), again.err
 
 
 def test_destroy_by_a_record_that_does_not_say_unprotected_is_refused(gone: World) -> None:
