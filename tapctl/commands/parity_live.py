@@ -65,7 +65,6 @@ _OUTSIDE_STATES: Final = (FindingState.DRIFT, FindingState.MISSING, FindingState
 _WORDS: Final = {"outside": OUTSIDE, "under way": UNKNOWN, "not applied": NOT_APPLIED, "waived": WAIVED}
 """The cause of a difference to the verdict on it; of several causes the first here counts."""
 
-_UNTOLD: Final = frozenset({Reason.NOT_RECORDED, Reason.UNKNOWN_FORM, Reason.NOT_TOLD})
 """Reasons of findings on what the record, or AWS, does not tell."""
 
 Place = tuple[str, str]
@@ -197,9 +196,10 @@ def _read(session: Session, since: Manifest) -> LiveEnvironment | None:
     behind |= {(one.address, WHOLE_RESOURCE) for one in changes if one.action in (Action.CREATE, Action.DELETE)}
     behind |= {(one.address, one.field) for one in compared.report.findings if one.reason in UNFINISHED}
     under_way = {(one.address, one.field) for one in compared.report.findings if one.reason is Reason.UNDER_WAY}
-    unread = dict(_unread(observed))
-    # What the record does not tell, or in no form that is known, is as good as not read.
-    unread |= {(one.address, one.field): one.note for one in compared.report.findings if one.reason in _UNTOLD}
+    # What the record does not tell, or another one tells, is as good as not read.
+    unknown = (one for one in compared.report.findings if one.state is FindingState.UNKNOWN)
+    unread = {(one.address, one.field): one.note for one in unknown if one.address not in compared.beside}
+    unread |= dict(_unread(observed))
     unread |= {(one, WHOLE_RESOURCE): "not compared" for one in compared.report.untold if one not in compared.beside}
     waived: dict[Place, list[Waiver]] = defaultdict(list)
     for one in compared.report.findings:

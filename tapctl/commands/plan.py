@@ -98,6 +98,8 @@ class ApplySurvey:
     """The snapshot that a cluster which is to be made is made from; empty: none is."""
     fingerprint: str = ""
     """As `fingerprint_left` tells it."""
+    is_other_record: bool = False
+    """True if the record is not the one that the last run has left."""
 
     @property
     def is_blocked(self) -> bool:
@@ -131,7 +133,8 @@ def plan(
     session.screen.plan(found.shown)
     session.screen.preflight(found.preflight.checks)
     show_estimate(session, found)
-    code = ExitCode.DIFFERENT if detailed_exitcode and not plan.is_empty else ExitCode.OK
+    differs = found.is_other_record or not plan.is_empty
+    code = ExitCode.DIFFERENT if detailed_exitcode and differs else ExitCode.OK
     if found.is_blocked:
         code = show_blockers(session, found.plan, found.preflight.errors)
     elif code == ExitCode.OK and any(change.unreadable for change in plan.changes):
@@ -233,7 +236,7 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
             f"there is no record at {session.location}: apply writes it anew, with {len(plan.confirmed)} resources "
             "found in AWS"
         )
-    warn_of_other_record(session, manifest, observed)
+    is_other_record = warn_of_other_record(session, manifest, observed)
     values = values_of(session.config, session.names)
     file = str(session.invocation.config / "common.toml")
     preflight = check_all(session.aws, stack, plan, values, quotas, unasked=unasked, file=file)
@@ -249,6 +252,7 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
         shown,
         restoring=permits.restore if making else "",
         fingerprint=fingerprint_left(session.names, observed),
+        is_other_record=is_other_record,
     )
 
 
