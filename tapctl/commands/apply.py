@@ -22,7 +22,8 @@ from tapctl.engine.events import Result
 from tapctl.engine.model import REBOOT
 from tapctl.engine.plan import Action, Plan
 from tapctl.engine.resources import creation_graph, deletion_graph
-from tapctl.errors import AwsRefused, ExitCode, Status, StoreFailed, UsageError
+from tapctl.errors import AwsError, AwsRefused, ExitCode, Status, StoreFailed, UsageError
+from tapctl.evidence.record_fingerprint import leave_fingerprint
 from tapctl.manifest.journal import Journal
 from tapctl.manifest.lock import Lease
 from tapctl.reconcilers import teardown_ranks
@@ -155,6 +156,10 @@ def _finish(session: Session, found: ApplySurvey, runner: EngineRunner) -> int:
     outcome = runner.outcome
     counts = _result_counts(outcome, found.plan)
     if outcome.ok:
+        try:
+            leave_fingerprint(session, runner.journal.manifest, left=found.fingerprint)
+        except AwsError as error:
+            return _finish_unconfirmed(session, error, counts)
         runner.journal.update(unfinished=False, restoring="")
     failed = finish_failed(session, runner, counts)
     if failed is not None:
@@ -179,6 +184,16 @@ def _finish(session: Session, found: ApplySurvey, runner: EngineRunner) -> int:
     session.screen.error(denied, "everything that was asked for was accepted by AWS; the manifest is up to date")
     code = ExitCode.NOT_CONVERGED if session.aws.call_log.accepted else ExitCode.REFUSED
     return session.finish(Status.INCOMPLETE, code, counts, summary)
+
+
+def _finish_unconfirmed(session: Session, error: AwsError, counts: Mapping[str, int]) -> int:
+    """Show the verdict on an apply whose record KMS takes no fingerprint of; returns the exit status."""
+    session.screen.error(error, "all is made, and its record is not confirmed")
+    is_denied = isinstance(error, AwsRefused) and error.is_denied
+    code = ExitCode.REFUSED if is_denied else error.exit_code
+    if session.aws.call_log.accepted:
+        code = ExitCode.NOT_CONVERGED
+    return session.finish(Status.NOT_CONVERGED, code, counts, "the record is not confirmed")
 
 
 def _tell_of_reboot(session: Session, plan: Plan) -> None:

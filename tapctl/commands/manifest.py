@@ -46,7 +46,8 @@ def recorded(invocation: Invocation, screen: Screen) -> tuple[Manifest, str]:
         raise ManifestError(
             f"there is no record of {target.suffix}",
             evidence=f"nothing at {store.location(target.suffix)}",
-            hint=f"{invocation.command_line_for('apply', target)} makes it",
+            hint=f"{invocation.command_line_for('apply', target)} makes it where there never was one; "
+            f"{invocation.command_line_for('drift', target)} asks AWS if there was",
         )
     return manifest, store.location(target.suffix)
 

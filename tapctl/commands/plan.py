@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
@@ -13,16 +13,17 @@ from tapctl.commands.plan_file import PlanFile, PlanOut, publish, seal
 from tapctl.commands.preflight import Flight, Quotas, check_all, looked_up
 from tapctl.commands.restore import check_restore_flags, plan_restore
 from tapctl.commands.runner import usual_times
-from tapctl.commands.subscribers import tell_of_confirmations
+from tapctl.commands.subscribers import tell_of_confirmations, tell_of_subscribers
 from tapctl.config.types import did_you_mean
 from tapctl.engine import model
+from tapctl.engine.diff import same
 from tapctl.engine.estimate import Operation, estimate, estimate_command, operation_of
 from tapctl.engine.model import Impact, Observed
 from tapctl.engine.observe import Observation, ObserveRequest, observe_all
 from tapctl.engine.plan import Action, Change, Plan
 from tapctl.engine.planner import make_plan
 from tapctl.engine.record import Phase
-from tapctl.engine.resources import Deletion, Stack, creation_graph, deletion_graph
+from tapctl.engine.resources import AnyResource, Deletion, Stack, creation_graph, deletion_graph
 from tapctl.engine.waiver import spares_of
 from tapctl.errors import (
     AwsRefused,
@@ -38,16 +39,27 @@ from tapctl.errors import (
 from tapctl.evidence.concurrent_run import Stored, look_between_readings
 from tapctl.evidence.final_snapshot import snapshot_stays_due, tell_of_snapshot
 from tapctl.evidence.record_age import warn_of_old_record, without_blame
+from tapctl.evidence.record_fingerprint import fingerprint_left, warn_of_other_record
 from tapctl.evidence.unfinished_upgrade import changes_with_upgrade
 from tapctl.findings.waivers import waivers_for, warn_of_ended_waivers
 from tapctl.manifest.manifest import Manifest
 from tapctl.names import Names
-from tapctl.reconcilers import observations_for, reconciler_of, recorded_spec, registry, subresources_of, teardown_ranks
-from tapctl.reconcilers.db_cluster import DbCluster
+from tapctl.reconcilers import (
+    known_specs,
+    observations_for,
+    reconciler_of,
+    recorded_spec,
+    registry,
+    subresources_of,
+    teardown_ranks,
+)
+from tapctl.reconcilers.db_cluster import DbCluster, DbClusterSpec
 from tapctl.reconcilers.db_instance import DbInstance
 from tapctl.reconcilers.db_parameter_groups import DbClusterParameterGroup, DbParameterGroup
+from tapctl.reconcilers.db_subnet_group import DbSubnetGroup, check_subnets
 from tapctl.reconcilers.iam_role import boundary_exists
 from tapctl.reconcilers.lambda_function import LambdaFunction
+from tapctl.reconcilers.sns_topic import SnsTopic
 from tapctl.reconcilers.upgrade import check_orderable, check_upgrade
 from tapctl.render.plan_counts import consequences, plan_counts
 from tapctl.session.session import Session
@@ -83,6 +95,8 @@ class ApplySurvey:
     """The plan as it is shown."""
     restoring: str = ""
     """The snapshot that a cluster which is to be made is made from; empty: none is."""
+    fingerprint: str = ""
+    """As `fingerprint_left` tells it."""
 
     @property
     def is_blocked(self) -> bool:
@@ -140,6 +154,11 @@ def seal_survey(session: Session, found: ApplySurvey, permits: Permits, out: Pla
     return seal(session, found.plan, found.manifest, permits=permits, networking=networking, image=image, out=out)
 
 
+def _request_for(resource: AnyResource, manifest: Manifest) -> ObserveRequest:
+    known = known_specs(manifest.entries.get(resource.address))
+    return ObserveRequest(resource.reconciler.knowing(known), resource.id, resource.spec)
+
+
 def survey(session: Session, permits: Permits, image_digest: str = "", *, stored: Stored | None = None) -> ApplySurvey:
     """Observe everything that is wanted or recorded, and plan; nothing is changed.
 
@@ -157,12 +176,13 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
     session.screen.target(replace(session.target, networking=network_summary(network)))
     config, restore = session.config, permits.restore
     stack = build(config, session.names, network, release, restore_from=restore)
-    wanted = [ObserveRequest(resource.reconciler, resource.id, resource.spec) for resource in stack]
+    wanted = [_request_for(resource, manifest) for resource in stack]
     leftover = {address: entry for address, entry in manifest.entries.items() if address not in stack}
     # Only where a change is likely; else when there is one.
     likely = manifest.config_hash != session.target.config_hash
     quotas = Quotas.ask(session.aws) if likely else None
-    observed = observe_all(session.aws.cursory(), [*wanted, *observations_for(leftover)])
+    # Nobody has looked before at what is taken over: who else can use it is asked, as by a drift.
+    observed = observe_all(session.aws.cursory(), [*wanted, *observations_for(leftover)], exposures=permits.adopted)
     if snapshot_stays := snapshot_stays_due(session, manifest.entries, observed):
         config = config.model_copy(update={"final_snapshot": True})
         stack = build(config, session.names, network, release, restore_from=restore)
@@ -184,7 +204,7 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
     _check_adopted(session, permits.adopted, stack)
     unasked: list[str] = []
     told = changes_with_upgrade(plan.changes, session.names, manifest.entries)
-    changes = [_check_version(session, stack, change, observed, unasked.append) for change in told]
+    changes = [_check_wishes(session, stack, change, observed, unasked.append) for change in told]
     healed = _identities(observed[change.address] for change in plan.changes if change.heals)
     changes = [
         plan_restore(session, permits, change, stack[change.address].spec, manifest, healed=healed, observed=observed)
@@ -197,8 +217,8 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
     if snapshot_stays:
         file = f"{session.config.environment}.toml"
         session.screen.warn(f"a final snapshot stays due: {file} does not say final_snapshot = false")
-    tell_of_confirmations(session, plan.changes)
-    _tell_of_kept_back(session, plan)
+    _tell_of_receivers(session, plan, {*manifest.entries, *(resource.address for resource in stack)})
+    _tell_of_kept_back(session, plan, stack, manifest)
     images = [field for change in plan.to(Action.UPDATE) for field in change.fields if field.path == IMAGE_FIELD]
     plan = replace(plan, names=tags_of(session.aws, (uri for field in images for uri in (field.have, field.want))))
     is_older = False
@@ -207,23 +227,40 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
         is_older = bool(warn_of_old_record(session, manifest, observed))
     session.invocation.usage.impacts = plan.impacts
     session.screen.stack({resource.address: resource.needs for resource in stack})
-    found = len(plan.confirmed)
-    if version is None and found:
+    if version is None and plan.confirmed:
         session.screen.warn(
-            f"there is no record at {session.location}: apply writes it anew, with {found} resources found in AWS"
+            f"there is no record at {session.location}: apply writes it anew, with {len(plan.confirmed)} resources "
+            "found in AWS"
         )
+    warn_of_other_record(session, manifest, observed)
     values = values_of(session.config, session.names)
     file = str(session.invocation.config / "common.toml")
     preflight = check_all(session.aws, stack, plan, values, quotas, unasked=unasked, file=file)
     shown = without_blame(plan) if is_older else plan
     making = any(change.type == DbCluster.type for change in plan.to(Action.CREATE))
     return ApplySurvey(
-        stack, network, manifest, version, plan, preflight, shown, restoring=permits.restore if making else ""
+        stack,
+        network,
+        manifest,
+        version,
+        plan,
+        preflight,
+        shown,
+        restoring=permits.restore if making else "",
+        fingerprint=fingerprint_left(session.names, observed),
     )
 
 
-def _tell_of_kept_back(session: Session, plan: Plan) -> None:
-    """Say which changes of the files do not go in, because somebody's change there is waived."""
+def _tell_of_kept_back(session: Session, plan: Plan, stack: Stack, manifest: Manifest) -> None:
+    """Say which changes of the files do not go in: RDS takes no earlier version, or somebody's change is waived."""
+    cluster = stack[model.address(DbCluster.type, session.names.cluster)]
+    entry, want = manifest.entries.get(cluster.address), cluster.spec.engine_version
+    recorded = (entry.confirmed_spec if entry else None) or {}
+    before = recorded.get("engine_version", want)
+    if before != want and same(DbClusterSpec, "engine_version", want, before):
+        session.screen.warn(
+            f"{cluster.address}: the files want {want} by now, and RDS goes back to none before {before}: it stays"
+        )
     for change in plan.changes:
         for part in change.left:
             if part.newly is not None:
@@ -320,21 +357,21 @@ def _ask(session: Session, what: str, call: Callable[[], T]) -> T | None:
         return None
 
 
-def _check_version(
+def _check_wishes(
     session: Session,
     stack: Stack,
     change: Change,
     observed: Mapping[str, Observation],
     unasked: Callable[[str], object],
 ) -> Change:
-    """Block an engine version, or a class of instances, that RDS would refuse half way; ``unasked``: what is denied.
+    """Block a version, a class of instances, or subnets that RDS would refuse half way; ``unasked``: what is denied.
 
     It is asked where consent is missing, too: nobody is to be asked for it where RDS refuses.
     """
     if (change.blocked and not isinstance(change.blocked, ConsentMissing)) or change.address not in stack:
         return change
     try:
-        refused = _version_refusal(session, stack, change, observed)
+        refused = _refusal_of_rds(session, stack, change, observed)
     except AwsRefused as error:
         if not error.is_denied:
             raise
@@ -343,7 +380,7 @@ def _check_version(
     return replace(change, blocked=refused) if refused else change
 
 
-def _version_refusal(
+def _refusal_of_rds(
     session: Session, stack: Stack, change: Change, observed: Mapping[str, Observation]
 ) -> Refused | None:
     spec, created = stack[change.address].spec, change.action is Action.CREATE
@@ -361,6 +398,8 @@ def _version_refusal(
         if version := fields.get("engine_version"):
             have, want = version.have, version.want
             return check_upgrade(session.aws, spec.engine, have, want, address=change.address, classes=classes)
+    if change.type == DbSubnetGroup.type and "subnet_ids" in fields:
+        return check_subnets(session.aws, change.id, spec)
     return None
 
 
@@ -402,6 +441,16 @@ def _tell_of_unneeded(session: Session, allowed: tuple[str, ...], plan: Plan, wi
             session.screen.warn(f"--allow {address}: there is no such thing, or it is gone already{near}")
         elif change.blocked is None and replace(change, allowed=False) == before[address]:
             session.screen.warn(f"--allow {address}: nothing that is planned of it needs that")
+
+
+def _tell_of_receivers(session: Session, plan: Plan, ours: Collection[str]) -> None:
+    """Tell who has to confirm a subscription that is to be made, and who else gets what a topic sends that is adopted.
+
+    ``ours``: addresses.
+    """
+    tell_of_confirmations(session, plan.changes)
+    if any(change.adopts and change.type == SnsTopic.type for change in plan.changes):
+        tell_of_subscribers(session, ours, nobody=False)
 
 
 def _check_adopted(session: Session, adopted: tuple[str, ...], stack: Stack) -> None:

@@ -18,6 +18,7 @@ from tapctl.engine.waiver import spares_of
 from tapctl.errors import ConsentMissing, ExitCode, Refused, Status, TapctlError
 from tapctl.evidence.final_snapshot import tell_of_snapshot
 from tapctl.evidence.record_age import Age, warn_of_old_record, without_blame
+from tapctl.evidence.record_fingerprint import carry_fingerprint
 from tapctl.findings.examination import Examined, examine, finish_nothing
 from tapctl.findings.revertible import Revertible, revertible
 from tapctl.findings.selection import ALL, choose
@@ -67,6 +68,8 @@ def revert(session: Session, targets: Sequence[str]) -> int:
         jobs = {one.address: Job(stack[one.address], one, entries[one.address]) for one in plan.work}
         runner.converge([Node(address) for address in jobs], jobs)  # all there already: nothing waits
         _tell_of_moved_outputs(session, runner, entries)
+        if runner.outcome.ok:
+            carry_fingerprint(session, found.manifest, journal.manifest, found.observed)
         return _finish(session, runner, len(left) + len(ignored))
 
 

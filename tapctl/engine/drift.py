@@ -84,6 +84,8 @@ class Reason(StrEnum):
     FORGED = "forged"
     """The record tells of a value, or a resource, otherwise than the files that it was made of want it. Where AWS has
     what is recorded, the finding's ``recorded`` is what they want in its place."""
+    ANOTHER_RECORD = "another record"
+    """The record is another one than the last run has left, by the fingerprint of that which AWS holds."""
     WRONG_PHASE = "wrong phase"
     """The recorded phase does not fit the resource."""
     KEPT = "kept"
@@ -135,6 +137,10 @@ _MEANINGS: Final[Mapping[Reason, tuple[FindingState, str]]] = {
         "recorded otherwise than the files that were applied want it: somebody, or another tapctl, has written that",
     ),
     Reason.KEPT: (FindingState.DRIFT, "a destroy has kept it otherwise: somebody has changed it since"),
+    Reason.ANOTHER_RECORD: (
+        FindingState.UNKNOWN,
+        "the record is not the one that the last run has left: somebody, or an older tapctl, has written it",
+    ),
     Reason.WRONG_PHASE: (FindingState.DRIFT, "no removal leaves it so: somebody has written into the record"),
 }
 """Reason to the state it means and the note that is printed."""

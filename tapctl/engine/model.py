@@ -7,7 +7,7 @@ same frozen type, so a difference is an inequality and nothing else.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
@@ -209,6 +209,8 @@ class Observed(Generic[S, O]):
     """Field to the cost of changing it now, where that depends on what is seen: the class of an only instance."""
     holds_data_since: datetime | None = field(default=None, compare=False)
     """The time before which the resource can hold nothing; None if nobody knows."""
+    record: str = field(default="", compare=False)
+    """The fingerprint of the record that the last run has left, on the one resource that bears it; empty elsewhere."""
     members: frozenset[str] = field(default=frozenset(), compare=False)
     """Addresses of the resources that live inside this one; those not ours are reported and never touched. Members come
     and go by themselves: two observations that differ in them alone are equal."""
@@ -457,6 +459,10 @@ class Reconciler(ABC, Generic[S, O]):
 
     def removed_with(self, going: Collection[str]) -> Reconciler[S, O]:  # noqa: ARG002 -- the default needs no addresses
         """Give the reconciler that knows what is removed together with its resource; ``going``: addresses."""
+        return self
+
+    def knowing(self, recorded: Sequence[S]) -> Reconciler[S, O]:  # noqa: ARG002 -- the default hides no value
+        """Give the reconciler that shows values which are as in these recorded specs, and would else hide them."""
         return self
 
     def deletion_blocker(self, seen: Observed[S, O]) -> str | None:  # noqa: ARG002 -- the default needs no observation

@@ -24,6 +24,7 @@ from tapctl.evidence.concurrent_run import Stored, look_between_readings, with_r
 from tapctl.evidence.earlier_versions import EarlierVersions
 from tapctl.evidence.lost_cluster import is_cluster_lost, with_lost_cluster
 from tapctl.evidence.new_secret import with_new_secret
+from tapctl.evidence.record_fingerprint import other_record
 from tapctl.evidence.recorded_files import any_files
 from tapctl.evidence.recorded_outputs import recorded_outputs
 from tapctl.evidence.retained import compare_retained, with_retained_snapshots
@@ -162,13 +163,16 @@ def compare_recorded(
         findings = [*with_lost_cluster(findings, session.names)]
     if not manifest.is_whole:
         findings = [*with_new_secret(findings, session.names, entries, observed)]
+    # Of a destroy that was cut off the record is another one by our own work.
+    others_word = [] if removed or destroyed else [*other_record(session.names, manifest, observed)]
+    findings += others_word
     unseen = (*beside, *lacking)
     fields = sum(len(registry()[_type_of(address)].spec.model_fields) for address in unseen)
     report = replace(
         report,
         findings=tuple(findings),
-        fields=report.fields + fields,
-        unchecked=report.unchecked + fields,
+        fields=report.fields + fields + len(others_word),
+        unchecked=report.unchecked + fields + len(others_word),
         resources=report.resources + len(unseen),
         missed=(*report.missed, *unseen),
         unfinished=manifest.unfinished,

@@ -307,6 +307,8 @@ def _reading(one: Finding, session: Session) -> Advice:
         return Advice(read=session.command("drift"), read_note="once AWS tells it,")
     if one.reason is Reason.FOREIGN:
         return Advice(read=session.command("plan"), read_note="tells whose it is, and what may be done:")
+    if one.reason is Reason.ANOTHER_RECORD:
+        return Advice(read=session.command("manifest history"), read_note="tells who has written it; see what changed:")
     return Advice(read=session.command("apply"), read_note="records it")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -26,6 +27,8 @@ POLL_S = 0.25
 # A link in place of one of our files would let somebody choose what we overwrite; a pipe would let us hang.
 _SAFE_FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_NO_FILE = frozenset({errno.ELOOP, errno.EISDIR})
+"""The words of the system where a link or a folder is opened as a file of ours."""
 _PRIVATE = 0o600
 _DRAFT = ".draft"
 
@@ -288,7 +291,10 @@ def _make_private(name: str, above: int) -> None:
         os.fsync(above)
 
 
-def _lock_failed_error(path: Path, error: OSError) -> StoreFailed:
+def _lock_failed_error(path: Path, error: OSError) -> ManifestError | StoreFailed:
+    if error.errno in _NO_FILE:
+        # It does not pass by itself, whatever is made writable.
+        return _unusable_error(f"the lock {path} cannot be used", error)
     return StoreFailed(
         f"the lock {path} could not be taken",
         evidence=str(error),

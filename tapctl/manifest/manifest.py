@@ -5,6 +5,7 @@ AWS is the truth; the manifest says what we made and how we left it.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -156,6 +157,15 @@ def dump(manifest: Manifest) -> str:
     """Write the manifest as text: the same one gives the same text, with keys sorted and a newline at its end."""
     # pydantic's encoder: an apply writes dozens of manifests, and the standard library's is in Python where it indents.
     return to_json(_sorted(manifest.model_dump(mode="json")), indent=2).decode() + "\n"
+
+
+def fingerprint(manifest: Manifest) -> str:
+    """Hash the entries of the manifest: ``1:`` and 32 hexadecimal digits.
+
+    Of what has its default nothing is in it: a later tapctl that knows more keys computes the same.
+    """
+    entries = manifest.model_dump(mode="json", exclude_defaults=True, include={"entries"})
+    return f"1:{hashlib.sha256(to_json(_sorted(entries))).hexdigest()[:32]}"
 
 
 def _sorted(value: Any) -> Any:

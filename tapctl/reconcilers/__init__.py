@@ -82,6 +82,12 @@ def recorded_spec(entry: Entry) -> Spec | None:
         return None
 
 
+def known_specs(entry: Entry | None) -> tuple[Spec, ...]:
+    """Read the specs that the record tells: of what is half made the one asked for, and the one confirmed last."""
+    told = (recorded_spec(one) for one in (entry, entry.as_made())) if entry is not None else ()
+    return tuple(spec for spec in told if spec is not None)
+
+
 def subresources_of(entry: Entry, entries: Mapping[str, Entry]) -> tuple[str, ...]:
     """List the addresses of the recorded subresources that AWS deletes with this resource."""
     return tuple(address for address, other in entries.items() if other is not entry and _is_deleted_with(other, entry))

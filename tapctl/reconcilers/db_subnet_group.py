@@ -12,9 +12,9 @@ from tapctl.aws.policy import when
 from tapctl.aws.refusals import UnreadableFields
 from tapctl.aws.rights import LISTS, Need, Right, arn
 from tapctl.aws.tags import as_list
-from tapctl.engine.model import Observed, Outputs, Owner, Spec, Timing
+from tapctl.engine.model import Observed, Outputs, Owner, Spec, Timing, address
 from tapctl.engine.trail import Trail
-from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
+from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience, Refused
 from tapctl.reconcilers.database_groups import ASKS_DATABASES, DatabaseGroups
 from tapctl.reconcilers.rds import NO_SUBNET_GROUP, arn_of, classify, owned_names, read_tags, step_tags
 
@@ -153,6 +153,35 @@ class DbSubnetGroup(DatabaseGroups[DbSubnetGroupSpec, DbSubnetGroupOutputs]):
     def list_owned(self, aws: Aws, owner: Owner) -> Iterator[str]:
         """Find the groups by the owner's tags."""
         return owned_names(aws, owner, "subgrp")
+
+
+def check_subnets(aws: Aws, id: str, want: DbSubnetGroupSpec) -> Refused | None:
+    """Ask RDS which of its instances have no subnet in their zone but those that the group is to lose; None if none.
+
+    RDS refuses to take a subnet away that an instance is in.
+
+    Raises:
+        AwsRefused: that may not be asked.
+    """
+    pages = aws.pages(aws.rds.get_paginator("describe_db_instances"))
+    held: dict[str, list[str]] = {}
+    for instance in (instance for page in pages for instance in page["DBInstances"]):
+        group, zone = instance.get("DBSubnetGroup", {}), instance.get("AvailabilityZone", "")
+        there = {
+            subnet.get("SubnetIdentifier", "")
+            for subnet in group.get("Subnets", ())
+            if subnet.get("SubnetAvailabilityZone", {}).get("Name") == zone
+        }
+        if _name(group) == id.lower() and there and there.isdisjoint(want.subnet_ids):
+            held[f"{instance.get('DBInstanceIdentifier')} in {zone}"] = sorted(there)
+    if not held:
+        return None
+    return Refused(
+        f"{address(DbSubnetGroup.type, id)}: RDS takes no subnet away that an instance is in: {', '.join(held)}",
+        evidence="\n".join(f"{who}: {', '.join(subnets)}" for who, subnets in held.items()),
+        hint="keep these subnets in the networking until no instance is in them: with a member in a zone that stays, "
+        "delete this one (RDS fails over), and the next apply makes it again in such a zone",
+    )
 
 
 def _name(group: DBSubnetGroupTypeDef) -> str:

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 WINDOW_TAG: Final = "tapctl:deletion-window-days"
 """The tag that tells, without the environment's files, how many days KMS waits before it deletes the key."""
+RECORD_TAG: Final = "tapctl:record"
+"""The tag with the fingerprint of the record that the last run has left: none of the spec's, since it tells no
+setting."""
 DEFAULT_PERIOD_DAYS: Final = 365
 """EnableKeyRotation's default, which GetKeyRotationStatus may leave out."""
 
@@ -92,6 +95,11 @@ _TRANSIENT: Final = (
 def description(service: str, suffix: str) -> str:
     """Describe the key of one copy of the stack: what tells a key of ours that no alias names."""
     return _DESCRIPTION.format(service=service, suffix=suffix)
+
+
+def tag_with_record(aws: Aws, key_id: str, fingerprint: str) -> None:
+    """Tag the key with the fingerprint of the record: one call."""
+    aws.kms.tag_resource(KeyId=key_id, Tags=tags.as_list({RECORD_TAG: fingerprint}, "Tag"))
 
 
 class KmsKeySpec(Spec):
@@ -638,6 +646,7 @@ def _observed(aws: Aws, id: str, key: Key, expected: KmsKeySpec | None) -> Obser
         duplicates = unreadable.read("duplicates", lambda: _lookup(aws, id, expected).duplicates(key), duplicates)
     if key.denied:
         unreadable.actions["tags"] = key.denied
+    own_tags = {name: value for name, value in key.tags.items() if name != RECORD_TAG}
     return Observed(
         spec=KmsKeySpec(
             alias=key.alias,
@@ -650,7 +659,7 @@ def _observed(aws: Aws, id: str, key: Key, expected: KmsKeySpec | None) -> Obser
             multi_region=key.metadata.get("MultiRegion", False),
             key_spec=key.metadata.get("KeySpec", ""),
             usage=key.metadata.get("KeyUsage", ""),
-            tags=expected.tags if key.denied and expected else key.tags,
+            tags=expected.tags if key.denied and expected else own_tags,
         ),
         outputs=KmsKeyOutputs(key_id=key.id, arn=key.metadata["Arn"]),
         settled=key.state not in _WORKING,
@@ -659,6 +668,7 @@ def _observed(aws: Aws, id: str, key: Key, expected: KmsKeySpec | None) -> Obser
         status=key.state,
         owner=_owner(key),
         unreadable=unreadable.actions,
+        record=key.tags.get(RECORD_TAG, ""),
     )
 
 

@@ -216,6 +216,8 @@ class LambdaFunctionOutputs(Outputs):
 class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
     """A function; the id is its name. ``content``: the zip's bytes, needed where a Zip is made or its code changes.
 
+    ``known``: recorded specs, whose values are no secrets.
+
     A failed update shows as the field ``update_failure`` and is asked for again. It is no `Observed.failure`: replacing
     the function would be an outage for as long as Lambda keeps its network interfaces.
     """
@@ -343,8 +345,8 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
         Right(Need.SWEEP, ("tag:GetResources",), why=LISTS),
     )
 
-    def __init__(self, content: bytes | None = None) -> None:
-        self._content = content
+    def __init__(self, content: bytes | None = None, known: Sequence[LambdaFunctionSpec] = ()) -> None:
+        self._content, self._known = content, known
 
     def observe(
         self, aws: Aws, id: str, expected: LambdaFunctionSpec | None
@@ -360,7 +362,11 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
         policy = unreadable.read(
             "resource_policy", lambda: _resource_policy(aws, id), expected.resource_policy if expected else None
         )
-        return observed_function(answer, policy, unreadable, expected)
+        return observed_function(answer, policy, unreadable, expected, self._known)
+
+    def knowing(self, recorded: Sequence[LambdaFunctionSpec]) -> LambdaFunction:
+        """Show variables and overrides of an image that are as they were recorded."""
+        return LambdaFunction(self._content, recorded)
 
     def observe_exposures(
         self,
@@ -542,8 +548,12 @@ def observed_function(
     resource_policy: PolicyDocument | None,
     unreadable: UnreadableFields,
     expected: LambdaFunctionSpec | None,
+    known: Sequence[LambdaFunctionSpec] = (),
 ) -> Observed[LambdaFunctionSpec, LambdaFunctionOutputs]:
-    """Interpret GetFunction's answer and the policy; adds to ``unreadable`` what GetFunction could not read itself."""
+    """Interpret GetFunction's answer and the policy; adds to ``unreadable`` what GetFunction could not read itself.
+
+    ``known``: specs whose values are shown, beside the ``expected`` one's.
+    """
     # Read as plain mappings: fields are there or not by the kind of function, and some are newer than the stubs.
     live: Mapping[str, Any] = answer["Configuration"]
     code: Mapping[str, Any] = answer["Code"]
@@ -560,7 +570,8 @@ def observed_function(
         # A role that may not list tags gets the function all the same.
         live_tags = expected.tags if expected else {}
         unreadable.actions["tags"] = "lambda:ListTags"
-    environment = _hide(live.get("Environment", {}).get("Variables", {}), expected.environment if expected else {})
+    shown = [*([expected] if expected else []), *known]
+    environment = _hide(live.get("Environment", {}).get("Variables", {}), [one.environment for one in shown])
     if "Error" in live.get("Environment", {}):
         environment = expected.environment if expected else {}
         unreadable.actions["environment"] = "kms:Decrypt"
@@ -590,7 +601,7 @@ def observed_function(
         log_format=logging.get("LogFormat", "Text"),
         log_group=logging.get("LogGroup", f"/aws/lambda/{live['FunctionName']}"),
         description=live.get("Description", ""),
-        image_config=_overrides(live, expected),
+        image_config=_overrides(live, [one.image_config for one in shown]),
         resource_policy=resource_policy,
         dead_letter=live.get("DeadLetterConfig", {}).get("TargetArn", ""),
         file_systems=frozenset(
@@ -698,8 +709,13 @@ def _reason(live: Mapping[str, Any], member: str) -> str:
     return f"{live.get(f'{member}ReasonCode', 'Unknown')}: {live.get(f'{member}Reason', 'AWS gives no reason')}"
 
 
-def _hide(live: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str]:
-    return {name: value if _is_wanted(value, wanted.get(name)) else HIDDEN for name, value in live.items()}
+def _hide(live: Mapping[str, str], shown: Collection[Mapping[str, str]]) -> dict[str, str]:
+    """Hide the values that are as in none of ``shown``."""
+
+    def is_shown(name: str, value: str) -> bool:
+        return any(_is_wanted(value, one.get(name)) for one in shown)
+
+    return {name: value if is_shown(name, value) else HIDDEN for name, value in live.items()}
 
 
 def _is_wanted(value: str, wanted: str | None) -> bool:
@@ -711,13 +727,13 @@ def _is_wanted(value: str, wanted: str | None) -> bool:
     return re.fullmatch(form, value) is not None
 
 
-def _overrides(live: Mapping[str, Any], expected: LambdaFunctionSpec | None) -> str:
-    """Write the image's overrides as JSON; hidden unless expected, since a command line may hold a secret, too."""
+def _overrides(live: Mapping[str, Any], shown: Collection[str]) -> str:
+    """Write the image's overrides as JSON; hidden unless ``shown``, since a command line may hold a secret, too."""
     config = {
         name: value for name, value in live.get("ImageConfigResponse", {}).get("ImageConfig", {}).items() if value
     }
     text = json.dumps(config, sort_keys=True) if config else ""
-    return text if not text or (expected is not None and expected.image_config == text) else HIDDEN
+    return text if not text or text in shown else HIDDEN
 
 
 # -- changing ----------------------------------------------------------------------------------------------------------

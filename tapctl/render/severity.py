@@ -93,7 +93,7 @@ LOGGING: Final = Kind(
     frozenset(
         {
             *("db-cluster.log_exports", "log-group.retention_days"),
-            "log-group.retention_cut",
+            *("log-group.retention_cut", "kms-key.record"),
             *("log-group.log_class", "log-group.data_protection", "lambda-function.log_group"),
             *("lambda-function.log_format", "lambda-function.tracing", "*.parameters"),
             "db-instance.parameter_group",

@@ -7,11 +7,12 @@ import signal
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tapctl.errors import LockHeld, StoreFailed
+from tapctl.errors import LockHeld, ManifestError, StoreFailed
 from tapctl.manifest.local import LocalStore
 from tests.manifest.examples import DANA, SAM, no_room
 from tests.support.wall_clock import FakeWallClock
@@ -109,12 +110,20 @@ def test_a_lock_that_cannot_be_made_is_no_lock(tmp_path: Path) -> None:
         pytest.fail("nothing is locked")
 
 
-def test_a_link_in_place_of_the_lock_is_not_followed(store: LocalStore, tmp_path: Path) -> None:
+def _link(lock: Path) -> None:
+    lock.symlink_to(lock.parent.parent / "precious")
+
+
+@pytest.mark.parametrize("make", [_link, Path.mkdir, os.mkfifo])
+def test_what_is_no_file_in_place_of_the_lock_is_neither_followed_nor_believed_to_pass(
+    store: LocalStore, tmp_path: Path, make: Callable[[Path], None]
+) -> None:
     (tmp_path / "manifests").mkdir()
     (tmp_path / "precious").write_text("precious")
-    (tmp_path / "manifests" / "dev.lock").symlink_to(tmp_path / "precious")
-    with pytest.raises(StoreFailed), store.lock("dev", DANA):
+    make(tmp_path / "manifests" / "dev.lock")
+    with pytest.raises(ManifestError, match="cannot be used") as refused, store.lock("dev", DANA):
         pytest.fail("nothing is locked")
+    assert "look who has put it there" in str(refused.value.hint)
     assert (tmp_path / "precious").read_text() == "precious"
 
 

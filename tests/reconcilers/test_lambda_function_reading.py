@@ -102,6 +102,10 @@ def test_a_value_that_is_as_wanted_is_shown_and_every_other_is_hidden() -> None:
         "API_TOKEN": HIDDEN,
     }
     assert set(environment(live, None).values()) == {HIDDEN}
+    # Of several specs that are known a value of any is shown.
+    known = [WANT.model_copy(update={"environment": one}) for one in ({}, {"API_TOKEN": live["API_TOKEN"]})]
+    seen = observed_function(answer(Environment={"Variables": live}), None, UnreadableFields(), None, known)
+    assert {name for name, value in seen.spec.environment.items() if value != HIDDEN} == {"API_TOKEN"}
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def test_the_table_names_fields_that_there_are() -> None:
     fields = {(type_, name) for type_, each in registry().items() for name in each.spec.model_fields}
     names, wholes = {name for _, name in fields} | {"members", "status", "*"}, {(type_, "*") for type_ in registry()}
     fields |= {
-        ("kms-key", "kept_until"),
+        *(("kms-key", name) for name in ("kept_until", "record")),
         *(("db-cluster-snapshot", name) for name in ("kept_until", "restorable_by", "resource_id", "kms_key_arn")),
     }
     for place in (place for kind in KINDS for place in kind.fields):

@@ -66,6 +66,23 @@ def test_a_plan_says_what_it_would_undo(dev: World) -> None:
     assert dev.applied("dev").changes == ("lambda:UpdateFunctionConfiguration",)
 
 
+def test_a_variable_that_the_files_newly_want_is_no_change_from_outside(dev: World) -> None:
+    """The value before stands in the record, so it is no secret; one that somebody has set may be."""
+    dev.edit("common.toml", "[database]", "[database]\nport = 5433")
+    variable = "environment.DB_PORT"
+
+    def planned() -> dict[str, tuple[str, bool]]:
+        answer = dev.tapctl("plan", "--env", "dev", "--json")
+        (change,) = [one for one in answer.of_type("planned_change") if one["resource_type"] == "lambda-function"]
+        return {field["path"]: (field["text"], field["outside"]) for field in change["fields"]}
+
+    assert planned()[variable] == ("5432 → 5433", False)
+    client, name = dev.client("lambda"), "payment-processor-dev"
+    live = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    client.update_function_configuration(FunctionName=name, Environment={"Variables": live | {"DB_PORT": "1"}})
+    assert planned()[variable] == ("(hidden) → 5433", True)
+
+
 def test_a_change_of_the_configuration_is_no_change_from_outside(dev: World) -> None:
     dev.edit("dev.toml", "memory_mb = 1024", "memory_mb = 1536")
     planned = dev.tapctl("plan", "--env", "dev")

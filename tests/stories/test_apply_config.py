@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tapctl.config import config_hash, load
+from tests.failures.trouble import deny
 from tests.support.door import Proceed, Served, Visit
 from tests.support.world import Answer, World
 
@@ -104,7 +105,7 @@ def test_instances_come_and_go_with_their_alarms(dev: World) -> None:
     assert "- db-instance db-cluster-dev-1" in " ".join(planned.out.split())
     less = applied_for_good(dev)
     assert sorted(less.changes) == [
-        *("cloudwatch:DeleteAlarms", "cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm"),
+        *("cloudwatch:DeleteAlarms", "cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm", "kms:TagResource"),
         *("rds:DeleteDBInstance", "rds:FailoverDBCluster", "rds:ModifyDBInstance"),
         "rds:RemoveSourceIdentifierFromSubscription",
     ]
@@ -164,7 +165,7 @@ def test_a_release_is_promoted_by_its_tag_and_deployed_by_its_digest(dev: World)
     manifest = json.dumps({**json.loads(image["imageManifest"]), "annotations": {"release": "1.0.1"}})
     ecr.put_image(repositoryName="payment-processor", imageTag="1.0.1", imageManifest=manifest)
     dev.edit("dev.toml", "[processor]", '[processor]\nimage = { tag = "1.0.1" }')
-    assert applied_for_good(dev).changes == ("lambda:UpdateFunctionCode",)
+    assert applied_for_good(dev).changes == ("lambda:UpdateFunctionCode", "kms:TagResource")
     digests = {
         tag: one["imageDigest"]
         for one in ecr.describe_images(repositoryName="payment-processor")["imageDetails"]
@@ -313,6 +314,28 @@ def test_subnets_that_the_files_newly_leave_out_are_no_drift_before_an_apply(dev
         (history / f"{kept['serial']:08}-{kept['run']}.json").write_text(json.dumps(kept))
     cut_off = dev.drift()
     assert (cut_off.code, cut_off.of_type("finding")) == (7, [])
+
+
+def test_a_subnet_that_an_instance_is_in_is_not_taken_from_the_group(dev: World) -> None:
+    network, rds = dev.manifest()["networking"], dev.client("rds")
+    (instance,) = rds.describe_db_instances()["DBInstances"]
+    zones = {
+        one["SubnetIdentifier"]: one["SubnetAvailabilityZone"]["Name"] for one in instance["DBSubnetGroup"]["Subnets"]
+    }
+    (own,) = (id_ for id_, zone in zones.items() if zone == instance["AvailabilityZone"])
+    first, second = sorted(zones.keys() - {own})
+    dev.edit("dev.toml", "cloudformation:networking-dev", "static")
+    subnets = f'[network]\nvpc_id = "{network["vpc_id"]}"\nprivate_subnet_ids = ["{first}", "{own}"]'
+    dev.edit("dev.toml", "[database]", f"{subnets}\n[database]")
+    assert dev.tapctl("plan", "--env", "dev").code == 0
+    dev.edit("dev.toml", f'"{own}"]', f'"{second}"]')
+    for verb in (("plan",), ("apply", "--yes")):
+        refused = dev.tapctl(*verb, "--env", "dev")
+        assert (refused.code, refused.changes) == (6, ()), refused.out
+        told = f"RDS takes no subnet away that an instance is in: db-cluster-dev-0 in {instance['AvailabilityZone']}"
+        assert told in refused.err
+    look = dev.meeting(deny("rds:DescribeDBInstances"), "plan", "--env", "dev")
+    assert (look.code, "rds:DescribeDBInstances denied" in look.out + look.err) == (6, True), look.out
 
 
 @pytest.mark.soak

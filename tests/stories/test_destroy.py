@@ -76,7 +76,7 @@ def test_nothing_is_left_but_the_key_that_waits(world: World) -> None:
     assert (late.code, late.changes) == (0, ("logs:DeleteLogGroup",))
     assert left(world) == before | {"key:PendingDeletion"}
 
-    for step in ("kms:CancelKeyDeletion", "kms:EnableKey", "kms:CreateAlias"):
+    for step in ("kms:CancelKeyDeletion", "kms:EnableKey"):
         cut_off(world, step)
     back = world.applied("dev")
     assert "kms:CreateKey" not in back.changes

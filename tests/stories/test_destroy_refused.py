@@ -124,6 +124,11 @@ def test_a_topic_tagged_as_another_owner_s_is_left_untouched(dev: World) -> None
     slip = dev.tapctl("apply", "--env", "dev", "--yes", "--adopt", "sns-topic/alarm-dev")
     assert (slip.code, slip.changes) == (64, ())
     assert "did you mean sns-topic/alarms-dev?" in slip.err
+    queue = "arn:aws:sqs:us-east-2:999999999999:theirs"
+    dev.client("sns").subscribe(TopicArn=arn, Protocol="sqs", Endpoint=queue)
+    planned = dev.tapctl("plan", "--env", "dev", "--adopt", "sns-topic/alarms-dev")
+    assert f"alarms-dev has subscribers that others have added, and keeps them: {queue}" in planned.err
+    assert queue not in dev.tapctl("plan", "--env", "dev").err
     taken = dev.applied("dev", "--adopt", "sns-topic/alarms-dev")
     assert taken.changes == ("sns:TagResource",)
     assert "taken over; its tags say: ManagedBy=tapctl, EnvironmentSuffix=theirs" in taken.out

@@ -35,9 +35,11 @@ def exposed(shared: World) -> World:
 
 
 def forge(world: World, change: Callable[[dict[str, Any]], object]) -> None:
+    """Write into the record; what these tests tell holds also where no run has left a fingerprint of it."""
     forged = world.manifest()
     change(forged["entries"])
     world.path().write_text(json.dumps(forged))
+    world.forget_fingerprint()
 
 
 def test_status_is_not_healthy_where_others_were_let_in(exposed: World) -> None:
@@ -121,6 +123,7 @@ def test_a_record_that_calls_itself_one_of_other_files_hides_nothing_that_no_fil
     rules.append({**rules[0], "peer": theirs})
     forged["entries"][FUNCTION]["spec"].update(memory_mb=2048, tracing="PassThrough")
     dev.path().write_text(json.dumps({**forged, "config_hash": "0" * 64}))
+    dev.forget_fingerprint()
     told = dev.drift()
     found = {(one["address"], one["field"]): one["live"] for one in told.of_type("finding")}
     denied = (ROLE, "inline.lambda-policy-dev.statements")
@@ -159,7 +162,7 @@ def test_no_word_of_the_record_turns_its_comparison_with_the_files_off_and_is_gr
     found = {(one["address"], one["field"], one["note"]) for one in told.of_type("finding")}
     assert {(TOPIC, "phase", "an apply did not finish")} < found
     assert (told.code, {field for _, field, _ in found}) == (2, {"phase", "tracing"})
-    assert dev.applied("dev").changes == ("lambda:UpdateFunctionConfiguration",)
+    assert dev.applied("dev").changes == ("lambda:UpdateFunctionConfiguration", "kms:TagResource")
     assert dev.manifest()["networking"] == forged["networking"]
 
 
@@ -171,6 +174,7 @@ def test_what_every_file_wants_is_missed_whichever_files_the_record_is_of(dev: W
     for place in lost:
         del forged["entries"][place]
     dev.path().write_text(json.dumps({**forged, "config_hash": "0" * 64}))
+    dev.forget_fingerprint()
     dev.edit("dev.toml", "instance_count = 1", "instance_count = 2")
     told = dev.drift()
     assert (told.code, {one["address"] for one in told.of_type("finding")}) == (7, {*lost})
@@ -357,6 +361,7 @@ def test_a_revert_moves_and_upgrades_nothing_by_the_records_word_alone(dev: Worl
     version = record["entries"][CLUSTER]["spec"]["engine_version"]
     record["entries"][CLUSTER]["spec"]["engine_version"] = f"{version.partition('.')[0]}.99"
     dev.path().write_text(json.dumps(record | {"config_hash": "0" * 64}))
+    dev.forget_fingerprint()
     told = dev.drift()
     drifted = {(one["address"], "revert" in one["undo"]) for one in told.of_type("finding")}
     assert drifted == {(FUNCTION, False), (group, False), (CLUSTER, False)}
@@ -377,6 +382,13 @@ def test_no_key_is_put_under_our_alias_that_the_record_alone_names(dev: World) -
     for verb in (("plan",), ("plan", "--destroy")):
         answer = dev.tapctl(*verb, "--env", "dev")
         assert (answer.code, "update-alias" in answer.out + answer.err) == (6, False), verb
+    # What is taken over nobody has looked at before: who else uses it is asked, as a drift asks it.
+    kms, principal = dev.client("kms"), "arn:aws:iam::999999999999:root"
+    there = {"KeyId": kms.describe_key(KeyId="alias/db-key-dev")["KeyMetadata"]["KeyId"]}
+    granted = kms.create_grant(**there, GranteePrincipal=principal, Operations=["Decrypt"])
+    planned = dev.tapctl("plan", "--env", "dev", "--adopt", KEY)
+    assert (planned.code, f"to {principal} (Decrypt)" in planned.out) == (0, True), planned.out
+    kms.revoke_grant(**there, GrantId=granted["GrantId"])
     dev.applied("dev", "--adopt", KEY)
     assert dev.drift().code == 0
     dev.client("kms").update_alias(AliasName="alias/db-key-dev", TargetKeyId=theirs["KeyId"])

@@ -98,6 +98,7 @@ def test_a_run_that_was_cut_off_between_two_resources_is_no_ok_although_every_en
     for address in addresses:
         del record["entries"][address]
     dev.path().write_text(json.dumps(record))
+    dev.forget_fingerprint()
     answer = dev.drift()
     told = [(one["address"], one["field"], one["state"], one["cause"]) for one in answer.of_type("finding")]
     assert told == [(address, "*", "PENDING", "unfinished") for address in addresses]

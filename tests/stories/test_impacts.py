@@ -90,6 +90,15 @@ def test_a_major_upgrade_says_that_nothing_leads_back_and_how_long_it_takes(dev:
     assert "engine_version" in planned.out
 
 
+def test_an_earlier_minor_version_is_a_wish_that_rds_grants_nobody(dev: World) -> None:
+    dev.edit("common.toml", 'engine_version = "16.13"', 'engine_version = "16.11"')
+    planned = dev.tapctl("plan", "--env", "dev")
+    told = f"{CLUSTER}: the files want 16.11 by now, and RDS goes back to none before 16.13: it stays"
+    assert (planned.code, told in planned.err) == (0, True), planned.err
+    dev.edit("common.toml", 'engine_version = "16.11"', 'engine_version = "16.14"')
+    assert "goes back to none" not in dev.tapctl("plan", "--env", "dev").err
+
+
 def test_a_major_version_s_minor_that_is_older_than_the_cluster_s_is_told_before_anything_is_changed(
     dev: World,
 ) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from tapctl.manifest.manifest import fingerprint, parse
+from tapctl.reconcilers.kms_key import RECORD_TAG
 from tests.support.world import World
 
 ACCOUNT = "123456789012"
@@ -271,8 +273,10 @@ def test_tapctls_own_tags_hold_what_a_destroy_needs_without_the_files(world: Wor
         for key, value in tags.items()
         if key.startswith("tapctl:")
     }
+    of_record = ("alias/db-key-dev", RECORD_TAG, fingerprint(parse(world.path().read_bytes(), "here")))
     # The secret's tags are those RDS copied from its cluster, or ours: never another promise.
     assert {one for one in own if one[0] != "the secret"} == {
+        of_record,
         ("alias/db-key-dev", "tapctl:deletion-window-days", "7"),
         ("db-cluster-dev", "tapctl:final-snapshot", "false"),
         ("lambda-role-dev", "tapctl:region", "us-east-2"),

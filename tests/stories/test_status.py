@@ -284,7 +284,7 @@ def changing(world: World, looks: int) -> Trouble:
             record.update(serial=record["serial"] + 1, config_hash=f"{size:064}")
             record["entries"][FUNCTION]["spec"]["memory_mb"] = size
             client.update_function_configuration(FunctionName="payment-processor-dev", MemorySize=size)
-            world.path().write_text(json.dumps(record))
+            world.leave(record)
         return proceed()
 
     return trouble

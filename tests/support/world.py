@@ -20,7 +20,9 @@ from tapctl.cli import run
 from tapctl.config import load, load_all
 from tapctl.engine.model import Owner
 from tapctl.engine.resources import Stack
+from tapctl.manifest.manifest import fingerprint, parse
 from tapctl.reconcilers import registry
+from tapctl.reconcilers.kms_key import RECORD_TAG
 from tapctl.sandbox import seed_for
 from tapctl.sandbox.emulator.simulation import Simulation
 from tapctl.sandbox.seeding import load_seed
@@ -137,6 +139,21 @@ class World:
         """The record of this suffix."""
         record: dict[str, Any] = json.loads(self.path(suffix).read_text())
         return record
+
+    def leave(self, record: dict[str, Any], suffix: str = "dev") -> None:
+        """Write the record as a run leaves it at its end: its fingerprint is on the key."""
+        self.path(suffix).write_text(json.dumps(record))
+        mark = fingerprint(parse(json.dumps(record), "here"))
+        self._key_call("tag_resource", suffix, Tags=[{"TagKey": RECORD_TAG, "TagValue": mark}])
+
+    def forget_fingerprint(self, suffix: str = "dev") -> None:
+        """Take the record's fingerprint off the key, as where an older tapctl has made everything."""
+        self._key_call("untag_resource", suffix, TagKeys=[RECORD_TAG])
+
+    def _key_call(self, operation: str, suffix: str, **more: Any) -> None:
+        kms = self.client("kms", self.manifest(suffix)["region"])
+        key = kms.describe_key(KeyId=f"alias/db-key-{suffix}")["KeyMetadata"]["KeyId"]
+        getattr(kms, operation)(KeyId=key, **more)
 
     def path(self, suffix: str = "dev") -> Path:
         """Tell the path of this suffix's record."""

@@ -5,7 +5,7 @@ import pytest
 from tapctl.aws.client import Aws
 from tapctl.sandbox.emulator.simulation import Simulation
 from tests.conftest import Network
-from tests.emulator.conftest import OF_AWS, Refused
+from tests.emulator.conftest import OF_AWS, Build, Refused
 
 
 def make(aws: Aws, subnets: tuple[str, ...], name: str = "Group") -> None:
@@ -63,6 +63,23 @@ def test_bad_groups_are_refused(aws: Aws, network: Network, elsewhere: tuple[str
         aws.rds.modify_db_subnet_group(DBSubnetGroupName="none", SubnetIds=network.subnet_ids)
     with refused("DBSubnetGroupNotFoundFault"):
         aws.rds.delete_db_subnet_group(DBSubnetGroupName="none")
+
+
+def test_naive_code_takes_a_subnet_from_under_an_instance(
+    aws: Aws, network: Network, make_cluster: Build, refused: Refused
+) -> None:
+    make_cluster()
+    first, *others = network.subnet_ids
+    aws.rds.create_db_instance(
+        DBInstanceIdentifier="m",
+        DBInstanceClass="db.t4g.medium",
+        Engine="aurora-postgresql",
+        DBClusterIdentifier="c",
+        AvailabilityZone="us-east-1a",
+    )
+    with refused("InvalidParameterValue", f"currently in use: {first}"):
+        aws.rds.modify_db_subnet_group(DBSubnetGroupName="subnets", SubnetIds=others)
+    aws.rds.modify_db_subnet_group(DBSubnetGroupName="subnets", SubnetIds=[first, others[0]])
 
 
 def test_they_come_in_pages(aws: Aws, network: Network, refused: Refused) -> None:

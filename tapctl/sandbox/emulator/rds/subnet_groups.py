@@ -54,6 +54,25 @@ def the_first_use_of_rds_needs_its_role(request: Request, proceed: Next) -> Repl
 
 
 @contract("ModifyDBSubnetGroup")
+def a_subnet_that_an_instance_is_in_stays(request: Request, proceed: Next) -> Reply:
+    """No subnet of a member's zone may leave the group with the last one of that zone."""
+    rds, name = request.backend("rds"), request.params["DBSubnetGroupName"]
+    if name not in rds.subnet_groups:
+        return proceed()
+    subnets = request.call("DescribeDBSubnetGroups", DBSubnetGroupName=name)["DBSubnetGroups"][0]["Subnets"]
+    zones = {subnet["SubnetIdentifier"]: subnet["SubnetAvailabilityZone"]["Name"] for subnet in subnets}
+    users = {cluster.db_cluster_identifier for cluster in rds.clusters.values() if cluster.db_subnet_group_name == name}
+    for instance in rds.databases.values():
+        there = {id_ for id_, zone in zones.items() if zone == instance.availability_zone}
+        if instance.db_cluster_identifier in users and there and there.isdisjoint(request.params["SubnetIds"]):
+            raise ServiceError(
+                "InvalidParameterValue",
+                f"Some of the subnets to be deleted are currently in use: {', '.join(sorted(there))}",
+            )
+    return proceed()
+
+
+@contract("ModifyDBSubnetGroup")
 def a_subnet_group_is_changed_in_place(request: Request, _: Next) -> Reply:
     """The whole list of subnets is replaced, the group stays; moto would lose it."""
     name = request.params["DBSubnetGroupName"]

@@ -1,0 +1,77 @@
+"""The fingerprint of the record that a run leaves on the key: one that somebody has written is told from it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.failures.trouble import deny
+from tests.support.door import no_trouble
+from tests.support.world import World
+
+KEY = "kms-key/alias/db-key-dev"
+FUNCTION = "lambda-function/payment-processor-dev"
+NOTE = "the record is not the one that the last run has left: somebody, or an older tapctl, has written it"
+
+
+def rewrite(world: World) -> None:
+    """Change the function in AWS, and the record with it: nothing differs any more."""
+    world.client("lambda").update_function_configuration(FunctionName="payment-processor-dev", Timeout=31)
+    record = world.manifest()
+    record["entries"][FUNCTION]["spec"]["timeout_s"] = 31
+    world.path().write_text(json.dumps(record | {"config_hash": "0" * 64}))
+
+
+def test_a_record_that_was_written_to_fit_what_was_changed_is_no_green(dev: World) -> None:
+    rewrite(dev)
+    told = dev.drift()
+    (finding,) = told.of_type("finding")
+    assert (told.code, finding["address"], finding["state"], finding["note"]) == (7, KEY, "UNKNOWN", NOTE)
+    assert told.records[-1]["counts"]["not_compared"] > 0
+    assert finding["read"] == "tapctl manifest history --env dev"
+    assert dev.tapctl("status", "--env", "dev").code == 7
+    plan = dev.tapctl("plan", "--env", "dev")
+    assert "is not the one that the last run has left" in plan.err
+    dev.applied("dev")
+    assert dev.drift().code == 0, "an apply leaves its own"
+
+
+def test_files_that_want_the_very_same_leave_the_fingerprint_alone(dev: World) -> None:
+    dev.edit("dev.toml", "memory_mb = 1024", "memory_mb = 1_024")
+    assert dev.applied("dev").changes == ()
+    dev.edit("dev.toml", "protected = false", "protected = false\nfinal_snapshot = false")
+    assert dev.applied("dev").changes == ()
+    assert dev.drift().code == 0
+
+
+def test_a_record_without_a_fingerprint_is_compared_as_ever_until_an_apply_leaves_one(dev: World) -> None:
+    dev.forget_fingerprint()
+    assert dev.drift().code == 0
+    assert dev.applied("dev").changes == ("kms:TagResource",)
+    rewrite(dev)
+    assert dev.drift().code == 7
+
+
+def test_a_revert_makes_no_record_of_somebody_else_ours(dev: World) -> None:
+    lambda_ = dev.client("lambda")
+    lambda_.update_function_configuration(FunctionName="payment-processor-dev", MemorySize=2048)
+    assert dev.tapctl("revert", "--env", "dev", "--yes").code == 0
+    assert dev.drift().code == 0, "the record is the same as before"
+    rewrite(dev)
+    lambda_.update_function_configuration(FunctionName="payment-processor-dev", MemorySize=2048)
+    dev.tapctl("revert", "--env", "dev", f"{FUNCTION}.memory_mb", "--yes")
+    assert dev.drift().code == 7
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_fingerprint_that_kms_does_not_take_leaves_the_run_unfinished(dev: World, *, first: bool) -> None:
+    dev.forget_fingerprint()
+    if not first:
+        dev.edit("dev.toml", "memory_mb = 1024", "memory_mb = 2048")
+    answer = dev.meeting(deny("kms:TagResource"), "apply", "--env", "dev", "--yes")
+    assert answer.code == (6 if first else 4), answer.err
+    assert "all is made, and its record is not confirmed" in answer.err
+    assert "kms:TagResource" in answer.err
+    assert dev.meeting(no_trouble, "apply", "--env", "dev", "--yes").code == 0
+    assert dev.drift().code == 0
