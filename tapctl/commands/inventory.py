@@ -86,7 +86,7 @@ def take_inventory(session: Session) -> Inventory:
         deletions.pop(child, None)
     observations = _observe(session, deletions)
     kept = EarlierVersions(session.store, manifest, session.screen.warn)
-    corrected = kept.corrected(session.names, manifest.entries, observations)
+    corrected = kept.corrected(manifest.entries, observations)
     deletions |= {place: replace(deletions[place], entry=entry) for place, entry in corrected.items()}
     # A resource without a record counts only if it is there and ours.
     deletions = {

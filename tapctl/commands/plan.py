@@ -259,7 +259,7 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
 def _corrected(session: Session, manifest: Manifest, observed: Observations) -> Manifest:
     """The record as earlier versions tell, where it tells otherwise than a run of ours would."""
     kept = EarlierVersions(session.store, manifest, session.screen.warn)
-    entries = {**manifest.entries, **kept.corrected(session.names, manifest.entries, observed)}
+    entries = {**manifest.entries, **kept.corrected(manifest.entries, observed)}
     return manifest.model_copy(update={"entries": entries})
 
 

@@ -142,7 +142,7 @@ def compare_recorded(
     ours = {IamRole.type: (session.names.role,)}
     observed = observe_all(session.aws, observations_for(entries), exposures=exposures, ours=ours)
     kept = EarlierVersions(session.store, manifest, session.screen.warn)
-    entries |= kept.corrected(session.names, entries, observed)
+    entries |= kept.corrected(entries, observed)
     report = detect_drift(entries, observed, waivers)
     explained = with_replacement(with_upgrade(report.findings, session.names, entries), entries)
     explained = with_removal(explained, session, manifest, entries)

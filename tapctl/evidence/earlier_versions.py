@@ -17,12 +17,10 @@ from tapctl.engine.model import Observed
 from tapctl.engine.observe import Absent, Observation, Observations
 from tapctl.engine.record import Entry, Phase, is_deleted_with_parent
 from tapctl.errors import TapctlError
-from tapctl.evidence.record_fingerprint import is_as_left
 from tapctl.manifest.history import ends_of_runs, read_others, version_names
 from tapctl.manifest.lock import Notify
 from tapctl.manifest.manifest import Manifest
 from tapctl.manifest.store import Store
-from tapctl.names import Names
 
 _AT_ONCE: Final = 50
 """Versions that are read at once, but for the newest, which may tell all."""
@@ -121,13 +119,11 @@ class EarlierVersions:
                 return True
         return not self.is_older_unread
 
-    def corrected(self, names: Names, entries: Mapping[str, Entry], observed: Observations) -> dict[str, Entry]:
+    def corrected(self, entries: Mapping[str, Entry], observed: Observations) -> dict[str, Entry]:
         """The entries that tell otherwise than a run of ours would, each as an earlier version tells.
 
-        None is read where the record is the one that the last run has left.
+        No fingerprint of the record stands for it: who has replaced a resource may have done so by tapctl.
         """
-        if is_as_left(names, self.manifest, observed):
-            return {}
         return {**dict(self._silently_replaced(entries, observed)), **dict(self._begun_anew(entries, observed))}
 
     def _silently_replaced(self, entries: Mapping[str, Entry], observed: Observations) -> Iterator[tuple[str, Entry]]:

@@ -28,11 +28,6 @@ def fingerprint_left(names: Names, observed: Observations) -> str:
     return seen.record if isinstance(seen, Observed) else ""
 
 
-def is_as_left(names: Names, manifest: Manifest, observed: Observations) -> bool:
-    """True if the record is whole, and the very one that the last run has left."""
-    return manifest.is_whole and fingerprint_left(names, observed) == fingerprint(manifest)
-
-
 def leave_fingerprint(session: Session, manifest: Manifest, *, left: str) -> None:
     """Leave the fingerprint of this record, as the run is about to end it, on the key, where it is not ``left`` yet.
 

@@ -773,6 +773,7 @@ def test_a_thing_that_the_record_alone_takes_for_the_recorded_one_is_told_until_
     forged["entries"][logs]["outputs"]["created"] = honest["live"]
     dev.path().write_text(json.dumps(forged))
     told = dev.drift()
-    assert (told.code, [one["note"] for one in told.of_type("finding")]) == (2, ["replaced outside"])
+    notes = {one["address"]: one["note"] for one in told.of_type("finding")}
+    assert (told.code, notes[logs], {*notes}) == (2, "replaced outside", {logs, KEY})
     dev.applied("dev")
     assert dev.drift().code == 0
