@@ -93,6 +93,8 @@ class LiveEnvironment:
     """As ``live``, with what is waived as it is recorded; None where nothing is waived."""
     is_deployed: bool = True
     """False where nothing is there but what a destroy has kept: no resource of it is compared with another's."""
+    is_unfinished: bool = False
+    """True if an apply did not finish, and no resource tells of that."""
 
 
 def parity_live(invocation: Invocation, screen: Screen, environments: tuple[str, ...]) -> int:
@@ -125,6 +127,8 @@ def parity_live(invocation: Invocation, screen: Screen, environments: tuple[str,
     deployed = {env: each.live for env, each in live.items() if each.is_deployed}
     records += moved_rows("aws", deployed, chosen)
     records += [_row(f"{env} could not be read", {}, UNKNOWN) for env in known if env not in read]
+    unfinished = [env for env, each in live.items() if each.is_unfinished]
+    records += [_row(f"an apply of {env} did not finish", {}, UNKNOWN) for env in unfinished]
     show(screen, chosen, records)
     words = (ALLOWED, REFUSED, OUTSIDE, NOT_APPLIED, UNKNOWN, WAIVED)
     allowed, refused, outside, behind, unknown, waived = (
@@ -215,6 +219,7 @@ def _read(session: Session, since: Manifest) -> LiveEnvironment | None:
         waived,
         _as_observed(manifest, observed, spares_of(waivers)) if waived else None,
         is_deployed,
+        compared.report.unfinished and not compared.report.has_unfinished,
     )
 
 

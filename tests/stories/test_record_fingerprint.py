@@ -84,7 +84,9 @@ def test_a_fingerprint_that_kms_does_not_take_leaves_the_run_unfinished(dev: Wor
     assert "kms:TagResource" in answer.err
     cut_off = dev.drift()
     assert (cut_off.code, cut_off.of_type("finding")) == (7, []), (
-        "an apply did not finish, and nobody else did anything"
+        "an apply did not finish, and nobody did anything else"
     )
+    parity = dev.tapctl("parity", "--live", "--json")
+    assert (parity.code, parity.of_type("difference")[-1]["what"]) == (7, "an apply of dev did not finish")
     assert dev.meeting(no_trouble, "apply", "--env", "dev", "--yes").code == 0
     assert dev.drift().code == 0
