@@ -88,7 +88,10 @@ class ApplySurvey:
 
     stack: Stack
     network: NetworkContract
+    record: Manifest
+    """The record as it is stored."""
     manifest: Manifest
+    """The record, corrected where it tells otherwise than a run of ours would."""
     version: str | None
     plan: Plan
     preflight: Flight
@@ -186,6 +189,7 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
     quotas = Quotas.ask(session.aws) if manifest.config_hash != session.target.config_hash else None
     # Nobody has looked before at what is taken over: who else can use it is asked, as by a drift.
     observed = observe_all(session.aws.cursory(), [*wanted, *observations_for(leftover)], exposures=permits.adopted)
+    record, is_other_record = manifest, warn_of_other_record(session, manifest, observed)
     manifest = _corrected(session, manifest, observed)
     if snapshot_stays := snapshot_stays_due(session, manifest.entries, observed):
         config = config.model_copy(update={"final_snapshot": True})
@@ -236,7 +240,6 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
             f"there is no record at {session.location}: apply writes it anew, with {len(plan.confirmed)} resources "
             "found in AWS"
         )
-    is_other_record = warn_of_other_record(session, manifest, observed)
     values = values_of(session.config, session.names)
     file = str(session.invocation.config / "common.toml")
     preflight = check_all(session.aws, stack, plan, values, quotas, unasked=unasked, file=file)
@@ -245,6 +248,7 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
     return ApplySurvey(
         stack,
         network,
+        record,
         manifest,
         version,
         plan,
@@ -259,7 +263,8 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
 def _corrected(session: Session, manifest: Manifest, observed: Observations) -> Manifest:
     """The record as earlier versions tell, where it tells otherwise than a run of ours would."""
     kept = EarlierVersions(session.store, manifest, session.screen.warn)
-    entries = {**manifest.entries, **kept.corrected(manifest.entries, observed)}
+    left = fingerprint_left(session.names, observed)
+    entries = {**manifest.entries, **kept.corrected(manifest.entries, observed, left)}
     return manifest.model_copy(update={"entries": entries})
 
 
