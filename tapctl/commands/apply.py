@@ -128,7 +128,7 @@ def _open_journal(session: Session, found: ApplySurvey) -> Journal:
     # Where nothing is to be recorded, nothing is written.
     journal.update(unfinished=True, restoring=found.restoring)
     entries = found.manifest.entries
-    journal.put(*(entry for address, entry in entries.items() if entry != found.record.entries[address]))
+    journal.put(*(entry for address, entry in entries.items() if entry != found.record.entries.get(address)))
     # Each change of an entry is said before: else it was written by somebody else.
     journal.put(*(_intent(entry, entries[entry.address]) for entry in found.plan.confirmed if entry.address in entries))
     journal.put(*found.plan.confirmed)

@@ -264,7 +264,8 @@ def _corrected(session: Session, manifest: Manifest, observed: Observations) -> 
     """The record as earlier versions tell, where it tells otherwise than a run of ours would."""
     kept = EarlierVersions(session.store, manifest, session.screen.warn)
     left = fingerprint_left(session.names, observed)
-    entries = {**manifest.entries, **kept.corrected(manifest.entries, observed, left)}
+    recorded = manifest.entries
+    entries = {**recorded, **kept.corrected(recorded, observed, left), **kept.lacking(recorded, observed)}
     return manifest.model_copy(update={"entries": entries})
 
 

@@ -18,7 +18,7 @@ from tapctl.engine.waiver import spares_of
 from tapctl.errors import ConsentMissing, ExitCode, Refused, Status, TapctlError
 from tapctl.evidence.final_snapshot import tell_of_snapshot
 from tapctl.evidence.record_age import Age, warn_of_old_record, without_blame
-from tapctl.evidence.record_fingerprint import carry_fingerprint, warn_of_other_record
+from tapctl.evidence.record_fingerprint import carry_fingerprint
 from tapctl.findings.examination import Examined, examine, finish_nothing
 from tapctl.findings.revertible import Revertible, revertible
 from tapctl.findings.selection import ALL, choose
@@ -41,9 +41,8 @@ def revert(session: Session, targets: Sequence[str]) -> int:
         if found is None or not chosen:
             return finish_nothing(session, found)
         older = warn_of_old_record(session, found.manifest, found.observed)
-        is_other = warn_of_other_record(session, found.manifest, found.observed)
-        if (older or is_other) and (not targets or ALL in targets):
-            raise _older_error(session, older) if older else _other_error(session)
+        if older and (not targets or ALL in targets):
+            raise _older_error(session, older)
         part = revertible(session, found.entries, chosen, found.observed)
         stack, left = part.stack, part.left
         plan, ignored = _plan(session, found, part)
@@ -55,7 +54,7 @@ def revert(session: Session, targets: Sequence[str]) -> int:
                 evidence="\n".join(f"{where}: {why}" for where, why in [*left.items(), *ignored.items()]),
                 hint=f"what ends each one stands under it: {session.command('drift')}",
             )
-        session.screen.plan(without_blame(plan) if older or is_other else plan, by="revert")
+        session.screen.plan(without_blame(plan) if older else plan, by="revert")
         if plan.blocked:
             return session.finish(Status.BLOCKED, show_blockers(session, plan), summary=NOTHING_CHANGED)
         if not confirm(session, _question(session, plan)):
@@ -80,16 +79,6 @@ def _older_error(session: Session, older: Age) -> Refused:
         f"the record of {session.suffix} {older}, and what differs may be the work of a later run",
         evidence=older.evidence,
         hint=f"{older.way_out} ({session.command('manifest history')} lists them), or name what is meant: "
-        f"{session.command('revert')} ADDRESS.FIELD",
-    )
-
-
-def _other_error(session: Session) -> Refused:
-    """Refuse to put everything back to a record that somebody has written: its values would become AWS's."""
-    return Refused(
-        f"the record of {session.suffix} is not the one that the last run has left, and what differs may be its own",
-        evidence=f"the fingerprint that the last run has left is another one: {session.location}",
-        hint=f"see who has written it ({session.command('manifest history')}), or name what is meant: "
         f"{session.command('revert')} ADDRESS.FIELD",
     )
 

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain, islice
 from typing import Final
 
+from tapctl.engine import refs
 from tapctl.engine.model import Observed
 from tapctl.engine.observe import Absent, Observation, Observations
 from tapctl.engine.record import Entry, Phase, is_deleted_with_parent
@@ -22,6 +23,7 @@ from tapctl.manifest.history import ends_of_runs, read_others, version_names
 from tapctl.manifest.lock import Notify
 from tapctl.manifest.manifest import TIME_FORMAT, Manifest, fingerprint
 from tapctl.manifest.store import Store
+from tapctl.reconcilers import registry
 
 _AT_ONCE: Final = 50
 """Versions that are read at once, but for the newest, which may tell all."""
@@ -107,7 +109,9 @@ class EarlierVersions:
         if told is None:
             return None
         entry, version = told
-        return entry.phase in _REMOVAL or is_deleted_with_parent(entry, version.entries)
+        is_kept = entry.phase is Phase.KEPT and registry()[entry.type].retainable
+        is_going = entry.phase is Phase.LEAVING or is_kept
+        return is_going or is_deleted_with_parent(entry, version.entries)
 
     def was_never_made(self, address: str) -> bool:
         """True if no version has the resource as read back since one by which nothing was deployed, or since the first.
@@ -133,6 +137,12 @@ class EarlierVersions:
             **dict(self._begun_anew(entries, observed)),
             **dict(self._as_left(entries, left)),
         }
+
+    def lacking(self, entries: Mapping[str, Entry], observed: Observations) -> dict[str, Entry]:
+        """The entries that earlier versions have, and that these lack, of what AWS has otherwise than they tell."""
+        beside = {address: seen for address, seen in observed.items() if address not in entries}
+        told = self.held_before(beside) if beside else {}
+        return {address: entry for address, entry in told.items() if not _is_as(entry, beside[address])}
 
     def _as_left(self, entries: Mapping[str, Entry], left: str) -> Iterator[tuple[str, Entry]]:
         """The entries that are neither as the run has left them whose fingerprint this is, nor as a run since.
@@ -233,6 +243,11 @@ def _replayed(address: str, versions: Sequence[Manifest]) -> Entry | None:
         elif changes:
             known, changes = entry, False
     return known
+
+
+def _is_as(entry: Entry, seen: Observation) -> bool:
+    """True if AWS has the very thing that the entry tells of, and as that tells."""
+    return _is_of(entry, seen) and isinstance(seen, Observed) and refs.to_json(seen.spec) == entry.spec
 
 
 def _is_of(entry: Entry, seen: Observation) -> bool:

@@ -165,8 +165,6 @@ def _left_by_revert(
 ) -> frozenset[str]:
     """The places of those findings that a revert of them would leave, or refuse: none is offered there."""
     recorded = [one for one in findings if one.reason is Reason.CHANGED and one.address in entries]
-    if any(one.reason is Reason.ANOTHER_RECORD for one in findings):
-        return frozenset(place(one) for one in recorded)
     return frozenset(revertible(session, entries, recorded, observed).left) if recorded else frozenset()
 
 

@@ -94,3 +94,8 @@ def test_where_they_cannot_be_read_that_is_said_once_and_proves_nothing(
     assert (known.was_removed(ONE), known.was_removed(ONE)) == (None, None)
     assert known.doubt.startswith(told)
     assert said == [f"{known.doubt}; what was made, or removed, before this version nobody can tell"]
+
+
+def test_what_a_destroy_has_kept_it_was_removing(store: Store) -> None:
+    now = written(store, manifest(entry("one", Phase.KEPT), serial=1), manifest(entry("two", Phase.MAKING), serial=2))
+    assert EarlierVersions(store, now, pytest.fail).was_removed(ONE) is True
