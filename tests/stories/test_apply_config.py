@@ -334,6 +334,7 @@ def test_a_subnet_that_an_instance_is_in_is_not_taken_from_the_group(dev: World)
         assert (refused.code, refused.changes) == (6, ()), refused.out
         told = f"RDS takes no subnet away that an instance is in: db-cluster-dev-0 in {instance['AvailabilityZone']}"
         assert told in refused.err
+        assert "x network: db-subnet-group/db-subnet-dev" in refused.out
     look = dev.meeting(deny("rds:DescribeDBInstances"), "plan", "--env", "dev")
     assert (look.code, "rds:DescribeDBInstances denied" in look.out + look.err) == (6, True), look.out
 
@@ -341,7 +342,12 @@ def test_a_subnet_that_an_instance_is_in_is_not_taken_from_the_group(dev: World)
 @pytest.mark.soak
 def test_the_subnets_change_in_place(dev: World) -> None:
     network = dev.manifest()["networking"]
-    first, second, third = network["subnet_ids"]
+    (instance,) = dev.client("rds").describe_db_instances()["DBInstances"]
+    zones = {
+        one["SubnetAvailabilityZone"]["Name"]: one["SubnetIdentifier"] for one in instance["DBSubnetGroup"]["Subnets"]
+    }
+    first = zones.pop(instance["AvailabilityZone"])
+    second, third = zones.values()
     ids = f'vpc_id = "{network["vpc_id"]}"\nprivate_subnet_ids = ["{first}", "{second}"]'
     dev.edit("dev.toml", "cloudformation:networking-dev", "static")
     dev.edit("dev.toml", "[database]", f"[network]\n{ids}\n[database]")
