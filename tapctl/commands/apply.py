@@ -124,8 +124,11 @@ def _open_journal(session: Session, found: ApplySurvey) -> Journal:
     """The journal of this apply, with what the survey has proved already."""
     journal = session.journal(found.manifest, found.version)
     journal.update(networking=found.network.model_dump(mode="json"))
-    if found.plan.work:
-        journal.update(unfinished=True, restoring=found.restoring)
+    # Where nothing is to be recorded, nothing is written.
+    journal.update(unfinished=True, restoring=found.restoring)
+    replaced = {change.address for change in found.plan.changes if change.replaced}
+    # Else somebody has written into the record that another thing is the recorded one.
+    journal.drop(*(entry.address for entry in found.plan.confirmed if entry.address in replaced))
     journal.put(*found.plan.confirmed)
     journal.drop(*found.plan.forgotten)
     return journal
@@ -159,7 +162,9 @@ def _finish(session: Session, found: ApplySurvey, runner: EngineRunner) -> int:
         try:
             leave_fingerprint(session, runner.journal.manifest, left=found.fingerprint)
         except AwsError as error:
-            return _finish_unconfirmed(session, error, counts)
+            if found.fingerprint:
+                return _finish_unconfirmed(session, error, counts)
+            session.screen.warn(f"no fingerprint of the record is left on the key: {error.cause}")
         runner.journal.update(unfinished=False, restoring="")
     failed = finish_failed(session, runner, counts)
     if failed is not None:

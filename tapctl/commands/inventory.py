@@ -16,6 +16,7 @@ from tapctl.engine.observe import Absent, Observation, ObserveRequest, Unreadabl
 from tapctl.engine.ownership import Ownership, Verdict
 from tapctl.engine.resources import Deletion, deletion_graph
 from tapctl.errors import AwsError, ConfigError
+from tapctl.evidence.earlier_versions import EarlierVersions
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers import reconciler_of, recorded_spec, registry, subresources_of, teardown_ranks
 from tapctl.reconcilers.log_group import LogGroup
@@ -84,6 +85,9 @@ def take_inventory(session: Session) -> Inventory:
     for child in [child for deletion in deletions.values() for child in deletion.subresources]:
         deletions.pop(child, None)
     observations = _observe(session, deletions)
+    kept = EarlierVersions(session.store, manifest, session.screen.warn)
+    corrected = kept.corrected(manifest.entries, observations)
+    deletions |= {place: replace(deletions[place], entry=entry) for place, entry in corrected.items()}
     # A resource without a record counts only if it is there and ours.
     deletions = {
         address: deletion

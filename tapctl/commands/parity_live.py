@@ -65,7 +65,6 @@ _OUTSIDE_STATES: Final = (FindingState.DRIFT, FindingState.MISSING, FindingState
 _WORDS: Final = {"outside": OUTSIDE, "under way": UNKNOWN, "not applied": NOT_APPLIED, "waived": WAIVED}
 """The cause of a difference to the verdict on it; of several causes the first here counts."""
 
-_UNTOLD: Final = frozenset({Reason.NOT_RECORDED, Reason.UNKNOWN_FORM, Reason.NOT_TOLD})
 """Reasons of findings on what the record, or AWS, does not tell."""
 
 Place = tuple[str, str]
@@ -94,6 +93,8 @@ class LiveEnvironment:
     """As ``live``, with what is waived as it is recorded; None where nothing is waived."""
     is_deployed: bool = True
     """False where nothing is there but what a destroy has kept: no resource of it is compared with another's."""
+    is_unfinished: bool = False
+    """True if an apply did not finish, and no resource tells of that."""
 
 
 def parity_live(invocation: Invocation, screen: Screen, environments: tuple[str, ...]) -> int:
@@ -126,6 +127,8 @@ def parity_live(invocation: Invocation, screen: Screen, environments: tuple[str,
     deployed = {env: each.live for env, each in live.items() if each.is_deployed}
     records += moved_rows("aws", deployed, chosen)
     records += [_row(f"{env} could not be read", {}, UNKNOWN) for env in known if env not in read]
+    unfinished = [env for env, each in live.items() if each.is_unfinished]
+    records += [_row(f"an apply of {env} did not finish", {}, UNKNOWN) for env in unfinished]
     show(screen, chosen, records)
     words = (ALLOWED, REFUSED, OUTSIDE, NOT_APPLIED, UNKNOWN, WAIVED)
     allowed, refused, outside, behind, unknown, waived = (
@@ -197,9 +200,10 @@ def _read(session: Session, since: Manifest) -> LiveEnvironment | None:
     behind |= {(one.address, WHOLE_RESOURCE) for one in changes if one.action in (Action.CREATE, Action.DELETE)}
     behind |= {(one.address, one.field) for one in compared.report.findings if one.reason in UNFINISHED}
     under_way = {(one.address, one.field) for one in compared.report.findings if one.reason is Reason.UNDER_WAY}
-    unread = dict(_unread(observed))
-    # What the record does not tell, or in no form that is known, is as good as not read.
-    unread |= {(one.address, one.field): one.note for one in compared.report.findings if one.reason in _UNTOLD}
+    # What the record does not tell, or another one tells, is as good as not read.
+    unknown = (one for one in compared.report.findings if one.state is FindingState.UNKNOWN)
+    unread = {(one.address, one.field): one.note for one in unknown if one.address not in compared.beside}
+    unread |= dict(_unread(observed))
     unread |= {(one, WHOLE_RESOURCE): "not compared" for one in compared.report.untold if one not in compared.beside}
     waived: dict[Place, list[Waiver]] = defaultdict(list)
     for one in compared.report.findings:
@@ -215,6 +219,7 @@ def _read(session: Session, since: Manifest) -> LiveEnvironment | None:
         waived,
         _as_observed(manifest, observed, spares_of(waivers)) if waived else None,
         is_deployed,
+        compared.report.unfinished and not compared.report.has_unfinished,
     )
 
 

@@ -19,7 +19,7 @@ from tapctl.engine import model
 from tapctl.engine.diff import same
 from tapctl.engine.estimate import Operation, estimate, estimate_command, operation_of
 from tapctl.engine.model import Impact, Observed
-from tapctl.engine.observe import Observation, ObserveRequest, observe_all
+from tapctl.engine.observe import Observation, Observations, ObserveRequest, observe_all
 from tapctl.engine.plan import Action, Change, Plan
 from tapctl.engine.planner import make_plan
 from tapctl.engine.record import Phase
@@ -37,6 +37,7 @@ from tapctl.errors import (
     UsageError,
 )
 from tapctl.evidence.concurrent_run import Stored, look_between_readings
+from tapctl.evidence.earlier_versions import EarlierVersions
 from tapctl.evidence.final_snapshot import snapshot_stays_due, tell_of_snapshot
 from tapctl.evidence.record_age import warn_of_old_record, without_blame
 from tapctl.evidence.record_fingerprint import fingerprint_left, warn_of_other_record
@@ -97,6 +98,8 @@ class ApplySurvey:
     """The snapshot that a cluster which is to be made is made from; empty: none is."""
     fingerprint: str = ""
     """As `fingerprint_left` tells it."""
+    is_other_record: bool = False
+    """True if the record is not the one that the last run has left."""
 
     @property
     def is_blocked(self) -> bool:
@@ -130,7 +133,8 @@ def plan(
     session.screen.plan(found.shown)
     session.screen.preflight(found.preflight.checks)
     show_estimate(session, found)
-    code = ExitCode.DIFFERENT if detailed_exitcode and not plan.is_empty else ExitCode.OK
+    differs = found.is_other_record or not plan.is_empty
+    code = ExitCode.DIFFERENT if detailed_exitcode and differs else ExitCode.OK
     if found.is_blocked:
         code = show_blockers(session, found.plan, found.preflight.errors)
     elif code == ExitCode.OK and any(change.unreadable for change in plan.changes):
@@ -179,10 +183,10 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
     wanted = [_request_for(resource, manifest) for resource in stack]
     leftover = {address: entry for address, entry in manifest.entries.items() if address not in stack}
     # Only where a change is likely; else when there is one.
-    likely = manifest.config_hash != session.target.config_hash
-    quotas = Quotas.ask(session.aws) if likely else None
+    quotas = Quotas.ask(session.aws) if manifest.config_hash != session.target.config_hash else None
     # Nobody has looked before at what is taken over: who else can use it is asked, as by a drift.
     observed = observe_all(session.aws.cursory(), [*wanted, *observations_for(leftover)], exposures=permits.adopted)
+    manifest = _corrected(session, manifest, observed)
     if snapshot_stays := snapshot_stays_due(session, manifest.entries, observed):
         config = config.model_copy(update={"final_snapshot": True})
         stack = build(config, session.names, network, release, restore_from=restore)
@@ -232,7 +236,7 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
             f"there is no record at {session.location}: apply writes it anew, with {len(plan.confirmed)} resources "
             "found in AWS"
         )
-    warn_of_other_record(session, manifest, observed)
+    is_other_record = warn_of_other_record(session, manifest, observed)
     values = values_of(session.config, session.names)
     file = str(session.invocation.config / "common.toml")
     preflight = check_all(session.aws, stack, plan, values, quotas, unasked=unasked, file=file)
@@ -248,7 +252,15 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
         shown,
         restoring=permits.restore if making else "",
         fingerprint=fingerprint_left(session.names, observed),
+        is_other_record=is_other_record,
     )
+
+
+def _corrected(session: Session, manifest: Manifest, observed: Observations) -> Manifest:
+    """The record as earlier versions tell, where it tells otherwise than a run of ours would."""
+    kept = EarlierVersions(session.store, manifest, session.screen.warn)
+    entries = {**manifest.entries, **kept.corrected(manifest.entries, observed)}
+    return manifest.model_copy(update={"entries": entries})
 
 
 def _tell_of_kept_back(session: Session, plan: Plan, stack: Stack, manifest: Manifest) -> None:

@@ -15,14 +15,16 @@ from tapctl.engine.observe import Observation, Observations
 from tapctl.engine.plan import Action, Change
 from tapctl.engine.record import Phase
 from tapctl.errors import AwsRefused, Refused, UsageError
+from tapctl.evidence.certificate import kept_snapshots
 from tapctl.evidence.earlier_versions import EarlierVersions
 from tapctl.evidence.lost_cluster import is_cluster_lost
 from tapctl.evidence.unfinished_apply import continuing, doubt_of_snapshot
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers.db_cluster import DbClusterSpec, misfits, restore_refusal
-from tapctl.reconcilers.db_cluster_snapshots import snapshot_of, snapshots_of
+from tapctl.reconcilers.db_cluster_snapshots import misnamed, snapshot_of, snapshots_of
 from tapctl.reconcilers.upgrade import check_upgrade
 from tapctl.session.session import Session
+from tapctl.session.target import is_deployed
 
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBClusterSnapshotTypeDef
@@ -100,7 +102,12 @@ def plan_restore(
         return replace(change, blocked=refused)
     found = "a snapshot of its name is" if len(taken) == 1 else "snapshots of its name are"
     view = session.aws.memoized()
-    doubts = {name: _doubts(session, view, change, snapshot, want) for name, snapshot in taken.items()}
+    # What a destroy has kept tells nothing of the snapshots of what was deployed since.
+    kept = frozenset() if is_deployed(manifest) else kept_snapshots(session.store, manifest)
+    doubts = {
+        name: _doubt_of_origin(change.id, name, snapshot, kept) or _doubts(session, view, change, snapshot, want)
+        for name, snapshot in taken.items()
+    }
     named = [f"{name}{f': {doubts[name]}' if doubts[name] else ''}" for name in reversed(taken)]
     more = [f"and {len(taken) - _NAMED} older"] if len(taken) > _NAMED else []
     ours = [name for name in taken if not doubts[name]]
@@ -145,6 +152,16 @@ def _unfinished_restore(session: Session, address: str, manifest: Manifest) -> R
     )
 
 
+def _doubt_of_origin(id: str, name: str, snapshot: DBClusterSnapshotTypeDef, kept: Collection[str]) -> str:
+    """Tell why a destroy can have left no such snapshot; ``kept``: the names of those that one has left, where known.
+
+    Anybody may make a cluster of our name, copy our tags, and choose the name of a snapshot.
+    """
+    if name.startswith(f"{id}-final-") and (but := misnamed(name, snapshot)):
+        return f"it is named like a final snapshot, {but}"
+    return "no destroy has left it, by certificate and record" if kept and name not in kept else ""
+
+
 def _doubts(
     session: Session, view: Aws, change: Change, snapshot: DBClusterSnapshotTypeDef, want: DbClusterSpec
 ) -> str:
@@ -181,6 +198,8 @@ def _plan_from(session: Session, name: str, change: Change, want: DbClusterSpec,
         note += "" if source in ("", change.id) else f", which is of {source}"
         if source in ("", change.id) and not _is_tagged_ours(session, snapshot):
             note += f", which does not bear the tags of {session.suffix}"
+        doubt = _doubt_of_origin(change.id, name, snapshot, ())
+        note += f" ({doubt})" if doubt else ""
         version, wanted = snapshot.get("EngineVersion", ""), want.engine_version
         upgrades = not same(DbClusterSpec, "engine_version", wanted, version)
         note += f", and upgraded from {version} to {wanted}" if upgrades else ""

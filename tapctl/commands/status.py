@@ -220,7 +220,7 @@ def _problems(session: Session, compared: Compared) -> Iterator[Problem]:
         if address in compared.written:
             continue
         entry = compared.entries[address]
-        problem = _interrupted(session, entry, compared) or _unhealthy(entry, observation)
+        problem = _interrupted(session, entry, compared) or _unhealthy(entry, observation, compared)
         if problem is not None:
             named[address] = problem.code
             yield problem
@@ -251,7 +251,7 @@ def _removing(session: Session, compared: Compared) -> str:
     return session.command("destroy") if compared.by_destroy else compared.goes_on
 
 
-def _unhealthy(entry: Entry, observation: Observation) -> Problem | None:
+def _unhealthy(entry: Entry, observation: Observation, compared: Compared) -> Problem | None:
     if isinstance(observation, Absent):
         by_itself = reconciler_of(entry).gone_by_itself(entry.claim)
         return Problem(f"{entry.address} is missing{f': {by_itself}' if by_itself else ''}")
@@ -262,7 +262,15 @@ def _unhealthy(entry: Entry, observation: Observation) -> Problem | None:
     if state.startswith(_IDLE):
         # Lambda lets it rest because nobody calls it.
         return Problem(f"{entry.address} is {state}; its next call fails, and wakes it", ExitCode.OK)
-    return Problem(f"{entry.address} is {state}") if state else None
+    code = ExitCode.INCOMPLETE if _is_worked_on(entry, observation, compared) else ExitCode.DIFFERENT
+    return Problem(f"{entry.address} is {state}", code) if state else None
+
+
+def _is_worked_on(entry: Entry, observation: Observation, compared: Compared) -> bool:
+    """True if AWS works on the resource, which needs one that a run of ours was changing: it may come of that."""
+    if not isinstance(observation, Observed) or observation.settled or _gave_up(observation):
+        return False
+    return any(compared.entries[need].phase is Phase.MAKING for need in entry.needs if need in compared.entries)
 
 
 def _state(entry: Entry, observed: Observed[Any, Any]) -> str:
@@ -279,11 +287,14 @@ def _state(entry: Entry, observed: Observed[Any, Any]) -> str:
 def _members(compared: Compared) -> Iterator[Problem]:
     """The instances, where not one of them serves; nothing where one of them may not be looked at, which is told.
 
-    Those that a run is changing, is making for the first time or is removing, or was, are left to it.
+    Those that a run is changing, is making for the first time or is removing, or was, are left to it, as are those on
+    which AWS works in its wake.
     """
     entries = (entry for entry in compared.entries.values() if entry.type == DbInstance.type)
     members = {one.address for one in entries if one.phase is not Phase.LEAVING and one.confirmed_spec is not None}
-    instances = [compared.observed[address] for address in members - compared.written]
+    seen = {address: compared.observed[address] for address in members - compared.written}
+    worked_on = (address for address, each in seen.items() if _is_worked_on(compared.entries[address], each, compared))
+    instances = [seen[address] for address in seen.keys() - {*worked_on}]
     if any(isinstance(each, Unreadable) for each in instances):
         return
     serving = sum(isinstance(each, Observed) and each.settled and not _gave_up(each) for each in instances)

@@ -23,7 +23,8 @@ from tapctl.regions import REGION, REGION_RULE, REGISTRY_HOST
 _MAX_LISTED = 30
 _LISTED_IN = "2026-11"
 MAX_TAGS = 44
-"""AWS takes 50 on a resource; tapctl sets five of its own on each, and a sixth (``tapctl:…``) on some."""
+"""AWS takes 50 on a resource; tapctl sets five of its own on each, and a sixth (``tapctl:…``) on some. The fingerprint
+of the record, a seventh on the key, is left where there is room."""
 
 
 def rule_error(rule: str) -> PydanticCustomError:

@@ -598,6 +598,9 @@ class _ConvergeLoop:
         if confirmed is not None and self.is_brought_back():
             confirmed = {name: confirmed[name] for name in confirmed.keys() - self.reconciler.unset_by_removal}
         if self.attempt.intent is None or anew:
+            if anew and self.attempt.intent is None and self.entry is not None and self.entry.phase is Phase.MADE:
+                # What was made is gone, and what comes in its place is not that one unfinished: the record tells so.
+                self.context.journal.drop(self.address)
             intent = record_of(self.resource, self.wanted, Phase.MAKING, outputs, confirmed=confirmed)
             if intent != self.attempt.intent:
                 self.context.journal.put(intent)

@@ -84,6 +84,8 @@ class Reason(StrEnum):
     FORGED = "forged"
     """The record tells of a value, or a resource, otherwise than the files that it was made of want it. Where AWS has
     what is recorded, the finding's ``recorded`` is what they want in its place."""
+    OF_BEFORE = "of before"
+    """The record does not hold the resource, and an earlier version of it tells of another value."""
     ANOTHER_RECORD = "another record"
     """The record is another one than the last run has left, by the fingerprint of that which AWS holds."""
     WRONG_PHASE = "wrong phase"
@@ -136,6 +138,7 @@ _MEANINGS: Final[Mapping[Reason, tuple[FindingState, str]]] = {
         FindingState.DRIFT,
         "recorded otherwise than the files that were applied want it: somebody, or another tapctl, has written that",
     ),
+    Reason.OF_BEFORE: (FindingState.DRIFT, "by an earlier version of the record, which this one does not hold"),
     Reason.KEPT: (FindingState.DRIFT, "a destroy has kept it otherwise: somebody has changed it since"),
     Reason.ANOTHER_RECORD: (
         FindingState.UNKNOWN,

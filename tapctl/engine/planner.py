@@ -249,7 +249,7 @@ def _plan_present(
     wanted, want = want, leave(reconciler, want, seen.spec, allowed=base.allowed)
     left = _left_fields(reconciler, wanted, want, seen)
     wanted, want = want, leave_parts(want, seen.spec, partial(base.spares, base.address))
-    left += _spared_fields(wanted, want, seen, entry)
+    left += _spared_fields(reconciler, wanted, want, seen, entry)
     fields = _field_changes(reconciler, want, seen, entry)
     impact = max((field.impact for field in fields), default=Impact.NONE)
     base = replace(base, fields=fields, impact=impact, pending=seen.pending, unreadable=seen.unreadable, left=left)
@@ -294,7 +294,7 @@ def _field_changes(
     reconciler: Reconciler[Any, Any], want: Spec, seen: Observed[Any, Any], entry: Entry | None
 ) -> tuple[FieldChange, ...]:
     changes: list[FieldChange] = []
-    recorded = _left_as(entry)
+    recorded = _left_as(reconciler, entry)
     for name in compare(want, seen.spec, unread=seen.unreadable):
         have, wanted = getattr(seen.spec, name), getattr(want, name)
         if refs.needs(wanted):
@@ -304,7 +304,7 @@ def _field_changes(
             cost = impact if impact < Impact.REPLACE else Impact.NONE
             changes.append(FieldChange(name, have, AFTER_APPLY, cost, outside))
             continue
-        outside = _made_outside(entry, want, name, have)
+        outside = _made_outside(reconciler, entry, want, name, have)
         unconfirmed = entry is None or entry.confirmed_spec is None
         impact = impact_of(reconciler, name, want, seen, undoes=bool(outside) or unconfirmed)
         changes += [
@@ -316,15 +316,20 @@ def _field_changes(
     return tuple(changes)
 
 
-def _left_as(entry: Entry | None) -> Mapping[str, Any]:
-    """The spec that the last run is known to have left the resource with; empty if there is none."""
-    # A removal that began may have changed it since.
-    return (entry.confirmed_spec if entry and entry.phase in (Phase.MADE, Phase.MAKING) else None) or {}
+def _left_as(reconciler: Reconciler[Any, Any], entry: Entry | None) -> Mapping[str, Any]:
+    """The fields that the last run is known to have left the resource with; empty if there is none."""
+    if entry is None or entry.phase is Phase.KEPT:
+        return {}
+    # A removal that began may have changed these since.
+    unset = reconciler.unset_by_removal if entry.phase is Phase.LEAVING else frozenset()
+    return {name: value for name, value in (entry.confirmed_spec or {}).items() if name not in unset}
 
 
-def _made_outside(entry: Entry | None, want: Spec, name: str, have: Any) -> list[Difference]:
+def _made_outside(
+    reconciler: Reconciler[Any, Any], entry: Entry | None, want: Spec, name: str, have: Any
+) -> list[Difference]:
     """List the differences between a field and the wanted one that neither this run nor an unfinished one makes."""
-    spec, recorded = type(want), _left_as(entry)
+    spec, recorded = type(want), _left_as(reconciler, entry)
     try:
         before = recorded_value(spec, name, recorded)
         asked = recorded_value(spec, name, entry.spec) if entry else before
@@ -378,7 +383,9 @@ def _left_fields(
     )
 
 
-def _spared_fields(wanted: Spec, want: Spec, seen: Observed[Any, Any], entry: Entry | None) -> tuple[LeftField, ...]:
+def _spared_fields(
+    reconciler: Reconciler[Any, Any], wanted: Spec, want: Spec, seen: Observed[Any, Any], entry: Entry | None
+) -> tuple[LeftField, ...]:
     """List what is left because the user says so: the part in which ``want`` gave up what is ``wanted``."""
     return tuple(
         LeftField(
@@ -387,17 +394,17 @@ def _spared_fields(wanted: Spec, want: Spec, seen: Observed[Any, Any], entry: En
             allow_ends=False,
             waived=True,
             lacks=part.want if part.item else None,
-            newly=part.want if part.path in _newly_wanted(wanted, name, entry) else None,
+            newly=part.want if part.path in _newly_wanted(reconciler, wanted, name, entry) else None,
         )
         for name in compare(wanted, want, unread=seen.unreadable)
         for part in details(name, getattr(want, name), getattr(wanted, name))
     )
 
 
-def _newly_wanted(wanted: Spec, name: str, entry: Entry | None) -> frozenset[str]:
+def _newly_wanted(reconciler: Reconciler[Any, Any], wanted: Spec, name: str, entry: Entry | None) -> frozenset[str]:
     """The paths in this field at which the last apply wanted another value; the items of a set have none."""
     try:
-        before = recorded_value(type(wanted), name, _left_as(entry))
+        before = recorded_value(type(wanted), name, _left_as(reconciler, entry))
     except (KeyError, ValidationError):
         return frozenset()
     return frozenset(part.path for part in details(name, before, getattr(wanted, name)) if not part.item)

@@ -219,6 +219,13 @@ def has_left_nothing(store: Store, manifest: Manifest) -> bool:
     return not (certificate.snapshots or certificate.decrypted or decrypted_by_record(manifest))
 
 
+def kept_snapshots(store: Store, manifest: Manifest) -> frozenset[str]:
+    """The names of the cluster snapshots that the destroy of this environment has kept, by certificate and record."""
+    certificate = last_certificate(store, manifest)
+    certified = certificate.snapshots | certificate.decrypted if certificate is not None else frozenset()
+    return decrypted_by_record(manifest) | certified
+
+
 def decrypted_by_record(manifest: Manifest) -> frozenset[str]:
     """The names of the cluster snapshots that a key was kept for, by the record."""
     return frozenset(name for entry in manifest.entries.values() for name in copies_named(entry.kept_why))

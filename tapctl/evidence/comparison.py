@@ -20,7 +20,7 @@ from tapctl.evidence.against_files import (
     never_wanted_findings,
 )
 from tapctl.evidence.certificate import end_of_destroyed
-from tapctl.evidence.concurrent_run import Stored, look_between_readings, with_run
+from tapctl.evidence.concurrent_run import Meanwhile, Stored, look_between_readings, with_run
 from tapctl.evidence.earlier_versions import EarlierVersions
 from tapctl.evidence.lost_cluster import is_cluster_lost, with_lost_cluster
 from tapctl.evidence.new_secret import with_new_secret
@@ -80,7 +80,8 @@ def compare_between_readings(
 
     stored, compared, meanwhile = look_between_readings(session, stored, look, _differs, since)
     if compared is not None and meanwhile.written:
-        findings = tuple(with_run(compared.report.findings, meanwhile, compared.observed))
+        left = _left_by_run(session, meanwhile, compared.observed)
+        findings = tuple(with_run(compared.report.findings, meanwhile, left))
         report = replace(compared.report, findings=findings)
         still = {
             one.address for one in findings if one.reason is not Reason.UNDER_WAY and one.address in meanwhile.made
@@ -89,6 +90,15 @@ def compare_between_readings(
     if compared is not None and meanwhile.run:
         compared = replace(compared, is_at_work=True, by_destroy=False)
     return stored, compared, meanwhile.run
+
+
+def _left_by_run(session: Session, meanwhile: Meanwhile, observed: Observations) -> Sequence[Finding]:
+    """The findings on what was made before a look and after it, by the record that tells of that and by its files."""
+    made, record = meanwhile.made, meanwhile.record
+    if not made or record is None:
+        return ()
+    report, made_for = detect_drift(made, observed), recorded_outputs(session, record, observed)
+    return held_against_the_files(session, record, report, made, observed, made_for=made_for).findings
 
 
 def compare_stored(session: Session, stored: Stored, waivers: Sequence[Waiver]) -> Compared | None:
@@ -132,7 +142,7 @@ def compare_recorded(
     ours = {IamRole.type: (session.names.role,)}
     observed = observe_all(session.aws, observations_for(entries), exposures=exposures, ours=ours)
     kept = EarlierVersions(session.store, manifest, session.screen.warn)
-    entries |= kept.begun_anew(entries, observed)
+    entries |= kept.corrected(entries, observed)
     report = detect_drift(entries, observed, waivers)
     explained = with_replacement(with_upgrade(report.findings, session.names, entries), entries)
     explained = with_removal(explained, session, manifest, entries)
@@ -155,6 +165,7 @@ def compare_recorded(
     there |= {address for address, seen in observed.items() if not is_gone_from_aws(seen)}
     findings = [
         *phase_findings(misplaced),
+        *_of_before(session, kept.held_before(judged)),
         *with_destroy([*unrecorded, *never_made], destroyed, gone=gone, there=there, removed=removed),
         *never_wanted_findings(session.names, report, {**observed, **judged}, entries, outputs=made_for),
     ]
@@ -249,6 +260,15 @@ def _unrecorded_finding(session: Session, address: str, seen: Observation, entri
     if not ownership.ours:
         return Finding(*place, Reason.FOREIGN, detail=ownership.owner_tags)
     return Finding(*place, Reason.APPLY_INTERRUPTED if are_rules_being_made(address, entries) else Reason.UNRECORDED)
+
+
+def _of_before(session: Session, entries: Mapping[str, Entry]) -> Iterator[Finding]:
+    """The findings on what is there and not recorded, against the ``entries`` that earlier versions have of that."""
+    # What is read of a resource depends on what it is held against.
+    observed = observe_all(session.aws, observations_for(entries))
+    for one in detect_drift(entries, observed).findings:
+        if one.reason in (Reason.CHANGED, Reason.REPLACED):
+            yield replace(one, reason=Reason.OF_BEFORE)
 
 
 def _denied(seen: Observation) -> str:

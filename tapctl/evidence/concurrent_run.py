@@ -13,8 +13,7 @@ from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
 
-from tapctl.engine.drift import Finding, FindingState, Reason, detect_drift
-from tapctl.engine.observe import Observations
+from tapctl.engine.drift import Finding, FindingState, Reason
 from tapctl.engine.record import Entry, Phase, recorded_value
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers import reconciler_of
@@ -42,6 +41,8 @@ class Meanwhile:
     """Of these the entries that were made before and after it, as they are after it."""
     half_made: Mapping[str, tuple[Entry, ...]] = field(default_factory=dict)
     """The entries of the others, as they were before it and after it."""
+    record: Manifest | None = field(default=None, compare=False)
+    """The record after it."""
 
 
 NOTHING: Final = Meanwhile()
@@ -72,11 +73,12 @@ def look_between_readings(
     if not differs(seen):
         return stored, seen, NOTHING
     run, now = session.run_under_way(), session.load_manifest()
-    return stored, seen, _meanwhile(run, stored[0].entries, now[0].entries)
+    return stored, seen, _meanwhile(run, stored[0].entries, now[0])
 
 
-def _meanwhile(run: str, before: Mapping[str, Entry], now: Mapping[str, Entry]) -> Meanwhile:
+def _meanwhile(run: str, before: Mapping[str, Entry], record: Manifest) -> Meanwhile:
     """The work that two readings tell of: what a run is at is half made in one of them, or another afterwards."""
+    now = record.entries
     differing = {address for address in before.keys() | now.keys() if before.get(address) != now.get(address)}
     finished = {address for address in differing if _is_made(before.get(address)) and _is_made(now.get(address))}
     made = {
@@ -88,21 +90,21 @@ def _meanwhile(run: str, before: Mapping[str, Entry], now: Mapping[str, Entry]) 
         address: tuple(entries[address] for entries in (before, now) if address in entries)
         for address in differing - finished
     }
-    return Meanwhile(run, frozenset(half_made.keys() | made.keys()), made, half_made)
+    return Meanwhile(run, frozenset(half_made.keys() | made.keys()), made, half_made, record)
 
 
 def _is_made(entry: Entry | None) -> bool:
     return entry is not None and entry.phase is Phase.MADE
 
 
-def with_run(findings: Iterable[Finding], meanwhile: Meanwhile, observed: Observations) -> Iterator[Finding]:
+def with_run(findings: Iterable[Finding], meanwhile: Meanwhile, left: Iterable[Finding] = ()) -> Iterator[Finding]:
     """The findings, with what a run was changing during the look told as that: neither as drift nor as unrecorded.
 
-    What was made before and after has changed by a run where it is as the later record tells, and no further. Of what
-    is half made a run opens what its entry tells. No run makes what no files want.
+    What was made before and after has changed by a run where it is as the later record tells, and no further: what is
+    ``left`` of it by that record, and by its files, no run has done. Of what is half made a run opens what its entry
+    tells. No run makes what no files want.
     """
-    made = meanwhile.made
-    left = detect_drift(made, {address: observed[address] for address in made}).findings
+    left = [*left]
     for one in findings:
         is_written = one.address in meanwhile.written or (
             one.reason is Reason.NOT_OURS and one.live in meanwhile.written

@@ -1,7 +1,8 @@
 """The kept versions of a record beside this one: what they tell of resources of which the record itself tells less.
 
 A run of ours records each removal before its first step: a resource that no version removes, somebody has removed. And
-what was read back once is compared with that, though the record says that it is being made for the first time. Where
+what was read back once is compared with that, though the record says that it is being made for the first time; what was
+another thing in the version before, without a word of a run that has made it anew, is compared with that one. Where
 the versions cannot be read nobody can tell either: that is said, and proves nothing for a run of ours.
 """
 
@@ -9,12 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from functools import cached_property
 from itertools import chain, islice
 from typing import Final
 
 from tapctl.engine.model import Observed
-from tapctl.engine.observe import Observations
+from tapctl.engine.observe import Absent, Observation, Observations
 from tapctl.engine.record import Entry, Phase, is_deleted_with_parent
 from tapctl.errors import TapctlError
 from tapctl.manifest.history import ends_of_runs, read_others, version_names
@@ -23,7 +23,7 @@ from tapctl.manifest.manifest import Manifest
 from tapctl.manifest.store import Store
 
 _AT_ONCE: Final = 50
-"""Versions that are read before the next is looked for."""
+"""Versions that are read at once, but for the newest, which may tell all."""
 _READ: Final = 100
 """The newest versions that are read: more than one run writes."""
 _NAMED: Final = 5
@@ -46,15 +46,14 @@ class EarlierVersions:
         """The reason why nobody can tell what the versions that were asked for tell; empty where they can be read."""
         self.is_older_unread = False
         """True if there are older ones than those that are read at most."""
+        self._at_once = 1
+        self._listings = sorted({max(0, manifest.serial - _AT_ONCE), 0})
+        """The serials from which on files are listed, one listing after the other, the last one first."""
+        self._listed: set[str] = set()
+        self._unread: list[str] = []
+        """The files that were listed, and not read yet, newest first."""
         self._versions: list[Manifest] = []
         """Those that were read already, newest first."""
-
-    @cached_property
-    def _unread(self) -> list[str]:
-        """The files of the others, newest first."""
-        names = version_names(self.store, self.manifest.suffix)
-        self.is_older_unread = len(names) > self.newest
-        return names[: self.newest]
 
     def _newest_first(self) -> Iterator[Manifest]:
         try:
@@ -64,7 +63,7 @@ class EarlierVersions:
 
     def _read(self) -> Iterator[Manifest]:
         told = 0
-        while told < len(self._versions) or self._unread:
+        while told < len(self._versions) or self._unread or self._listings:
             if told == len(self._versions):
                 self._read_more()
             yield from self._versions[told:]
@@ -72,8 +71,18 @@ class EarlierVersions:
         if not self._versions and self.manifest.serial > 1:
             self._tell(f"the history of {self.manifest.suffix} holds no version before serial {self.manifest.serial}")
 
+    def _list_more(self) -> None:
+        names = version_names(self.store, self.manifest.suffix, self._listings.pop())
+        fresh, left = [name for name in names if name not in self._listed], self.newest - len(self._listed)
+        self.is_older_unread = self.is_older_unread or len(fresh) > left
+        self._unread = fresh[: max(0, left)]
+        self._listed.update(fresh)
+
     def _read_more(self) -> None:
-        names, self._unread[:] = self._unread[:_AT_ONCE], self._unread[_AT_ONCE:]
+        if not self._unread:
+            self._list_more()
+        names, self._unread[:] = self._unread[: self._at_once], self._unread[self._at_once :]
+        self._at_once = _AT_ONCE
         broken: list[str] = []
         self._versions += read_others(self.store, self.manifest, names, lambda name, _: broken.append(name))
         if broken:
@@ -110,22 +119,60 @@ class EarlierVersions:
                 return True
         return not self.is_older_unread
 
-    def begun_anew(self, entries: Mapping[str, Entry], observed: Observations) -> Iterator[tuple[str, Entry]]:
+    def corrected(self, entries: Mapping[str, Entry], observed: Observations) -> dict[str, Entry]:
+        """The entries that tell otherwise than a run of ours would, each as an earlier version tells.
+
+        No fingerprint of the record stands for it: who has replaced a resource may have done so by tapctl.
+        """
+        return {**dict(self._silently_replaced(entries, observed)), **dict(self._begun_anew(entries, observed))}
+
+    def _silently_replaced(self, entries: Mapping[str, Entry], observed: Observations) -> Iterator[tuple[str, Entry]]:
+        """The entries that tell of what AWS has, where the version before tells of another thing, with that identity.
+
+        A run of ours takes the entry out before it makes a thing anew, or takes another one for the recorded.
+        """
+        before = next((version.entries for version in self._newest_first()), {})
+        for address in sorted(entries.keys() & before.keys()):
+            entry, earlier, seen = entries[address], before[address], observed.get(address)
+            outputs = seen.outputs if isinstance(seen, Observed) else None
+            if outputs is None or not entry.phase is earlier.phase is Phase.MADE:
+                continue
+            if outputs.changed_from(earlier.claim) and not outputs.changed_from(entry.claim):
+                yield address, entry.model_copy(update={"outputs": earlier.outputs})
+
+    def _begun_anew(self, entries: Mapping[str, Entry], observed: Observations) -> Iterator[tuple[str, Entry]]:
         """The entries that call themselves, or fields of theirs, never read back, of what a version has as made.
 
         With what was confirmed then. Where nobody can tell, with what is asked for.
         """
         for address, entry in entries.items():
             seen = observed.get(address)
-            if entry.phase is not Phase.MAKING or entry.is_read_back or not isinstance(seen, Observed):
+            if entry.phase is not Phase.MAKING or entry.is_read_back or not isinstance(seen, Observed | Absent):
                 continue
-            told = self._last(address)
-            if told is None or told[0].phase in _REMOVAL:
-                if self.doubt:
+            told = self._made_before(address)
+            if told is None:
+                if self.doubt and isinstance(seen, Observed):
                     yield address, entry.model_copy(update={"confirmed": entry.spec})
-            elif seen.outputs is not None and told[0].outputs == seen.outputs.model_dump():
-                confirmed = {"confirmed": told[0].confirmed_spec, "outputs": told[0].outputs}
-                yield address, entry.model_copy(update=confirmed)
+            elif told.phase is Phase.MADE or _is_of(told, seen):
+                yield address, entry.model_copy(update={"confirmed": told.confirmed_spec, "outputs": told.outputs})
+
+    def held_before(self, beside: Observations) -> dict[str, Entry]:
+        """The entries that the versions before tell of what is there, and is not recorded, as made."""
+        told = {address: self._made_before(address) for address, seen in beside.items() if isinstance(seen, Observed)}
+        return {address: entry.as_made() for address, entry in told.items() if entry is not None}
+
+    def _made_before(self, address: str) -> Entry | None:
+        """The entry of the last version that has the resource as read back whole; None if it was begun anew since.
+
+        A run of ours takes the entry of a thing that is gone out before it makes another one.
+        """
+        for version in self._newest_first():
+            entry = version.entries.get(address)
+            if entry is None or entry.phase in _REMOVAL:
+                return None
+            if entry.is_read_back:
+                return entry
+        return None
 
     def _last(self, address: str) -> tuple[Entry, Manifest] | None:
         """The entry of the last version that has the resource as read back whole, and that version."""
@@ -134,6 +181,11 @@ class EarlierVersions:
             if entry is not None and entry.is_read_back:
                 return entry, version
         return None
+
+
+def _is_of(entry: Entry, seen: Observation) -> bool:
+    """True if AWS has the very thing that the entry tells of."""
+    return isinstance(seen, Observed) and seen.outputs is not None and seen.outputs.model_dump() == entry.outputs
 
 
 def since_a_whole(store: Store, manifest: Manifest) -> Iterator[Manifest]:

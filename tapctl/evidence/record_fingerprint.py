@@ -61,10 +61,12 @@ def other_record(names: Names, manifest: Manifest, observed: Observations) -> It
         yield Finding(place, KmsKey.type, RECORD, Reason.ANOTHER_RECORD)
 
 
-def warn_of_other_record(session: Session, manifest: Manifest, observed: Observations) -> None:
-    """Say that the record is not the one that the last run has left, where that is so."""
-    for _ in other_record(session.names, manifest, observed):
+def warn_of_other_record(session: Session, manifest: Manifest, observed: Observations) -> bool:
+    """Say that the record is not the one that the last run has left; True if that is so."""
+    is_other = any(other_record(session.names, manifest, observed))
+    if is_other:
         session.screen.warn(
             f"the record ({manifest.stamp}) is not the one that the last run has left: somebody, or an older tapctl, "
             f"has written it. See who: {session.command('manifest history')}; an apply records what AWS has"
         )
+    return is_other

@@ -43,7 +43,12 @@ _CERTIFICATE: Final = "a look at its certificate"
 _UNTIL: Final = "kept_until"
 """The name of a finding's field: until when the resource is kept."""
 _GONE: Final = "it is gone"
-_FOR_GOOD: Final = "nothing brings it back; this certifies what is left:"
+_COPIED: Final = "a copy, made since"
+_NOTES: Final[Mapping[str, str]] = {
+    _GONE: "nothing brings it back; this certifies what is left:",
+    _COPIED: "where it is meant, this certifies it, too; else delete it:",
+}
+"""The live state of something kept to the words before the destroy that certifies what is left."""
 _UNSHARE: Final = (
     "aws rds modify-db-cluster-snapshot-attribute --db-cluster-snapshot-identifier {snapshot} --attribute-name restore "
     "--values-to-remove"
@@ -182,6 +187,8 @@ class _Snapshots:
             yield Finding(address(SNAPSHOT, name), SNAPSHOT, _UNTIL, Reason.KEPT, "you delete it", _GONE)
         for name, one in sorted(self.there.items()):
             place = address(SNAPSHOT, name), SNAPSHOT
+            if self.known and name not in self.known and not self.unread and one.kms_key_arn in self.keys:
+                yield Finding(*place, _UNTIL, Reason.KEPT, live=_COPIED)
             if name in self.known and is_of_another_cluster(name, one.resource_id):
                 yield Finding(*place, RESOURCE_ID, Reason.KEPT, cluster_in_name(name), one.resource_id)
             elif name in self.decrypted and self.keys and one.kms_key_arn not in self.keys:
@@ -202,4 +209,4 @@ def way_back(one: Finding, session: Session) -> Advice:
     if one.field != _UNTIL:
         return Advice()
     # A destroy schedules the key's deletion again, and certifies what is there.
-    return Advice(undo=session.command("destroy"), undo_note=_FOR_GOOD if one.live == _GONE else "")
+    return Advice(undo=session.command("destroy"), undo_note=_NOTES.get(str(one.live), ""))

@@ -96,7 +96,7 @@ def advise(
     advice = {}
     for one in findings:
         # An edit that wants what somebody has written into the record is nothing to suggest.
-        keys = None if one.reason is Reason.FORGED else provenance
+        keys = None if one.reason in (Reason.FORGED, Reason.OF_BEFORE) else provenance
         told = theirs.get(one.address) or (replaced[one.address] if _is_replaced(one) else None)
         entry = entries.get(one.address)
         is_removed = one.reason in _REMOVED

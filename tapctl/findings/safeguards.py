@@ -20,6 +20,7 @@ _ANY_WITHIN_THE_RULES: Final = frozenset({("cloudwatch-alarm", "threshold"), ("d
 """Types and fields of which every value that files may have guards as it should."""
 _LEVELS: Final = ("none", "ddl", "mod")
 """PostgreSQL's ``log_statement``, the least first; ``all`` prints card data."""
+_PERIODS: Final = frozenset({"rotation_days", "rotation_period_days"})
 _UNSET: Final = {"log_statement": "none", "log_min_duration_statement": "-1"}
 """PostgreSQL's own values of the parameters that are no switches."""
 _SWITCHES: Final = {"0": 0.0, "off": 0.0, "1": 1.0, "on": 1.0}
@@ -51,13 +52,14 @@ def _strength(type_: str, path: str, value: Any) -> float | None:
         return _strength_of_parameter(name, value)
     if isinstance(value, bool):
         return float(value)
-    if (type_, path) == ("lambda-function", "reserved_concurrency") and value is None:
-        return math.inf  # as many payments at once as the account can
+    if (type_, path) == ("lambda-function", "reserved_concurrency"):
+        # A limit guards the database, and a reservation the payments: nobody can tell which of two guards more.
+        return float(value != 0)
     if not isinstance(value, int):
         return None
     if path == registry()[type_].retention_field:
         return value or math.inf
-    return {"reserved_concurrency": value, "rotation_days": -value, "rotation_period_days": -value}.get(path)
+    return -value if path in _PERIODS else None
 
 
 def _strength_of_parameter(name: str, value: Any) -> float | None:
@@ -68,5 +70,6 @@ def _strength_of_parameter(name: str, value: Any) -> float | None:
     if name == "log_statement":
         return _LEVELS.index(text)
     if name == "log_min_duration_statement":
-        return -math.inf if text == "-1" else -float(text)
+        # The shorter, the more is told of the statements, and of what is in them.
+        return float(text != "-1")
     return _SWITCHES.get(text) if name.startswith("log_") or name == "rds.force_ssl" else None

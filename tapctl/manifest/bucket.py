@@ -165,13 +165,15 @@ class Bucket:
         """The object's address as a user writes it."""
         return f"s3://{self.name}/{self.prefix}{key}"
 
-    def list_names(self, folder: str = "") -> list[str]:
+    def list_names(self, folder: str = "", since: str = "") -> list[str]:
         """List the objects right under the prefix and ``folder`` (with a slash at its end): names without both, sorted.
+
+        ``since``: those alone that come after this text.
 
         Raises:
             TapctlError: see `to_tapctl_error`.
         """
-        contents = [item for page in self._pages(folder) for item in page.get("Contents", ())]
+        contents = [item for page in self._pages(folder, since) for item in page.get("Contents", ())]
         return sorted(item.get("Key", "").removeprefix(self.prefix + folder) for item in contents)
 
     def list_folders(self, folder: str) -> list[str]:
@@ -183,10 +185,11 @@ class Bucket:
         found = [item for page in self._pages(folder) for item in page.get("CommonPrefixes", ())]
         return sorted(item.get("Prefix", "").removeprefix(self.prefix + folder).rstrip("/") for item in found)
 
-    def _pages(self, folder: str) -> list[ListObjectsV2OutputTypeDef]:
+    def _pages(self, folder: str, since: str = "") -> list[ListObjectsV2OutputTypeDef]:
         paginator, prefix = self._s3.get_paginator("list_objects_v2"), self.prefix + folder
+        after = {"StartAfter": prefix + since} if since else {}
         try:
-            return [*self._aws.pages(paginator, **self._target, Prefix=prefix, Delimiter="/")]
+            return [*self._aws.pages(paginator, **self._target, Prefix=prefix, Delimiter="/", **after)]
         except AwsError as error:
             raise self.to_tapctl_error(error) from error
 

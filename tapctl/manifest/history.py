@@ -154,9 +154,9 @@ def version(store: Store, suffix: str, serial: int, place: Place | None = None) 
     return max(candidates, key=lambda manifest: manifest.written_at, default=None)
 
 
-def version_names(store: Store, suffix: str) -> list[str]:
-    """List the files of the kept versions, newest first."""
-    return [name for _, name in reversed(_numbered(store, suffix))]
+def version_names(store: Store, suffix: str, since: int = 0) -> list[str]:
+    """List the files of the kept versions with this serial and later ones, newest first."""
+    return [name for _, name in reversed(_numbered(store, suffix, f"{since:08}" if since else ""))]
 
 
 def read_others(store: Store, manifest: Manifest, names: Iterable[str], broken: Broken) -> list[Manifest]:
@@ -237,9 +237,9 @@ def highest_serial(store: Store, suffix: str) -> int:
     return max((number for number, _ in _numbered(store, suffix) if number < _UNREACHED), default=0)
 
 
-def _numbered(store: Store, suffix: str) -> list[tuple[int, str]]:
-    """The serials in the names of the kept versions, each with its name, in their order."""
-    matches = ((name, _VERSION.fullmatch(name)) for name in store.list_history(suffix))
+def _numbered(store: Store, suffix: str, since: str = "") -> list[tuple[int, str]]:
+    """The serials in the names of the kept versions, each with its name, in their order; ``since``: of a listing."""
+    matches = ((name, _VERSION.fullmatch(name)) for name in store.list_history(suffix, since))
     return sorted((int(match[1]), name) for name, match in matches if match)
 
 

@@ -156,11 +156,12 @@ class LocalStore:
         lock = LockInfo.parse(_read(self._path(suffix).with_suffix(".lock")) or b"")
         return None if lock is None or lock.holder.is_gone else lock
 
-    def list_history(self, suffix: str) -> list[str]:
-        """List the names in this suffix's history, sorted."""
+    def list_history(self, suffix: str, since: str = "") -> list[str]:
+        """List the names in this suffix's history that come after ``since``, sorted."""
         try:
             with self._opened(HISTORY, suffix) as folder:
-                return sorted(os.listdir(folder))  # noqa: PTH208 -- a Path knows no open folder
+                names = os.listdir(folder)  # noqa: PTH208 -- a Path knows no open folder
+                return sorted(name for name in names if name > since)
         except FileNotFoundError:
             return []
         except OSError as error:

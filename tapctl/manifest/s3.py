@@ -191,9 +191,9 @@ class S3Store:
         where = ["--bucket", self._bucket.name, "--key", key, "--body", str(copy)]
         return ["aws", "s3api", "put-object", *where, *condition, *options]
 
-    def list_history(self, suffix: str) -> list[str]:
-        """List the names in this suffix's history, sorted."""
-        return self._bucket.list_names(history_folder(suffix))
+    def list_history(self, suffix: str, since: str = "") -> list[str]:
+        """List the names in this suffix's history that come after ``since``, sorted."""
+        return self._bucket.list_names(history_folder(suffix), since)
 
     def read_history(self, suffix: str, name: str) -> bytes:
         """Read one file of the history."""

@@ -84,8 +84,11 @@ class Store(Protocol):
             StoreFailed: it could not be read, is no plain file of ours, or is too large.
         """
 
-    def list_history(self, suffix: str) -> list[str]:
-        """List the names in this suffix's history, sorted: each replaced version, and each unlocking."""
+    def list_history(self, suffix: str, since: str = "") -> list[str]:
+        """List the names in this suffix's history, sorted: each replaced version, and each unlocking.
+
+        ``since``: without those that come before this text.
+        """
 
     def read_history(self, suffix: str, name: str) -> bytes:
         """Read the file of this name of `list_history`.

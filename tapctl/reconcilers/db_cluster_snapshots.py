@@ -101,6 +101,13 @@ def is_of_another_cluster(snapshot: str, resource_id: str) -> bool:
     return own != "" and resource_id.lower() not in ("", own.lower())
 
 
+def misnamed(name: str, snapshot: DBClusterSnapshotTypeDef) -> str:
+    """Tell why no removal can have named this snapshot, which is named like a final one; empty if one can."""
+    if not cluster_in_name(name):
+        return "without the id of a cluster in its name"
+    return "of another cluster" if is_of_another_cluster(name, snapshot.get("DbClusterResourceId", "")) else ""
+
+
 def described_final_snapshots(aws: Aws, id: str) -> dict[str, DBClusterSnapshotTypeDef]:
     """List the manual snapshots that a removal's final ones may be, the newest last; anybody may choose a name."""
     named = sorted(_named_final(aws, id).items(), key=_age)
@@ -129,10 +136,9 @@ def snapshots_left(aws: Aws, id: str, owner: Owner) -> Iterator[tuple[str, Retai
     """List the snapshots that an earlier removal of the cluster has left; whose each is its name and tags tell."""
     for name, snapshot in described_final_snapshots(aws, id).items():
         why = "the final snapshot, by its name and tags: the database can be restored from it"
-        is_another = is_of_another_cluster(name, snapshot.get("DbClusterResourceId", ""))
-        if is_another or Owner.of(as_dict(snapshot.get("TagList", []))) != owner:
-            user, but = snapshot.get("MasterUsername", "unknown"), "without its tags"
-            but = "of another cluster" if is_another else but
+        but = "" if Owner.of(as_dict(snapshot.get("TagList", []))) == owner else "without its tags"
+        if but := misnamed(name, snapshot) or but:
+            user = snapshot.get("MasterUsername", "unknown")
             why = f"named like a final snapshot, {but}; its master user is {user}: see whose it is"
         yield address(SNAPSHOT, name), Retained("you delete it", why)
 

@@ -95,8 +95,8 @@ def test_any_snapshot_of_this_very_cluster_blocks_an_empty_one(session: Session)
     assert (allowed.blocked, allowed.note) == (None, "made empty; by-dana-7 stays")
 
 
-EVIL = snapshot(f"{ID}-final-evil", 25) | {"MasterUsername": "mallory", "StorageEncrypted": False, "TagList": []}
-FITTING = snapshot(f"{ID}-final-odd", 24) | {"TagList": []}
+EVIL = snapshot("evil", 25) | {"MasterUsername": "mallory", "StorageEncrypted": False, "TagList": []}
+FITTING = snapshot("odd", 24) | {"TagList": []}
 
 
 def test_no_snapshot_of_somebody_else_s_cluster_of_our_name_is_advised(session: Session) -> None:
@@ -105,9 +105,47 @@ def test_no_snapshot_of_somebody_else_s_cluster_of_our_name_is_advised(session: 
     first, *others = str(blocked.evidence).splitlines()
     untagged = "it does not bear the tags of dev"
     misfits = "its master user is mallory, wanted is payments_admin; its encryption is False, wanted is True"
-    assert first == f"{ID}-final-evil: {misfits}; {untagged}"
-    assert others == [f"{ID}-final-odd: {untagged}", "by-dana-1"]
+    assert first == f"evil: {misfits}; {untagged}"
+    assert others == [f"odd: {untagged}", "by-dana-1"]
     assert "--restore by-dana-1 makes it from that; --empty" in str(blocked.hint)
+
+
+TOKEN = "5hdoraiu94npppx9hw65gqaa0w"
+FINAL = snapshot(f"{ID}-final-{TOKEN}", 20) | {"DbClusterResourceId": f"cluster-{TOKEN.upper()}"}
+KEPT_KEY = Entry(type="kms-key", id="alias/db-key-dev", phase=Phase.KEPT, spec={})
+
+
+def test_no_snapshot_that_no_destroy_can_have_left_is_advised_as_a_final_one(session: Session) -> None:
+    """Anybody may make a cluster of our name, copy our tags, and choose the name of a snapshot."""
+    named = (
+        snapshot(f"{ID}-final-zz1", 25),
+        snapshot(f"{ID}-final-{TOKEN}-2", 24) | {"DbClusterResourceId": "cluster-X"},
+    )
+    blocked = planned(session, FINAL, *reversed(named)).blocked
+    assert blocked is not None
+    assert str(blocked.evidence).splitlines() == [
+        f"{ID}-final-zz1: it is named like a final snapshot, without the id of a cluster in its name",
+        f"{ID}-final-{TOKEN}-2: it is named like a final snapshot, of another cluster",
+        f"{ID}-final-{TOKEN}",
+    ]
+    assert f"--restore {ID}-final-{TOKEN} makes it from that" in str(blocked.hint)
+
+
+@pytest.mark.parametrize("deployed", [False, True])
+def test_where_a_destroy_has_left_snapshots_no_later_one_is_advised_before_something_is_deployed_again(
+    session: Session, *, deployed: bool
+) -> None:
+    later = snapshot("later", 25)
+    answer(session.aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": [FINAL, later]})
+    key = KEPT_KEY.model_copy(update={"kept_why": f"it decrypts {ID}-final-{TOKEN}"})
+    entries = {key.address: key} | ({ADDRESS: entry(Phase.MADE)} if deployed else {})
+    destroyed = record().model_copy(update={"entries": entries})
+    blocked = plan_restore(session, NO_PERMITS, CREATION, WANT, destroyed).blocked
+    assert blocked is not None
+    doubt = "" if deployed else ": no destroy has left it, by certificate and record"
+    assert str(blocked.evidence).splitlines()[0] == f"later{doubt}"
+    advised = "later" if deployed else f"{ID}-final-{TOKEN}"
+    assert f"--restore {advised} makes it from that" in str(blocked.hint)
 
 
 def test_no_snapshot_that_rds_upgrades_to_no_wanted_version_is_advised(session: Session) -> None:
@@ -135,6 +173,16 @@ def test_a_plan_tells_that_the_snapshot_it_restores_does_not_bear_our_tags(
     answer(session.aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": [FITTING | {"EngineVersion": "16.8"}]})
     restoring = plan_restore(session, Permits(restore="s"), CREATION, want, record())
     assert restoring.note == "restored from s, which does not bear the tags of dev"
+
+
+def test_a_plan_tells_that_the_snapshot_it_restores_is_none_that_a_destroy_has_left(
+    session: Session, want: DbClusterSpec
+) -> None:
+    named = snapshot(f"{ID}-final-zz1", 25) | {"EngineVersion": "16.8"}
+    answer(session.aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": [named]})
+    restoring = plan_restore(session, Permits(restore=f"{ID}-final-zz1"), CREATION, want, record())
+    why = "it is named like a final snapshot, without the id of a cluster in its name"
+    assert restoring.note == f"restored from {ID}-final-zz1 ({why})"
 
 
 def test_a_snapshot_of_another_cluster_or_one_that_failed_blocks_nothing(session: Session) -> None:

@@ -27,6 +27,16 @@ def test_what_is_absent_is_made_by_one_call_with_its_intent_recorded_before_and_
     assert world.journal.entries["plain/a"].outputs == {"arn": "arn:plain/a/1"}
 
 
+def test_of_what_was_made_and_is_gone_the_record_says_so_before_another_is_made() -> None:
+    """An entry that calls itself unfinished where one was made tells of nothing that a run has done."""
+    world = World()
+    made = entry(Plain(), spec=SMALL.model_dump(mode="json"), outputs={"arn": "x"})
+    world.journal.entries[made.address] = made
+
+    assert bring(world, resource(Plain()), Action.CREATE, entry=made).result is Result.CREATED
+    assert world.log == ["record plain/a gone", "record plain/a making", "create plain/a", "record plain/a made"]
+
+
 def test_what_is_as_wanted_is_not_touched() -> None:
     world = World()
     world.put(Plain(), "a", SMALL)

@@ -14,7 +14,7 @@ from tapctl.engine.planner import make_plan
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.resources import Stack
 from tests.engine.driving import entry
-from tests.engine.kinds import KINDS, LARGE, SMALL, Data, Early, Leaf, Open, Plain, ThingOutputs, ThingSpec
+from tests.engine.kinds import KINDS, LARGE, SMALL, Data, Early, Key, Leaf, Open, Plain, ThingOutputs, ThingSpec
 from tests.engine.world import CLAIMANT, OURS, THEIRS, Seen
 
 KEPT = Retained("2031-05-06", "pending deletion")
@@ -179,9 +179,18 @@ def test_a_field_recorded_as_nothing_can_be_changed_outside_too() -> None:
     assert one(Plain(), SMALL, seen(ThingSpec(limit=5)), recorded()).outside
 
 
-@pytest.mark.parametrize("phase", [Phase.MAKING, Phase.LEAVING])
-def test_what_an_interrupted_run_has_left_was_not_changed_outside(phase: Phase) -> None:
-    assert not one(Plain(), SMALL, seen(LARGE), recorded(phase=phase)).outside
+@pytest.mark.parametrize(
+    ("phase", "live", "outside"),
+    [
+        (Phase.MAKING, ThingSpec(size="large"), False),
+        (Phase.LEAVING, ThingSpec(size="large"), True),
+        (Phase.LEAVING, ThingSpec(mode="other"), False),  # a removal may have set that
+    ],
+)
+def test_what_an_interrupted_run_has_left_was_not_changed_outside(
+    phase: Phase, live: ThingSpec, *, outside: bool
+) -> None:
+    assert one(Key(), SMALL, seen(live), recorded(kind=Key(), phase=phase)).outside is outside
 
 
 def half_made(before: ThingSpec, asked: ThingSpec) -> Entry:

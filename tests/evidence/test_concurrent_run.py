@@ -11,7 +11,7 @@ import pytest
 
 from tapctl.aws.client import Aws, Connection, Identity
 from tapctl.config import load
-from tapctl.engine.drift import Finding, FindingState, Reason
+from tapctl.engine.drift import Finding, FindingState, Reason, detect_drift
 from tapctl.engine.model import Observed
 from tapctl.engine.record import Entry, Phase
 from tapctl.evidence.concurrent_run import NOTHING, Meanwhile, Stored, look_between_readings, with_run
@@ -100,7 +100,7 @@ def test_what_was_written_meanwhile_is_pending_and_all_else_is_what_it_is() -> N
         finding("db-cluster/c", Reason.NOT_OURS, "db-instance/theirs"),
         finding("log-group/l", Reason.CHANGED),
     ]
-    told = [one.reason for one in with_run(findings, Meanwhile(written=frozenset({KEY, "db-instance/c-0"})), {})]
+    told = [one.reason for one in with_run(findings, Meanwhile(written=frozenset({KEY, "db-instance/c-0"})))]
     under_way, not_ours = Reason.UNDER_WAY, Reason.NOT_OURS
     assert told == [under_way, Reason.DENIED, Reason.UNCONFIRMED, under_way, not_ours, Reason.CHANGED]
     assert finding(KEY, under_way).state is FindingState.PENDING
@@ -116,7 +116,8 @@ def test_what_a_run_has_made_meanwhile_explains_what_is_as_it_has_recorded_it_an
         Finding(place, "log-group", "retention_days", Reason.NEVER_WANTED, 30, 90),
     ]
     meanwhile = Meanwhile(written=frozenset({place}), made={place: since})
-    told = [one.reason for one in with_run(found, meanwhile, {place: Observed(retention, None)})]
+    left = detect_drift({place: since}, {place: Observed(retention, None)}).findings
+    told = [one.reason for one in with_run(found, meanwhile, left)]
     assert told == [Reason.UNDER_WAY, Reason.CHANGED, Reason.NEVER_WANTED]
 
 
@@ -135,7 +136,7 @@ def test_a_run_opens_what_the_entry_that_is_half_made_tells_and_no_more() -> Non
         Finding(place, half.type, "rules", Reason.NEVER_WANTED, live="open to the world"),
     ]
     meanwhile = Meanwhile(written=frozenset({place}), half_made={place: (half, half)})
-    changes = [one.reason for one in with_run(found, meanwhile, {})]
+    changes = [one.reason for one in with_run(found, meanwhile)]
     under_way = Reason.UNDER_WAY
     assert changes == [under_way, under_way, Reason.CHANGED, under_way, Reason.NEVER_WANTED]
 

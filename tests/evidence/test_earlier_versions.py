@@ -55,7 +55,7 @@ def test_an_entry_that_tells_of_no_value_was_read_back_by_no_word_of_its_own(sto
     now = written(store, manifest(one, serial=1), manifest(entry("one", Phase.MAKING), serial=2))
     known = EarlierVersions(store, now, pytest.fail)
     seen: Observed[Any, Any] = Observed(SMALL, KmsKeyOutputs.model_validate(one.outputs))
-    ((place, begun),) = known.begun_anew(now.entries, {ONE: seen})
+    ((place, begun),) = known.corrected(now.entries, {ONE: seen}).items()
     assert (place, begun.confirmed) == (ONE, one.spec)
 
 

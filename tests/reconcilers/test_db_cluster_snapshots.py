@@ -100,16 +100,20 @@ def test_what_an_earlier_removal_has_left_is_told_by_its_tags(aws: Aws) -> None:
     another = own | {"DBClusterSnapshotIdentifier": f"{ID}-final-{token[::-1]}-2", "MasterUsername": "evil"}
     untold = {key: value for key, value in own.items() if key != "DbClusterResourceId"}
     untold["DBClusterSnapshotIdentifier"] = f"{ID}-final-{token}-2"
-    answer(aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": [mine, theirs, own, another, untold]}, times=1)
+    untagged = untold | {"TagList": [], "MasterUsername": "m", "DBClusterSnapshotIdentifier": f"{ID}-final-{token}-3"}
+    shown = [mine, theirs, own, another, untold, untagged]
+    answer(aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": shown}, times=1)
     told = {place.rpartition("/")[2]: why.why for place, why in snapshots_left(aws, ID, owner)}
     for name in (f"{ID}-final-{token}", f"{ID}-final-{token}-2"):
         assert told.pop(name) == "the final snapshot, by its name and tags: the database can be restored from it"
     assert told.pop(f"{ID}-final-{token[::-1]}-2") == (
         "named like a final snapshot, of another cluster; its master user is evil: see whose it is"
     )
+    but = "without the id of a cluster in its name"
     assert told == {
-        f"{ID}-final-x": "the final snapshot, by its name and tags: the database can be restored from it",
-        f"{ID}-final-y": "named like a final snapshot, without its tags; its master user is m: see whose it is",
+        f"{ID}-final-x": f"named like a final snapshot, {but}; its master user is unknown: see whose it is",
+        f"{ID}-final-y": f"named like a final snapshot, {but}; its master user is m: see whose it is",
+        f"{ID}-final-{token}-3": "named like a final snapshot, without its tags; its master user is m: see whose it is",
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,6 +41,15 @@ def forge(world: World, change: Callable[[dict[str, Any]], object]) -> None:
     change(forged["entries"])
     world.path().write_text(json.dumps(forged))
     world.forget_fingerprint()
+
+
+def into_history(world: World) -> Path:
+    """Put the record as it is among the kept versions; returns that one's file."""
+    record = world.manifest()
+    version = world.path().with_name("history") / "dev" / f"{record['serial']:08}-{record['run']}.json"
+    version.parent.mkdir(0o700, parents=True)
+    version.write_bytes(world.path().read_bytes())
+    return version
 
 
 def test_status_is_not_healthy_where_others_were_let_in(exposed: World) -> None:
@@ -238,12 +248,16 @@ def test_a_version_of_the_history_makes_nothing_ours_that_another_cluster_has(de
     def told(other_secret: str, other_id: str) -> set[tuple[str, str]]:
         """The findings on a record and a role that are for this other cluster, as an earlier version tells."""
         record = dev.manifest() | json.loads(before)
-        earlier = json.loads(before) | {"serial": record["serial"] - 1, "run": "r", "unfinished": True}
+        earlier = json.loads(before) | {"serial": record["serial"] - 2, "run": "r", "unfinished": True}
         earlier["entries"][CLUSTER]["outputs"] |= {"secret_arn": other_secret, "resource_id": other_id}
         earlier["entries"]["security-group/db-sg-dev"]["outputs"]["group_id"] = group
-        kept = dev.path().with_name("history") / "dev" / f"{earlier['serial']:08}-r.json"
-        kept.parent.mkdir(0o700, parents=True, exist_ok=True)
-        kept.write_text(json.dumps(earlier))
+        anew = json.loads(before) | {"serial": record["serial"] - 1, "run": "s", "unfinished": True}
+        for place in (CLUSTER, "security-group/db-sg-dev"):
+            anew["entries"][place] |= {"phase": "making", "outputs": None}
+        for version in (earlier, anew):
+            kept = dev.path().with_name("history") / "dev" / f"{version['serial']:08}-{version['run']}.json"
+            kept.parent.mkdir(0o700, parents=True, exist_ok=True)
+            kept.write_text(json.dumps(version))
 
         def of_other(text: str) -> str:
             return text.replace(secret, other_secret).replace(id_, other_id)
@@ -596,11 +610,7 @@ def test_a_cluster_that_no_run_of_ours_has_removed_is_lost_whatever_the_record_s
         dev.client("lambda").update_function_configuration(**function, Environment={"Variables": {}})
     elif gone:
         dev.client("lambda").delete_function(**function)
-    before = dev.path().read_bytes()
-    forged = json.loads(before)
-    kept = dev.path().with_name("history") / "dev" / f"{forged['serial']:08}-{forged['run']}.json"
-    kept.parent.mkdir(0o700, parents=True)
-    kept.write_bytes(before)
+    forged = json.loads(into_history(dev).read_bytes())
     forge(forged["entries"])
     dev.path().write_text(json.dumps(forged | {"serial": forged["serial"] + 1}))
     told = dev.drift()
@@ -611,38 +621,39 @@ def test_a_cluster_that_no_run_of_ours_has_removed_is_lost_whatever_the_record_s
     assert (planned.code, "removed outside tapctl with its data" in planned.err) == (6, True), planned.out
 
 
-@pytest.mark.parametrize("history", ["junk", "none", "none, of serial 1", "whole, of serial 1", "no record"])
-def test_where_nobody_can_tell_if_a_cluster_was_made_none_is_made_empty_unasked(dev: World, history: str) -> None:
+def test_where_nobody_can_tell_if_a_cluster_was_made_none_is_made_empty_unasked(dev: World) -> None:
     rds = dev.client("rds")
     rds.delete_db_instance(DBInstanceIdentifier="db-cluster-dev-0", SkipFinalSnapshot=True)
     rds.delete_db_cluster(DBClusterIdentifier="db-cluster-dev", SkipFinalSnapshot=True)
     dev.client("lambda").delete_function(FunctionName="payment-processor-dev")
-    forged = dev.manifest()
-    folder = dev.path().with_name("history") / "dev"
-    folder.mkdir(0o700, parents=True)
-    version = folder / f"{forged['serial']:08}-{forged['run']}.json"
-    before = dev.path().read_text()
+    version, forged = into_history(dev), dev.manifest()
+    before = version.read_text()
     for each in (CLUSTER, INSTANCE, ROTATION, FUNCTION):
         del forged["entries"][each]
-    dev.path().write_text(json.dumps(forged | {"serial": 1 if "serial" in history else forged["serial"] + 1}))
-    if not history.startswith("none"):
-        version.write_text(before)
-    if history == "junk":
-        for number in range(100):
-            (folder / f"{forged['serial']:08}-zz{number}.json").write_text("{}")
-    if history == "no record":
-        dev.path().unlink()
-    else:
-        told = dev.drift()
-        states = {one["address"]: one["state"] for one in told.of_type("finding") if one["field"] == "*"}
-        assert (told.code, states[CLUSTER]) == (2, "MISSING"), told.err
-    refused = dev.tapctl("apply", "--env", "dev", "--yes")
-    assert (refused.code, refused.changes) == (6, ()), refused.out
-    assert "with its data: what is made now would be empty" in refused.err
-    unreadable = f"in the history of dev these cannot be used: {forged['serial']:08}-zz"
-    holds_none = f"the history of dev holds no version before serial {forged['serial'] + 1}; "
-    assert (unreadable in refused.err, holds_none in refused.err) == (history == "junk", history == "none")
+
+    def is_refused(told: str = "") -> None:
+        refused = dev.tapctl("plan", "--env", "dev")
+        assert (refused.code, told in refused.err) == (6, True), refused.out
+        assert "with its data: what is made now would be empty" in refused.err
+
+    dev.path().write_text(json.dumps(forged | {"serial": 1}))
+    is_refused()
+    dev.path().write_text(json.dumps(forged | {"serial": forged["serial"] + 1}))
+    for number in range(100):
+        version.with_name(f"{forged['serial']:08}-zz{number}.json").write_text("{}")
+    is_refused(f"in the history of dev these cannot be used: {forged['serial']:08}-zz")
+    for path in version.parent.iterdir():
+        path.unlink()
+    is_refused(f"the history of dev holds no version before serial {forged['serial'] + 1}; ")
+    told = dev.drift()
+    states = {one["address"]: one["state"] for one in told.of_type("finding") if one["field"] == "*"}
+    assert (told.code, states[CLUSTER]) == (2, "MISSING"), told.err
+    dev.path().write_text(json.dumps(forged | {"serial": 1}))
+    is_refused()
     assert "made empty" in dev.tapctl("plan", "--env", "dev", "--empty").out
+    version.write_text(before)
+    dev.path().unlink()
+    is_refused()
 
 
 def test_an_entry_whose_removal_is_said_to_have_begun_hides_nothing(dev: World) -> None:
@@ -670,5 +681,99 @@ def test_an_entry_whose_removal_is_said_to_have_begun_hides_nothing(dev: World) 
     assert {one["undo_note"] for one in pending} == {"keeps it, where it is still wanted"}
     refused = dev.tapctl("revert", "--env", "dev", f"{FUNCTION}.timeout_s", "--yes")
     assert (refused.code, "its removal did not finish: run that again, or apply" in refused.err) == (6, True)
+    dev.applied("dev")
+    assert dev.drift().code == 0
+
+
+def test_an_entry_that_was_taken_out_hides_no_change_of_what_is_there(dev: World) -> None:
+    """The versions before tell of it, unless a run of ours has taken it out."""
+    record, version = dev.manifest(), into_history(dev)
+    left = {place: record["entries"][place] for place in (FUNCTION, "security-group/lambda-sg-dev")}
+    dev.path().write_text(json.dumps(record | {"entries": left, "serial": record["serial"] + 1}))
+    quiet = dev.drift()
+    assert (quiet.code, {one["state"] for one in quiet.of_type("finding")}) == (7, {"UNKNOWN"})
+    dev.client("rds").modify_db_cluster(DBClusterIdentifier="db-cluster-dev", BackupRetentionPeriod=1)
+    dev.client("logs").delete_log_group(logGroupName="/aws/lambda/payment-processor-dev")
+    dev.client("logs").create_log_group(logGroupName="/aws/lambda/payment-processor-dev", tags=tags_of(dev, FUNCTION))
+    told = dev.drift()
+    drifted = {(one["address"], one["field"]): one for one in told.of_type("finding") if one["state"] == "DRIFT"}
+    cluster, logs = (CLUSTER, "backup_retention_days"), "log-group//aws/lambda/payment-processor-dev"
+    assert told.code == 2
+    assert {field for place, field in drifted if place == logs} >= {"created", "retention_days"}
+    assert (drifted[cluster]["recorded"], drifted[cluster]["live"], drifted[cluster]["undo"]) == (
+        7,
+        1,
+        "tapctl apply --env dev",
+    )
+    refused = dev.tapctl("revert", "--env", "dev", "--yes")
+    assert (refused.code, "the record does not hold it: an apply puts in order" in refused.err) == (6, True)
+    version.unlink()
+    assert dev.drift().code == 7
+
+
+def tags_of(world: World, place: str) -> dict[str, str]:
+    found: dict[str, str] = world.manifest()["entries"].get(place, {}).get("spec", {}).get("tags", {})
+    return found
+
+
+def test_what_is_written_into_the_record_while_others_look_is_no_run_s_work(dev: World) -> None:
+    """Nor does it say that files want what they want not."""
+    logs = "log-group//aws/lambda/payment-processor-dev"
+    dev.client("logs").put_retention_policy(logGroupName="/aws/lambda/payment-processor-dev", retentionInDays=1)
+    record, looks = dev.manifest(), 0
+
+    def writing(visit: Visit, proceed: Proceed) -> Served:
+        nonlocal looks
+        if visit.name == "logs:DescribeLogGroups":
+            looks += 1
+            if looks == 2:
+                record["entries"][logs]["spec"]["retention_days"] = 1
+            dev.path().write_text(json.dumps(record | {"serial": record["serial"] + looks}))
+        return proceed()
+
+    told = dev.meeting(writing, "drift", "--env", "dev", "--json")
+    (found,) = [one for one in told.of_type("finding") if one["address"] == logs]
+    assert (told.code, looks, found["state"], found["live"]) == (2, 2, "DRIFT", 1)
+
+
+def test_another_cluster_is_not_ours_by_the_record_s_word_alone(dev: World) -> None:
+    """Every version before tells of the one that somebody has deleted, and none of a run that has made another."""
+    rds, record, _ = dev.client("rds"), dev.manifest(), into_history(dev)
+    rds.delete_db_instance(DBInstanceIdentifier="db-cluster-dev-0", SkipFinalSnapshot=True)
+    rds.delete_db_cluster(DBClusterIdentifier="db-cluster-dev", SkipFinalSnapshot=True)
+    theirs = dev.tapctl("apply", "--env", "dev", "--state", "theirs", "--empty", "--yes")
+    assert theirs.code == 0, theirs.err
+    forged = json.loads((dev.folder / "theirs" / "dev.json").read_text())
+    forged["serial"] = record["serial"] + 1
+    for word in ("made", "making"):
+        for each in (CLUSTER, INSTANCE, ROTATION) if word == "making" else ():
+            forged["entries"][each] |= {"phase": "making", "confirmed": None, "outputs": None}
+        dev.path().write_text(json.dumps(forged))
+        told = dev.drift()
+        found = {(one["address"], one["field"]): one["note"] for one in told.of_type("finding")}
+        assert (told.code, found[CLUSTER, "resource_id"]) == (2, "replaced outside")
+        for command in (["plan"], ["destroy", "--yes"]):
+            refused = dev.tapctl(*command, "--env", "dev")
+            assert (refused.code, refused.changes) == (6, ()), refused.out
+            assert "the one that is there holds other data" in refused.err
+    dev.applied("dev", "--adopt", CLUSTER)
+    after = dev.drift()
+    assert after.code == 0, after.out
+
+
+def test_a_thing_that_the_record_alone_takes_for_the_recorded_one_is_told_until_an_apply_takes_it(dev: World) -> None:
+    logs, record, _ = "log-group//aws/lambda/payment-processor-dev", dev.manifest(), into_history(dev)
+    spec = record["entries"][logs]["spec"]
+    named = {"logGroupName": "/aws/lambda/payment-processor-dev"}
+    dev.client("logs").delete_log_group(**named)
+    dev.client("logs").create_log_group(**named, kmsKeyId=spec["kms_key_arn"], tags=spec["tags"])
+    dev.client("logs").put_retention_policy(**named, retentionInDays=spec["retention_days"])
+    (honest,) = dev.drift().of_type("finding")
+    forged = json.loads(json.dumps(record | {"serial": record["serial"] + 1}))
+    forged["entries"][logs]["outputs"]["created"] = honest["live"]
+    dev.path().write_text(json.dumps(forged))
+    told = dev.drift()
+    notes = {one["address"]: one["note"] for one in told.of_type("finding")}
+    assert (told.code, notes[logs], {*notes}) == (2, "replaced outside", {logs, KEY})
     dev.applied("dev")
     assert dev.drift().code == 0

@@ -515,12 +515,24 @@ def test_what_was_read_back_once_is_compared_with_that_though_it_is_being_made_b
         assert (blind.code, places) == (2, drifted), text
         assert "what was made, or removed, before this version nobody can tell" in blind.err
     version.write_bytes(whole)
-    # Another resource of that name, or one that was being removed, was never as it is to be.
+    # Another thing is told as that, unless a run of ours has removed the first, or taken its entry out.
     arn, unused = record["entries"][key]["outputs"]["arn"].rpartition("/")[0], "00000000-0000-4000-8000-000000000000"
     of_another = {"outputs": {"key_id": unused, "arn": f"{arn}/{unused}"}}
-    for changed in (of_another, {"phase": "leaving"}, {"phase": "kept"}):
-        other = json.loads(version.read_text())
+    for changed, code in ((of_another, 2), ({"phase": "leaving"}, 7), ({"phase": "kept"}, 7), ({}, 7)):
+        other = json.loads(whole)
         for place in (key, logs):
-            other["entries"][place] |= changed if place == key or "phase" in changed else {"outputs": {}}
+            if not changed:
+                del other["entries"][place]
+            elif place == key or "phase" in changed:
+                other["entries"][place] |= changed
         version.write_text(json.dumps(other))
-        assert dev.drift().code == 7, changed
+        told = dev.drift()
+        assert (told.code, any(one["note"] == "replaced outside" for one in told.of_type("finding"))) == (
+            code,
+            code == 2,
+        )
+    # What is gone was removed by nobody but somebody else.
+    version.write_bytes(whole)
+    dev.client("logs").delete_log_group(logGroupName="/aws/lambda/payment-processor-dev")
+    states = {(one["address"], one["state"]) for one in dev.drift().of_type("finding")}
+    assert (logs, "MISSING") in states

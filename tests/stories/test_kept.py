@@ -106,10 +106,14 @@ def test_another_clusters_snapshot_in_the_place_of_the_kept_one_is_told(destroye
     rds.copy_db_cluster_snapshot(
         SourceDBClusterSnapshotIdentifier=snapshot, TargetDBClusterSnapshotIdentifier="saved", CopyTags=True
     )
+    copied = told_of(destroyed)
+    (copy,) = copied.values()
+    assert (copy["address"], copy["live"]) == ("db-cluster-snapshot/saved", "a copy, made since")
+    assert (copy["undo"], "where it is meant" in copy["undo_note"]) == ("tapctl destroy --env dev", True)
     rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=snapshot)
     rds.create_db_cluster_snapshot(DBClusterSnapshotIdentifier=snapshot, DBClusterIdentifier=evil)
     other = rds.describe_db_clusters(DBClusterIdentifier=evil)["DBClusters"][0]["DbClusterResourceId"]
-    (finding,) = told_of(destroyed).values()
+    (finding,) = (one for place, one in told_of(destroyed).items() if place not in copied)
     assert (finding["address"], finding["field"]) == (f"db-cluster-snapshot/{snapshot}", "resource_id")
     own = f"cluster-{snapshot.rpartition('-')[2].upper()}"
     assert (finding["recorded"], finding["live"], finding["severity"]) == (own, other, "medium")
@@ -219,9 +223,10 @@ def test_a_kept_snapshot_that_is_deleted_is_told_until_a_destroy_certifies_that(
     rds.copy_db_cluster_snapshot(
         SourceDBClusterSnapshotIdentifier=snapshot, TargetDBClusterSnapshotIdentifier="archive"
     )
+    assert [one["live"] for one in told_of(destroyed).values()] == ["a copy, made since"]
     rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=snapshot)
-    (finding,) = told_of(destroyed).values()
-    assert (finding["address"], finding["live"]) == (f"db-cluster-snapshot/{snapshot}", "it is gone")
+    finding = told_of(destroyed)[f"db-cluster-snapshot/{snapshot}", "kept_until"]
+    assert finding["live"] == "it is gone"
     is_left_by_all(destroyed, finding)
     assert finding["undo"] == "tapctl destroy --env dev"
     assert finding["undo_note"] == "nothing brings it back; this certifies what is left:"

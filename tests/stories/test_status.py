@@ -182,6 +182,25 @@ def test_an_instance_that_a_run_of_ours_was_making_or_removing_is_none_that_shou
     assert found["problems"][0].startswith(f"{here} was left half ")
 
 
+def test_an_instance_on_which_aws_works_for_an_unfinished_run_of_ours_is_left_to_that_run(dev: World) -> None:
+    """RDS upgrades the members with their cluster, and makes the secret with it."""
+
+    def upgrading(visit: Visit, proceed: Proceed) -> Served:
+        status, headers, body = proceed()
+        if visit.name == "rds:DescribeDBInstances":
+            body = body.replace(b">available<", b">upgrading<")
+        return status, headers, body
+
+    here, record = "db-instance/db-cluster-dev-0", dev.manifest()
+    for phase, code in (("making", 7), ("made", 2)):
+        record["entries"]["db-cluster/db-cluster-dev"]["phase"] = phase
+        dev.path().write_text(json.dumps(record))
+        told = dev.meeting(upgrading, "status", "--json")
+        problems = row(told)["problems"]
+        assert (told.code, f"{here} is upgrading" in problems) == (code, True)
+        assert ("0 of 1 instances serve" in problems) is (code == 2)
+
+
 def test_what_decides_the_exit_status_is_shown_first(dev: World) -> None:
     half = dev.manifest()
     for address in sorted(half["entries"])[:5]:
