@@ -58,6 +58,7 @@ _OF_THIS_RUN = [
     (r"vpc/vpc-[0-9a-f]+", "vpc/vpc-of-dev"),
     (r"rds!cluster-[0-9a-f-]{36}-[A-Za-z0-9]{6}", "rds!cluster-0f1e-AbCdEf"),
     (r"-final-[a-z0-9]+", "-final-0f1e"),
+    (r'"1:[0-9a-f]{32}"', '"1:0f1e"'),
 ]
 
 
