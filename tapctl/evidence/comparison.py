@@ -266,9 +266,9 @@ def _of_before(session: Session, entries: Mapping[str, Entry]) -> Iterator[Findi
     """The findings on what is there and not recorded, against the ``entries`` that earlier versions have of that."""
     # What is read of a resource depends on what it is held against.
     observed = observe_all(session.aws, observations_for(entries))
-    for one in detect_drift(entries, observed).findings:
-        if one.reason in (Reason.CHANGED, Reason.REPLACED):
-            yield replace(one, reason=Reason.OF_BEFORE)
+    found = detect_drift(entries, observed).findings
+    changed = (one for one in found if one.reason in (Reason.CHANGED, Reason.REPLACED))
+    yield from (replace(one, reason=Reason.OF_BEFORE) for one in changed)
 
 
 def _denied(seen: Observation) -> str:
