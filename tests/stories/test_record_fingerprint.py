@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from tapctl.config.types import MAX_TAGS
 from tests.failures.trouble import deny
 from tests.support.door import no_trouble
 from tests.support.world import World
@@ -71,6 +72,15 @@ def test_the_first_fingerprint_is_no_condition_of_an_apply(dev: World) -> None:
     answer = dev.meeting(deny("kms:TagResource"), "apply", "--env", "dev", "--yes")
     assert (answer.code, "no fingerprint of the record is left on the key: " in answer.err) == (0, True)
     assert dev.drift().code == 0
+
+
+def test_a_team_with_as_many_tags_as_files_may_have_is_left_no_fingerprint(world: World) -> None:
+    """With tapctl's own these are 50 on the key, and KMS takes no more."""
+    more = "".join(f't{number} = "x"\n' for number in range(MAX_TAGS - 1))
+    world.edit("common.toml", 'CostCenter = "payments"\n', f'CostCenter = "payments"\n{more}')
+    answer = world.tapctl("apply", "--env", "dev", "--yes")
+    assert (answer.code, "no fingerprint of the record is left on the key: " in answer.err) == (0, True), answer.err
+    assert world.drift().code == 0
 
 
 @pytest.mark.parametrize("change", ["made", "recorded"])
