@@ -13,7 +13,7 @@ from tapctl.engine.drift import Finding, Reason
 from tapctl.engine.model import Observed, address
 from tapctl.engine.observe import Observations
 from tapctl.engine.record import Phase
-from tapctl.manifest.manifest import Manifest, fingerprint
+from tapctl.manifest.manifest import FINGERPRINT_FORM, Manifest, fingerprint
 from tapctl.names import Names
 from tapctl.reconcilers.kms_key import KmsKey, tag_with_record
 from tapctl.session.session import Session
@@ -58,15 +58,17 @@ def other_record(names: Names, manifest: Manifest, observed: Observations) -> It
     place = address(KmsKey.type, names.key_alias)
     key, left = manifest.entries.get(place), fingerprint_left(names, observed)
     if key is not None and key.phase is Phase.MADE and manifest.is_whole and left not in ("", fingerprint(manifest)):
-        yield Finding(place, KmsKey.type, RECORD, Reason.ANOTHER_RECORD)
+        is_known = left.startswith(FINGERPRINT_FORM)
+        yield Finding(place, KmsKey.type, RECORD, Reason.ANOTHER_RECORD if is_known else Reason.UNKNOWN_FORM)
 
 
 def warn_of_other_record(session: Session, manifest: Manifest, observed: Observations) -> bool:
     """Say that the record is not the one that the last run has left; True if that is so."""
-    is_other = any(other_record(session.names, manifest, observed))
-    if is_other:
-        session.screen.warn(
-            f"the record ({manifest.stamp}) is not the one that the last run has left: somebody, or an older tapctl, "
-            f"has written it. See who: {session.command('manifest history')}; an apply records what AWS has"
-        )
-    return is_other
+    told = list(other_record(session.names, manifest, observed))
+    for finding in told:
+        what = "is not the one that the last run has left: somebody has written it"
+        if finding.reason is Reason.UNKNOWN_FORM:
+            what = "cannot be held against the fingerprint on the key: a later tapctl has left that"
+        who = f"See who: {session.command('manifest history')}; an apply records what AWS has"
+        session.screen.warn(f"the record ({manifest.stamp}) {what}. {who}")
+    return bool(told)
