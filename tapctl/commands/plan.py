@@ -40,7 +40,7 @@ from tapctl.evidence.concurrent_run import Stored, look_between_readings
 from tapctl.evidence.doubtful_record import NO_DOUBT, Doubt, warn_of_doubtful_record, without_blame
 from tapctl.evidence.earlier_versions import EarlierVersions
 from tapctl.evidence.final_snapshot import snapshot_stays_due, tell_of_snapshot
-from tapctl.evidence.record_fingerprint import fingerprint_left, other_record
+from tapctl.evidence.record_fingerprint import fingerprint_left, is_other_record
 from tapctl.evidence.unfinished_upgrade import changes_with_upgrade
 from tapctl.findings.waivers import waivers_for, warn_of_ended_waivers
 from tapctl.manifest.manifest import Manifest
@@ -58,7 +58,7 @@ from tapctl.reconcilers.db_cluster import DbCluster, DbClusterSpec
 from tapctl.reconcilers.db_instance import DbInstance
 from tapctl.reconcilers.db_parameter_groups import DbClusterParameterGroup, DbParameterGroup
 from tapctl.reconcilers.db_subnet_group import DbSubnetGroup, check_subnets
-from tapctl.reconcilers.iam_role import boundary_exists
+from tapctl.reconcilers.iam_role import IamRole, boundary_exists
 from tapctl.reconcilers.lambda_function import LambdaFunction
 from tapctl.reconcilers.sns_topic import SnsTopic
 from tapctl.reconcilers.upgrade import check_orderable, check_upgrade
@@ -184,8 +184,7 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
     leftover = {address: entry for address, entry in manifest.entries.items() if address not in stack}
     # Only where a change is likely; else when there is one.
     quotas = Quotas.ask(session.aws) if manifest.config_hash != session.target.config_hash else None
-    # Nobody has looked before at what is taken over: who else can use it is asked, as by a drift.
-    observed = observe_all(session.aws.cursory(), [*wanted, *observations_for(leftover)], exposures=permits.adopted)
+    observed = observe_all(session.aws.cursory(), [*wanted, *observations_for(leftover)])
     manifest = _corrected(session, manifest, observed)
     if snapshot_stays := snapshot_stays_due(session, manifest.entries, observed):
         config = config.model_copy(update={"final_snapshot": True})
@@ -202,7 +201,7 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
         reboot=permits.reboot,
         spares=spares_of(waivers),
     )
-    plan = make(allowed=permits.allowed)
+    plan = _planned(session, partial(make, allowed=permits.allowed), wanted, observed)
     if permits.allowed:
         _tell_of_unneeded(session, permits.allowed, plan, make())
     _check_adopted(session, permits.adopted, stack)
@@ -252,6 +251,23 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
     )
 
 
+def _planned(
+    session: Session, make: Callable[[], Plan], wanted: Iterable[ObserveRequest], observed: dict[str, Observation]
+) -> Plan:
+    """Plan; of what is taken over it is asked first who else can use it, as by a drift: nobody has looked before."""
+    plan = make()
+    adopted = {change.address for change in plan.changes if change.adopts}
+    if not adopted:
+        return plan
+    ours = {IamRole.type: (session.names.role,)}
+    requests = [request for request in wanted if request.address in adopted]
+    seen = observe_all(session.aws.cursory(), requests, exposures=True, ours=ours)
+    observed.update(
+        (address, observation) for address, observation in seen.items() if isinstance(observation, Observed)
+    )
+    return make()
+
+
 def _corrected(session: Session, manifest: Manifest, observed: Observations) -> Manifest:
     """The record as earlier versions tell, where it tells otherwise than a run of ours would."""
     kept = EarlierVersions(session.store, manifest, session.screen.warn)
@@ -267,7 +283,7 @@ def _tell_of_doubt(session: Session, manifest: Manifest, observed: Observations,
     is_outside = any(change.outside for change in plan.changes)
     if is_outside:
         warn_of_ended_waivers(session)
-    if is_outside or any(other_record(session.names, manifest, observed)):
+    if is_outside or is_other_record(session.names, manifest, observed):
         return warn_of_doubtful_record(session, manifest, observed)
     return NO_DOUBT
 

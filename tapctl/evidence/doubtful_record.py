@@ -11,7 +11,7 @@ from tapctl.engine.observe import Observations
 from tapctl.engine.plan import Plan
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import ManifestError, TapctlError
-from tapctl.evidence.record_fingerprint import other_record
+from tapctl.evidence.record_fingerprint import is_other_record
 from tapctl.manifest.history import later_version
 from tapctl.manifest.manifest import TIME_FORMAT, Manifest
 from tapctl.session.session import Session
@@ -87,7 +87,7 @@ def _doubt(session: Session, manifest: Manifest, observed: Observations) -> Doub
         return younger
     if unknown:
         return replace(_MAY_BE_OLDER, evidence=unknown)
-    return _OF_ANOTHER if any(other_record(session.names, manifest, observed)) else NO_DOUBT
+    return _OF_ANOTHER if is_other_record(session.names, manifest, observed) else NO_DOUBT
 
 
 def _younger_data(session: Session, manifest: Manifest, observed: Observations) -> Doubt:

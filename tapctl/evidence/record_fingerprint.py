@@ -15,7 +15,7 @@ from tapctl.engine.model import Observed, address
 from tapctl.engine.observe import Observations
 from tapctl.engine.record import Phase
 from tapctl.errors import AwsError
-from tapctl.manifest.manifest import Manifest, fingerprint
+from tapctl.manifest.manifest import FINGERPRINT_FORM, Manifest, fingerprint
 from tapctl.names import Names
 from tapctl.reconcilers.kms_key import KmsKey, tag_with_record, untag_record
 from tapctl.session.session import Session
@@ -71,4 +71,10 @@ def other_record(names: Names, manifest: Manifest, observed: Observations) -> It
     place = address(KmsKey.type, names.key_alias)
     key, left = manifest.entries.get(place), fingerprint_left(names, observed)
     if key is not None and key.phase is Phase.MADE and manifest.is_whole and left not in ("", fingerprint(manifest)):
-        yield Finding(place, KmsKey.type, RECORD, Reason.ANOTHER_RECORD)
+        is_known = left.startswith(FINGERPRINT_FORM)
+        yield Finding(place, KmsKey.type, RECORD, Reason.ANOTHER_RECORD if is_known else Reason.UNKNOWN_FORM)
+
+
+def is_other_record(names: Names, manifest: Manifest, observed: Observations) -> bool:
+    """True if the record is another one than the last run has left, by a fingerprint of a form that is known."""
+    return any(one.reason is Reason.ANOTHER_RECORD for one in other_record(names, manifest, observed))

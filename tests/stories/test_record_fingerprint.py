@@ -39,6 +39,18 @@ def test_a_record_that_was_written_to_fit_what_was_changed_is_no_green(dev: Worl
     assert dev.drift().code == 0, "an apply leaves its own"
 
 
+def test_a_fingerprint_of_a_later_form_proves_nothing_and_is_told_as_that(dev: World) -> None:
+    kms = dev.client("kms")
+    key = kms.describe_key(KeyId="alias/db-key-dev")["KeyMetadata"]["KeyId"]
+    kms.tag_resource(KeyId=key, Tags=[{"TagKey": "tapctl:record", "TagValue": "2:f00"}])
+    told = dev.drift()
+    (finding,) = told.of_type("finding")
+    form = "in a form this tapctl does not know"
+    assert (told.code, finding["address"], finding["state"], form in finding["note"]) == (7, KEY, "UNKNOWN", True)
+    dev.applied("dev")
+    assert dev.drift().code == 0
+
+
 def test_files_that_want_the_very_same_leave_the_fingerprint_alone(dev: World) -> None:
     dev.edit("dev.toml", "memory_mb = 1024", "memory_mb = 1_024")
     assert dev.applied("dev").changes == ()
