@@ -174,8 +174,7 @@ def compare_recorded(
         findings = [*with_lost_cluster(findings, session.names)]
     if not manifest.is_whole:
         findings = [*with_new_secret(findings, session.names, entries, observed)]
-    # Of a destroy that was cut off the record is another one by our own work.
-    others_word = [] if removed or destroyed else [*other_record(session.names, manifest, observed)]
+    others_word = [*other_record(session.names, manifest, observed)]
     findings += others_word
     unseen = (*beside, *lacking)
     fields = sum(len(registry()[_type_of(address)].spec.model_fields) for address in unseen)

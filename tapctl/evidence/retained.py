@@ -166,7 +166,10 @@ class _Snapshots:
             there = {
                 name: one
                 for name, one in lasting_snapshots(session.aws).items()
-                if name in known or one.owner == session.owner or one.kms_key_arn in keys
+                if name in known
+                or session.names.cluster == one.cluster
+                or one.owner == session.owner
+                or one.kms_key_arn in keys
             }
             there = {name: replace(one, restored_by=restorers_of(session.aws, name)) for name, one in there.items()}
         except AwsRefused as error:

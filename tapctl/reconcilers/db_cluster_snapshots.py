@@ -68,6 +68,8 @@ class LastingSnapshot:
 
     owner: Owner | None
     kms_key_arn: str
+    cluster: str
+    """The name of the cluster that it was taken of."""
     resource_id: str
     """The id of the cluster that it was taken of; empty where AWS does not tell."""
     restored_by: Collection[str] = ()
@@ -81,6 +83,7 @@ def lasting_snapshots(aws: Aws) -> dict[str, LastingSnapshot]:
         snapshot.get("DBClusterSnapshotIdentifier", "").rpartition(":")[2]: LastingSnapshot(
             Owner.of(as_dict(snapshot.get("TagList", []))),
             snapshot.get("KmsKeyId", ""),
+            snapshot.get("DBClusterIdentifier", ""),
             snapshot.get("DbClusterResourceId", ""),
         )
         for page in pages

@@ -27,6 +27,15 @@ def test_a_new_key_says_what_it_is(aws: Aws, arn: str) -> None:
     assert (seen["KeyUsage"], seen["MultiRegion"], seen["KeyState"]) == ("ENCRYPT_DECRYPT", False, "Enabled")
 
 
+def test_a_key_has_at_most_fifty_tags(aws: Aws, arn: str, refused: Refused) -> None:
+    aws.kms.tag_resource(KeyId=arn, Tags=[{"TagKey": f"t{number}", "TagValue": "x"} for number in range(50)])
+    aws.kms.tag_resource(KeyId=arn, Tags=[{"TagKey": "t0", "TagValue": "y"}])
+    with refused("LimitExceededException"):
+        aws.kms.tag_resource(KeyId=arn, Tags=[{"TagKey": "one-more", "TagValue": "x"}])
+    with refused("NotFoundException"):
+        aws.kms.tag_resource(KeyId="11111111-2222-3333-4444-555555555555", Tags=[{"TagKey": "t0", "TagValue": "y"}])
+
+
 def test_arns_are_taken_by_every_operation(aws: Aws, arn: str) -> None:
     aws.kms.disable_key(KeyId=arn)
     aws.kms.enable_key(KeyId=arn)

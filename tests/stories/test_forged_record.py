@@ -758,8 +758,8 @@ def test_another_cluster_is_not_ours_by_the_record_s_word_alone(dev: World) -> N
             assert "the one that is there holds other data" in refused.err
     out = {place: entry for place, entry in forged["entries"].items() if place not in (CLUSTER, INSTANCE, ROTATION)}
     dev.path().write_text(json.dumps(forged | {"entries": out}))
-    found = {(one["address"], one["field"]) for one in dev.drift().of_type("finding") if one["state"] == "DRIFT"}
-    assert (CLUSTER, "resource_id") in found
+    drifted = {(one["address"], one["field"]) for one in dev.drift().of_type("finding") if one["state"] == "DRIFT"}
+    assert (CLUSTER, "resource_id") in drifted
     for _ in ("an entry that was taken out", "a record that was removed"):
         refused = dev.tapctl("apply", "--env", "dev", "--yes")
         assert (refused.code, "the one that is there holds other data" in refused.err) == (6, True)

@@ -126,6 +126,22 @@ def test_another_clusters_snapshot_in_the_place_of_the_kept_one_is_told(destroye
     assert told_of(destroyed) == {}
 
 
+def test_whom_a_copy_of_the_kept_snapshot_under_another_key_is_shared_with_is_told(destroyed: World) -> None:
+    """RDS shares none across accounts but under a key of one's own; it copies no tags unless that is said."""
+    rds, kms = destroyed.client("rds"), destroyed.client("kms")
+    copy, arn = {"DBClusterSnapshotIdentifier": "leak"}, kms.create_key()["KeyMetadata"]["Arn"]
+    made = rds.copy_db_cluster_snapshot(
+        SourceDBClusterSnapshotIdentifier=snapshot_of(destroyed), TargetDBClusterSnapshotIdentifier="leak", KmsKeyId=arn
+    )["DBClusterSnapshot"]["DBClusterSnapshotArn"]
+    tags = rds.list_tags_for_resource(ResourceName=made)["TagList"]
+    rds.remove_tags_from_resource(ResourceName=made, TagKeys=[tag["Key"] for tag in tags if ":" not in tag["Key"]])
+    rds.modify_db_cluster_snapshot_attribute(**copy, AttributeName="restore", ValuesToAdd=[STRANGER])
+    found = told_of(destroyed)
+    rds.delete_db_cluster_snapshot(**copy)
+    assert ("db-cluster-snapshot/leak", "restorable_by") in found
+    assert told_of(destroyed) == {}
+
+
 def test_who_is_let_to_the_kept_key_is_told(destroyed: World) -> None:
     shut = open_key(destroyed)
     found = told_of(destroyed)

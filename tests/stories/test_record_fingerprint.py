@@ -7,13 +7,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tapctl.config.types import MAX_TAGS
 from tests.failures.trouble import deny
 from tests.support.door import no_trouble
 from tests.support.world import World
 
 KEY = "kms-key/alias/db-key-dev"
 FUNCTION = "lambda-function/payment-processor-dev"
-NOTE = "the record is not the one that the last run has left: somebody, or an older tapctl, has written it"
+NOTE = "the record is not the one that the last run has left: somebody has written it"
 
 
 def rewrite(world: World) -> None:
@@ -39,6 +40,18 @@ def test_a_record_that_was_written_to_fit_what_was_changed_is_no_green(dev: Worl
     assert dev.drift().code == 0, "an apply leaves its own"
 
 
+def test_a_fingerprint_of_a_later_form_proves_nothing_and_is_told_as_that(dev: World) -> None:
+    kms = dev.client("kms")
+    key = kms.describe_key(KeyId="alias/db-key-dev")["KeyMetadata"]["KeyId"]
+    kms.tag_resource(KeyId=key, Tags=[{"TagKey": "tapctl:record", "TagValue": "2:f00"}])
+    told = dev.drift()
+    (finding,) = told.of_type("finding")
+    form = "in a form this tapctl does not know"
+    assert (told.code, finding["address"], finding["state"], form in finding["note"]) == (7, KEY, "UNKNOWN", True)
+    dev.applied("dev")
+    assert dev.drift().code == 0
+
+
 def test_files_that_want_the_very_same_leave_the_fingerprint_alone(dev: World) -> None:
     dev.edit("dev.toml", "memory_mb = 1024", "memory_mb = 1_024")
     assert dev.applied("dev").changes == ()
@@ -55,6 +68,21 @@ def test_a_record_without_a_fingerprint_is_compared_as_ever_until_an_apply_leave
     assert dev.drift().code == 7
 
 
+def test_a_record_of_somebody_else_is_no_reason_to_put_anything_back(dev: World) -> None:
+    """Who may write the record may write settings that files may have, and call it one of other files."""
+    record = dev.manifest()
+    record["entries"][FUNCTION]["spec"]["memory_mb"] = 128
+    dev.path().write_text(json.dumps(record | {"config_hash": "0" * 64}))
+    told = dev.drift()
+    (memory,) = [one for one in told.of_type("finding") if one["address"] == FUNCTION]
+    assert (told.code, memory["undo"], memory["edit"]) == (2, "", "")
+    refused = dev.tapctl("revert", "--env", "dev", "--yes")
+    assert (refused.code, refused.changes) == (6, ())
+    assert "is not the one that the last run has left" in refused.err
+    plan = dev.tapctl("plan", "--env", "dev", "--json")
+    assert [one["outside"] for one in plan.of_type("planned_change") if one["fields"]] == []
+
+
 def test_a_revert_makes_no_record_of_somebody_else_ours(dev: World) -> None:
     lambda_ = dev.client("lambda")
     lambda_.update_function_configuration(FunctionName="payment-processor-dev", MemorySize=2048)
@@ -66,12 +94,31 @@ def test_a_revert_makes_no_record_of_somebody_else_ours(dev: World) -> None:
     assert dev.drift().code == 7
 
 
+def test_a_destroy_that_is_cut_off_accuses_nobody(dev: World) -> None:
+    answer = dev.meeting(deny("lambda:DeleteFunction"), "destroy", "--env", "dev", "--yes")
+    assert (answer.code, answer.changes[0]) == (4, "kms:UntagResource"), answer.err
+    assert not [one for one in dev.drift().of_type("finding") if one["field"] == "record"]
+
+
+def test_a_key_that_keeps_its_fingerprint_keeps_no_destroy_back(dev: World) -> None:
+    assert dev.meeting(deny("kms:UntagResource"), "destroy", "--env", "dev", "--yes").code == 0
+
+
 def test_the_first_fingerprint_is_no_condition_of_an_apply(dev: World) -> None:
     """A key may bear as many tags as KMS takes, or a role of old lack the right."""
     dev.forget_fingerprint()
     answer = dev.meeting(deny("kms:TagResource"), "apply", "--env", "dev", "--yes")
     assert (answer.code, "no fingerprint of the record is left on the key: " in answer.err) == (0, True)
     assert dev.drift().code == 0
+
+
+def test_a_team_with_as_many_tags_as_files_may_have_is_left_no_fingerprint(world: World) -> None:
+    """With tapctl's own these are 50 on the key, and KMS takes no more."""
+    more = "".join(f't{number} = "x"\n' for number in range(MAX_TAGS - 1))
+    world.edit("common.toml", 'CostCenter = "payments"\n', f'CostCenter = "payments"\n{more}')
+    answer = world.tapctl("apply", "--env", "dev", "--yes")
+    assert (answer.code, "no fingerprint of the record is left on the key: " in answer.err) == (0, True), answer.err
+    assert world.drift().code == 0
 
 
 @pytest.mark.parametrize("change", ["made", "recorded"])
@@ -115,10 +162,8 @@ def test_the_version_that_the_last_run_has_left_stands_for_a_record_that_somebod
     told = rewritten.drift()
     (found,) = [one for one in told.of_type("finding") if one["address"] == FUNCTION]
     assert (told.code, found["field"], found["recorded"], found["live"]) == (2, "memory_mb", 1024, 128)
-    (change,) = [
-        one for one in rewritten.tapctl("plan", "--env", "dev", "--json").of_type("planned_change") if one["fields"]
-    ]
-    assert [(one["path"], one["outside"]) for one in change["fields"]] == [("memory_mb", True)]
+    planned = rewritten.tapctl("plan", "--env", "dev", "--json").of_type("planned_change")
+    assert [field["path"] for one in planned for field in one["fields"]] == ["memory_mb"]
     rewritten.applied("dev")
     spec = rewritten.manifest()["entries"][FUNCTION]["spec"]
     assert (spec["memory_mb"], spec["timeout_s"], rewritten.drift().code) == (1024, 30, 0)

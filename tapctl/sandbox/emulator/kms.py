@@ -35,7 +35,7 @@ SERVICE: Final = Service(
     indexed=("CreateKey", "TagResource", "UntagResource"),
 )
 
-_MAX_POLICY_CHARS = 32768
+_MAX_POLICY_CHARS, _MAX_TAGS = 32768, 50
 _DEFAULT_ROTATION_DAYS = 365
 # Operations that the key states "Disabled" and "PendingDeletion" refuse (KMS developer guide, key-state table).
 _NOT_WHEN_PENDING = (
@@ -133,6 +133,17 @@ def _exists(request: Request, name: str) -> bool:
     if role is None:
         return True
     return any(known.name == role[1] for known in request.backend("iam", request.partition).roles.values())
+
+
+@contract("TagResource")
+def a_key_takes_fifty_tags(request: Request, proceed: Next) -> Reply:
+    """A key has at most 50 tags, without AWS's own (KMS developer guide, "Resource quotas")."""
+    key = key_of(request, request.params["KeyId"])
+    if key is not None:
+        have = request.backend("kms").tagger.get_tag_dict_for_resource(key.id)
+        if len(have.keys() | {tag["TagKey"] for tag in request.params["Tags"]}) > _MAX_TAGS:
+            raise ServiceError("LimitExceededException", f"A key has at most {_MAX_TAGS} tags.")
+    return proceed()
 
 
 @contract("PutKeyPolicy", "GetKeyPolicy")
