@@ -14,6 +14,7 @@ from tapctl.engine.drift import WHOLE_RESOURCE, Finding, Reason
 from tapctl.engine.model import Observed, address
 from tapctl.engine.observe import Observations
 from tapctl.engine.record import Phase
+from tapctl.evidence.certificate import last_certificate
 from tapctl.evidence.earlier_versions import EarlierVersions
 from tapctl.evidence.unfinished_destroy import is_gone_from_aws
 from tapctl.manifest.manifest import Manifest
@@ -35,8 +36,9 @@ _OF_A_RUN: Final = frozenset(
 def is_cluster_lost(session: Session, manifest: Manifest, observed: Observations, kept: EarlierVersions) -> bool:
     """True if the cluster is gone, and nothing proves that a run of ours has removed it, or that it was never made.
 
-    The versions of the record before this one prove it, where all of them can be read; and nothing does where the
-    function is there, or the record has it or an instance as made.
+    The versions of the record before this one prove it, where all of them can be read; where no version tells of one,
+    the certificate of a destroy does, beside a record of nothing that is deployed. And nothing does where the function
+    is there, or the record has it or an instance as made.
     """
     place = address(DbCluster.type, session.names.cluster)
     cluster = observed.get(place)
@@ -52,7 +54,16 @@ def is_cluster_lost(session: Session, manifest: Manifest, observed: Observations
     else:
         removed = kept.was_removed(place)
     never_made = removed is None and not _is_there(session, observed, IamRole.type)
-    return not (removed or never_made) or bool(kept.doubt)
+    in_doubt = bool(kept.doubt) and not (removed is None and _is_destroyed(session, manifest, place))
+    return not (removed or never_made) or in_doubt
+
+
+def _is_destroyed(session: Session, manifest: Manifest, place: str) -> bool:
+    """True if by its certificate a destroy has removed the cluster and left nothing, and the record has but the key."""
+    if {entry.phase for entry in manifest.entries.values()} != {Phase.KEPT}:
+        return False
+    certificate = last_certificate(session.store, manifest)
+    return certificate is not None and certificate.complete and place in certificate.gone - certificate.removed_outside
 
 
 def _were_removed_before(session: Session, kept: EarlierVersions) -> bool | None:

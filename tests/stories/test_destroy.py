@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import UTC, datetime
 
 import pytest
@@ -318,3 +319,18 @@ def test_where_nothing_is_removed_a_sweep_that_is_denied_is_a_refusal(world: Wor
     first = world.tapctl("plan", "--destroy", "--env", "dev").asked.count(find)
     answer = world.meeting(denied_after(first, find), "destroy", "--env", "dev", "--yes", "--confirm", "dev")
     assert (answer.code, answer.changes) == (6, ()), answer.out + answer.err
+
+
+def test_what_a_destroy_has_certified_is_made_again_though_its_history_is_gone(dev: World) -> None:
+    """Versions may end after some months, and a state may move by its records alone."""
+    assert dev.tapctl("destroy", "--env", "dev", "--yes").code == 0
+    shutil.rmtree(dev.path().parent / "history")
+    assert dev.tapctl("plan", "--env", "dev").code == 0
+    certificate = dev.path().with_name("dev.certificate.json")
+    certified = certificate.read_text()
+    certificate.write_text(certified.replace('"complete": true', '"complete": false'))
+    assert dev.tapctl("plan", "--env", "dev").code == 6, "nothing else tells that a destroy has removed it"
+    certificate.write_text(certified)
+    record = dev.manifest()
+    dev.path().write_text(json.dumps(record | {"entries": {}}))
+    assert dev.tapctl("plan", "--env", "dev").code == 6, "a destroy leaves the key in the record"

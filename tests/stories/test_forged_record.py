@@ -576,12 +576,21 @@ def test_a_record_of_tomorrow_is_told_as_that(dev: World, verb: str) -> None:
 
 
 def test_a_record_that_was_removed_is_told_from_an_environment_that_was_never_made(dev: World) -> None:
+    record = dev.manifest()
     dev.path().unlink()
     lost = dev.drift()
     (error,) = lost.of_type("error")
     assert (lost.code, lost.records[-1]["counts"]["there"]) == (3, len(dev.stack())), error
     assert error["message"] == "there is no record of dev"
     assert "AWS has, or does not show, what bears its names: " in error["why"]
+    anew = "tapctl apply --env dev writes it anew from AWS, with what it finds"
+    assert error["hint"] == anew
+    # Else somebody's cluster in the place of ours is as good as ours.
+    version = dev.path().parent / "history" / "dev" / f"{record['serial']:08}-{record['run']}.json"
+    version.parent.mkdir(0o700, parents=True, exist_ok=True)
+    version.write_text(json.dumps(record))
+    (error,) = dev.drift().of_type("error")
+    assert error["hint"] == f"put the newest version of its history back, which tells what was made; or {anew}"
     never = dev.drift("staging")
     (error,) = never.of_type("error")
     assert (never.code, never.records[-1]["counts"]) == (3, {"there": 0})

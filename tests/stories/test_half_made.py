@@ -186,6 +186,7 @@ def test_what_our_own_destroy_that_was_cut_off_has_removed_was_removed_by_nobody
     drift = dev.drift()
     notes = {one["undo_note"] for one in drift.of_type("finding") if one["note"].startswith("its removal was")}
     assert (drift.code, len(notes)) == (7, 1)
+    assert "makes again what it has removed, with --restore SNAPSHOT or --empty for the cluster" in drift.err
     assert "with --restore SNAPSHOT or --empty" in notes.pop()
     status = dev.tapctl("status", "--env", "dev")
     assert (status.code, "is missing" in status.out) == (7, False), status.out
@@ -385,7 +386,7 @@ def test_a_destroy_that_was_cut_off_is_named_where_what_it_was_removing_is_gone(
     dev.client("cloudwatch").delete_alarms(AlarmNames=["db-cpu-0-dev"])
     goes_on = "a destroy was cut off: tapctl destroy --env dev goes on with it; tapctl apply --env dev makes again"
     answer = dev.tapctl("drift", "--env", "dev")
-    assert (answer.code, goes_on in answer.err) == (7, True), answer.out
+    assert (answer.code, goes_on in answer.err, "--restore" in answer.err) == (7, True, False), answer.out
     assert ("an earlier version of the record removes it: a destroy was cut off" in answer.out) == between
     status = dev.tapctl("status", "--env", "dev")
     assert (status.code, "tapctl destroy --env dev goes on" in status.out) == (7, True)
