@@ -159,6 +159,9 @@ class EarlierVersions:
             since.append(version)
         else:
             return
+        if version.serial > self.manifest.serial:
+            # An old record was put back, which is told as that.
+            return
         for address, entry in entries.items():
             known = _replayed(address, [version, *reversed(since)])
             if known is None or known.phase is not Phase.MADE:
