@@ -20,7 +20,7 @@ from tapctl.evidence.against_files import (
     never_wanted_findings,
 )
 from tapctl.evidence.certificate import end_of_destroyed
-from tapctl.evidence.concurrent_run import Meanwhile, Stored, look_between_readings, with_run
+from tapctl.evidence.concurrent_run import Stored, look_between_readings, with_run
 from tapctl.evidence.earlier_versions import EarlierVersions
 from tapctl.evidence.lost_cluster import is_cluster_lost, with_lost_cluster
 from tapctl.evidence.new_secret import with_new_secret
@@ -80,7 +80,8 @@ def compare_between_readings(
 
     stored, compared, meanwhile = look_between_readings(session, stored, look, _differs, since)
     if compared is not None and meanwhile.written:
-        left = _left_by_run(session, meanwhile, compared.observed)
+        made, record, seen = meanwhile.made, meanwhile.record, compared.observed
+        left = _left_by_run(session, made, record, seen) if made and record is not None else ()
         findings = tuple(with_run(compared.report.findings, meanwhile, left))
         report = replace(compared.report, findings=findings)
         still = {
@@ -92,11 +93,10 @@ def compare_between_readings(
     return stored, compared, meanwhile.run
 
 
-def _left_by_run(session: Session, meanwhile: Meanwhile, observed: Observations) -> Sequence[Finding]:
+def _left_by_run(
+    session: Session, made: Mapping[str, Entry], record: Manifest, observed: Observations
+) -> Sequence[Finding]:
     """The findings on what was made before a look and after it, by the record that tells of that and by its files."""
-    made, record = meanwhile.made, meanwhile.record
-    if not made or record is None:
-        return ()
     report, made_for = detect_drift(made, observed), recorded_outputs(session, record, observed)
     return held_against_the_files(session, record, report, made, observed, made_for=made_for).findings
 

@@ -21,7 +21,7 @@ from tapctl.engine.record import Entry, Phase, is_deleted_with_parent
 from tapctl.errors import TapctlError
 from tapctl.manifest.history import ends_of_runs, read_others, version_names
 from tapctl.manifest.lock import Notify
-from tapctl.manifest.manifest import TIME_FORMAT, Manifest, fingerprint
+from tapctl.manifest.manifest import TIME_FORMAT, Manifest, fingerprint, is_of_tomorrow
 from tapctl.manifest.store import Store
 from tapctl.reconcilers import registry
 
@@ -150,7 +150,7 @@ class EarlierVersions:
         Each as that one has left it. A run says in a version that it changes an entry, before it has. A fingerprint may
         show late: what was written a moment ago is not held against it.
         """
-        if left in ("", fingerprint(self.manifest)) or self.manifest.written_at > _a_moment_ago():
+        if left in ("", fingerprint(self.manifest)) or _is_young(self.manifest):
             return
         since = [self.manifest]
         for version in self._newest_first():
@@ -230,8 +230,10 @@ class EarlierVersions:
         return None
 
 
-def _a_moment_ago() -> str:
-    return (datetime.now(UTC) - _SHOWN_LATE).strftime(TIME_FORMAT)
+def _is_young(manifest: Manifest) -> bool:
+    """True if it says that it was written a moment ago."""
+    moment = datetime.now(UTC) - _SHOWN_LATE
+    return manifest.written_at > moment.strftime(TIME_FORMAT) and not is_of_tomorrow(manifest)
 
 
 def _replayed(address: str, versions: Sequence[Manifest]) -> Entry | None:

@@ -122,7 +122,6 @@ HALF = FORGED.model_copy(update={"phase": Phase.MAKING, "confirmed": LEFT.spec})
         ([of(2, HALF.model_copy(update={"confirmed": {"size": "huge"}}))], HALF),
         ([of(2, LEFT, entry("two"))], None),  # nobody has left that one
         ([of(2, entry("one", Phase.LEAVING))], None),
-        ([of(2, FORGED).model_copy(update={"written_at": now()})], None),  # the fingerprint may show late
     ],
 )
 def test_what_no_run_has_written_since_the_fingerprint_is_as_that_run_left_it(
@@ -133,6 +132,23 @@ def test_what_no_run_has_written_since_the_fingerprint_is_as_that_run_left_it(
     kept = EarlierVersions(store, last, pytest.fail)
     corrected = kept.corrected(last.entries, {}, fingerprint(first))
     assert corrected.get(ONE) == known
+
+
+@pytest.mark.parametrize(("at", "is_told"), [(now, False), (lambda: "2999-01-01T00:00:00Z", True)])
+def test_what_was_written_a_moment_ago_may_have_a_fingerprint_that_shows_late(
+    store: Store, at: Callable[[], str], *, is_told: bool
+) -> None:
+    last = written(store, of(1, LEFT), of(2, FORGED).model_copy(update={"written_at": at()}))
+    corrected = EarlierVersions(store, last, pytest.fail).corrected(last.entries, {}, fingerprint(of(1, LEFT)))
+    assert (ONE in corrected) is is_told
+
+
+def test_a_version_of_another_place_is_none_of_this_record_and_no_doubt(store: Store) -> None:
+    last = written(
+        store, of(1, LEFT).model_copy(update={"region": "eu-west-1"}), of(2, entry("two")), of(3, entry("two"))
+    )
+    kept = EarlierVersions(store, last, pytest.fail)
+    assert (kept.was_removed(ONE), kept.doubt) == (None, "")
 
 
 def test_a_fingerprint_that_no_version_has_tells_nothing(store: Store) -> None:
