@@ -34,6 +34,7 @@ from tapctl.engine.record import Phase, is_deleted_with_parent
 from tapctl.engine.resources import Deletion, deletion_graph
 from tapctl.errors import AwsError, ConfigError, ExitCode, Refused, Status, StoreFailed, TapctlError, UsageError
 from tapctl.evidence.certificate import COLUMNS, NAME, Certificate, EarlierCertificate, earlier_certificate
+from tapctl.evidence.record_fingerprint import take_fingerprint
 from tapctl.manifest.manifest import now
 from tapctl.reconcilers import teardown_ranks
 from tapctl.reconcilers.db_cluster import DbCluster, held_by_others
@@ -75,6 +76,7 @@ def destroy(session: Session, *, confirm: str | None = None, approval: Approval 
             if plan.blocked:
                 return session.finish(Status.BLOCKED, show_blockers(session, plan), {}, NOTHING_CHANGED)
         approval.begin(session)
+        take_fingerprint(session, inventory.observations)
         journal = session.journal(inventory.manifest, inventory.version)
         # Whoever finds it cut off knows by this whose removal it was.
         journal.update(unfinished=False)

@@ -14,8 +14,8 @@ from tapctl.engine.record import Phase
 from tapctl.errors import ExitCode, NotRecorded, Status
 from tapctl.evidence.against_files import is_of_the_files
 from tapctl.evidence.comparison import is_kept_alone
+from tapctl.evidence.doubtful_record import NO_DOUBT, warn_of_doubtful_record
 from tapctl.evidence.pending_changes import pending_changes
-from tapctl.evidence.record_age import Age, warn_of_old_record
 from tapctl.evidence.unfinished_destroy import is_gone_from_aws
 from tapctl.findings.advice import advise
 from tapctl.findings.authors import with_causes, with_who
@@ -72,7 +72,7 @@ def _drift_one(
         session.screen.note(f"asking CloudTrail who changed {session.suffix}")
         report = with_who(session, manifest, report, datetime.now(UTC))
     is_as_recorded = report.is_complete and not report.drifted
-    older = Age() if is_as_recorded else warn_of_old_record(session, manifest, observed)
+    older = NO_DOUBT if is_as_recorded else warn_of_doubtful_record(session, manifest, observed)
     # Who may write the record may have written that it is of other files: what these want of it is told then, too.
     asked = (
         not older

@@ -37,10 +37,10 @@ from tapctl.errors import (
     UsageError,
 )
 from tapctl.evidence.concurrent_run import Stored, look_between_readings
+from tapctl.evidence.doubtful_record import NO_DOUBT, Doubt, warn_of_doubtful_record, without_blame
 from tapctl.evidence.earlier_versions import EarlierVersions
 from tapctl.evidence.final_snapshot import snapshot_stays_due, tell_of_snapshot
-from tapctl.evidence.record_age import warn_of_old_record, without_blame
-from tapctl.evidence.record_fingerprint import fingerprint_left, warn_of_other_record
+from tapctl.evidence.record_fingerprint import fingerprint_left, is_other_record
 from tapctl.evidence.unfinished_upgrade import changes_with_upgrade
 from tapctl.findings.waivers import waivers_for, warn_of_ended_waivers
 from tapctl.manifest.manifest import Manifest
@@ -58,7 +58,7 @@ from tapctl.reconcilers.db_cluster import DbCluster, DbClusterSpec
 from tapctl.reconcilers.db_instance import DbInstance
 from tapctl.reconcilers.db_parameter_groups import DbClusterParameterGroup, DbParameterGroup
 from tapctl.reconcilers.db_subnet_group import DbSubnetGroup, check_subnets
-from tapctl.reconcilers.iam_role import boundary_exists
+from tapctl.reconcilers.iam_role import IamRole, boundary_exists
 from tapctl.reconcilers.lambda_function import LambdaFunction
 from tapctl.reconcilers.sns_topic import SnsTopic
 from tapctl.reconcilers.upgrade import check_orderable, check_upgrade
@@ -98,8 +98,8 @@ class ApplySurvey:
     """The snapshot that a cluster which is to be made is made from; empty: none is."""
     fingerprint: str = ""
     """As `fingerprint_left` tells it."""
-    is_other_record: bool = False
-    """True if the record is not the one that the last run has left."""
+    doubt: Doubt = NO_DOUBT
+    """The evidence against the record; asked for where something was changed outside."""
 
     @property
     def is_blocked(self) -> bool:
@@ -133,7 +133,7 @@ def plan(
     session.screen.plan(found.shown)
     session.screen.preflight(found.preflight.checks)
     show_estimate(session, found)
-    differs = found.is_other_record or not plan.is_empty
+    differs = bool(found.doubt) or not plan.is_empty
     code = ExitCode.DIFFERENT if detailed_exitcode and differs else ExitCode.OK
     if found.is_blocked:
         code = show_blockers(session, found.plan, found.preflight.errors)
@@ -184,8 +184,7 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
     leftover = {address: entry for address, entry in manifest.entries.items() if address not in stack}
     # Only where a change is likely; else when there is one.
     quotas = Quotas.ask(session.aws) if manifest.config_hash != session.target.config_hash else None
-    # Nobody has looked before at what is taken over: who else can use it is asked, as by a drift.
-    observed = observe_all(session.aws.cursory(), [*wanted, *observations_for(leftover)], exposures=permits.adopted)
+    observed = observe_all(session.aws.cursory(), [*wanted, *observations_for(leftover)])
     manifest = _corrected(session, manifest, observed)
     if snapshot_stays := snapshot_stays_due(session, manifest.entries, observed):
         config = config.model_copy(update={"final_snapshot": True})
@@ -202,7 +201,7 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
         reboot=permits.reboot,
         spares=spares_of(waivers),
     )
-    plan = make(allowed=permits.allowed)
+    plan = _planned(session, partial(make, allowed=permits.allowed), wanted, observed)
     if permits.allowed:
         _tell_of_unneeded(session, permits.allowed, plan, make())
     _check_adopted(session, permits.adopted, stack)
@@ -225,10 +224,7 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
     _tell_of_kept_back(session, plan, stack, manifest)
     images = [field for change in plan.to(Action.UPDATE) for field in change.fields if field.path == IMAGE_FIELD]
     plan = replace(plan, names=tags_of(session.aws, (uri for field in images for uri in (field.have, field.want))))
-    is_older = False
-    if any(change.outside for change in plan.changes):
-        warn_of_ended_waivers(session)
-        is_older = bool(warn_of_old_record(session, manifest, observed))
+    doubt = _tell_of_doubt(session, manifest, observed, plan)
     session.invocation.usage.impacts = plan.impacts
     session.screen.stack({resource.address: resource.needs for resource in stack})
     if version is None and plan.confirmed:
@@ -236,11 +232,10 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
             f"there is no record at {session.location}: apply writes it anew, with {len(plan.confirmed)} resources "
             "found in AWS"
         )
-    is_other_record = warn_of_other_record(session, manifest, observed)
     values = values_of(session.config, session.names)
     file = str(session.invocation.config / "common.toml")
     preflight = check_all(session.aws, stack, plan, values, quotas, unasked=unasked, file=file)
-    shown = without_blame(plan) if is_older else plan
+    shown = without_blame(plan) if doubt else plan
     making = any(change.type == DbCluster.type for change in plan.to(Action.CREATE))
     return ApplySurvey(
         stack,
@@ -252,8 +247,25 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
         shown,
         restoring=permits.restore if making else "",
         fingerprint=fingerprint_left(session.names, observed),
-        is_other_record=is_other_record,
+        doubt=doubt,
     )
+
+
+def _planned(
+    session: Session, make: Callable[[], Plan], wanted: Iterable[ObserveRequest], observed: dict[str, Observation]
+) -> Plan:
+    """Plan; of what is taken over it is asked first who else can use it, as by a drift: nobody has looked before."""
+    plan = make()
+    adopted = {change.address for change in plan.changes if change.adopts}
+    if not adopted:
+        return plan
+    ours = {IamRole.type: (session.names.role,)}
+    requests = [request for request in wanted if request.address in adopted]
+    seen = observe_all(session.aws.cursory(), requests, exposures=True, ours=ours)
+    observed.update(
+        (address, observation) for address, observation in seen.items() if isinstance(observation, Observed)
+    )
+    return make()
 
 
 def _corrected(session: Session, manifest: Manifest, observed: Observations) -> Manifest:
@@ -261,6 +273,19 @@ def _corrected(session: Session, manifest: Manifest, observed: Observations) -> 
     kept = EarlierVersions(session.store, manifest, session.screen.warn)
     entries = {**manifest.entries, **kept.corrected(manifest.entries, observed)}
     return manifest.model_copy(update={"entries": entries})
+
+
+def _tell_of_doubt(session: Session, manifest: Manifest, observed: Observations, plan: Plan) -> Doubt:
+    """Warn of waivers that have ended, and of a record in doubt, where the plan undoes what was changed outside.
+
+    Of a record that is not the one which the last run has left in any case.
+    """
+    is_outside = any(change.outside for change in plan.changes)
+    if is_outside:
+        warn_of_ended_waivers(session)
+    if is_outside or is_other_record(session.names, manifest, observed):
+        return warn_of_doubtful_record(session, manifest, observed)
+    return NO_DOUBT
 
 
 def _tell_of_kept_back(session: Session, plan: Plan, stack: Stack, manifest: Manifest) -> None:

@@ -23,6 +23,7 @@ from tapctl.engine.resources import Stack
 from tapctl.errors import AwsError, AwsRefused, ConfigError, ConsentMissing, Problem, Refused, TapctlError, WrongTarget
 from tapctl.reconcilers import registry
 from tapctl.reconcilers.db_cluster import DbCluster
+from tapctl.reconcilers.db_subnet_group import DbSubnetGroup
 from tapctl.reconcilers.kms_key import KmsKey
 from tapctl.reconcilers.lambda_function import LambdaFunction
 from tapctl.reconcilers.security_group_rules import OF_EVERY_NEW_GROUP, Rule, SecurityGroupRules
@@ -40,7 +41,7 @@ _SMALL_MEMORY_MB: Final = 3008
 _USUAL_CONCURRENCY: Final = 1000
 _FLOOR: Final = 100
 _SIMULATE: Final = "iam:SimulatePrincipalPolicy"
-_BLOCKING: Final = ("name", "upgrade")
+_BLOCKING: Final = ("name", "network", "upgrade")
 """Checks whose failure is told at the change that it blocks."""
 _NEEDS: Final[Mapping[Action, Need]] = {
     Action.CREATE: Need.CREATE,
@@ -150,12 +151,13 @@ def _settled_by_the_reading(plan: Plan, unasked: Sequence[str]) -> Iterator[Chec
     """Checks that the reading has passed already: it would have ended, or blocked, the plan otherwise."""
     blocked = [change for change in plan.changes if _is_blocked(change)]
     upgrades = [change for change in blocked if change.type == DbCluster.type and change.action is Action.UPDATE]
-    names = [change for change in blocked if change not in upgrades]
+    subnets = [change for change in blocked if change.type == DbSubnetGroup.type and change.action is Action.UPDATE]
+    names = [change for change in blocked if change not in (*upgrades, *subnets)]
     yield from (Check("upgrade", ok=None, detail=text) for text in dict.fromkeys(unasked))
     if upgrades or not unasked:
         yield Check("upgrade", not upgrades, _blocked(upgrades) or "versions and classes can be had")
     yield Check("name", not names, _blocked(names) or "no name is taken by anybody else")
-    yield looked_up("network")
+    yield replace(looked_up("network"), ok=False, detail=_blocked(subnets)) if subnets else looked_up("network")
     yield looked_up("image")
 
 

@@ -16,8 +16,8 @@ from tapctl.engine.record import Entry
 from tapctl.engine.resources import Node
 from tapctl.engine.waiver import spares_of
 from tapctl.errors import ConsentMissing, ExitCode, Refused, Status, TapctlError
+from tapctl.evidence.doubtful_record import Doubt, warn_of_doubtful_record, without_blame
 from tapctl.evidence.final_snapshot import tell_of_snapshot
-from tapctl.evidence.record_age import Age, warn_of_old_record, without_blame
 from tapctl.evidence.record_fingerprint import carry_fingerprint
 from tapctl.findings.examination import Examined, examine, finish_nothing
 from tapctl.findings.revertible import Revertible, revertible
@@ -40,7 +40,7 @@ def revert(session: Session, targets: Sequence[str]) -> int:
         chosen = choose(session, targets, found.report.findings if found else ())
         if found is None or not chosen:
             return finish_nothing(session, found)
-        older = warn_of_old_record(session, found.manifest, found.observed)
+        older = warn_of_doubtful_record(session, found.manifest, found.observed)
         if older and (not targets or ALL in targets):
             raise _older_error(session, older)
         part = revertible(session, found.entries, chosen, found.observed)
@@ -73,10 +73,10 @@ def revert(session: Session, targets: Sequence[str]) -> int:
         return _finish(session, runner, len(left) + len(ignored))
 
 
-def _older_error(session: Session, older: Age) -> Refused:
-    """Refuse to put everything back to an old record: that would undo whatever a later run has made."""
+def _older_error(session: Session, older: Doubt) -> Refused:
+    """Refuse to put everything back to a record in doubt: that would undo whatever a run of ours has made."""
     return Refused(
-        f"the record of {session.suffix} {older}, and what differs may be the work of a later run",
+        f"the record of {session.suffix} {older}, and what differs {older.meaning}",
         evidence=older.evidence,
         hint=f"{older.way_out} ({session.command('manifest history')} lists them), or name what is meant: "
         f"{session.command('revert')} ADDRESS.FIELD",

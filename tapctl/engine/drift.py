@@ -142,7 +142,7 @@ _MEANINGS: Final[Mapping[Reason, tuple[FindingState, str]]] = {
     Reason.KEPT: (FindingState.DRIFT, "a destroy has kept it otherwise: somebody has changed it since"),
     Reason.ANOTHER_RECORD: (
         FindingState.UNKNOWN,
-        "the record is not the one that the last run has left: somebody, or an older tapctl, has written it",
+        "the record is not the one that the last run has left: somebody has written it",
     ),
     Reason.WRONG_PHASE: (FindingState.DRIFT, "no removal leaves it so: somebody has written into the record"),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import queue
 import threading
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
@@ -71,13 +71,12 @@ def observe_all(
     aws: Any,
     requests: Iterable[ObserveRequest],
     *,
-    exposures: bool | Collection[str] = False,
+    exposures: bool = False,
     ours: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> dict[str, Observation]:
     """Observe all of these resources, at most `WORKERS` at a time, through one memoized view of AWS.
 
-    ``exposures``: read those too that take calls of their own, which an apply would not act on, of all resources or of
-    those with these addresses. Nothing is changed by
+    ``exposures``: read those too that take calls of their own, which an apply would not act on. Nothing is changed by
     who asks so: what AWS refuses to tell of one resource, for whatever reason, ends no look at the others. ``ours``: by
     type, ids that count as the round's whether they are observed or not: who uses a resource of ours may be one of
     them.
@@ -103,9 +102,8 @@ def observe_all(
             except queue.Empty:
                 return
             threading.current_thread().name = request.address  # as in an execution: tells whose calls these are
-            whole = exposures if isinstance(exposures, bool) else request.address in exposures
             try:
-                done.put((request.address, _observe_one(view, request, exposures=whole)))
+                done.put((request.address, _observe_one(view, request, exposures=exposures)))
             except BaseException as error:  # noqa: BLE001 -- handed to the caller's thread, raised there
                 done.put((request.address, error))
 

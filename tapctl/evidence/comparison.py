@@ -174,8 +174,7 @@ def compare_recorded(
         findings = [*with_lost_cluster(findings, session.names)]
     if not manifest.is_whole:
         findings = [*with_new_secret(findings, session.names, entries, observed)]
-    # Of a destroy that was cut off the record is another one by our own work.
-    others_word = [] if removed or destroyed else [*other_record(session.names, manifest, observed)]
+    others_word = [*other_record(session.names, manifest, observed)]
     findings += others_word
     unseen = (*beside, *lacking)
     fields = sum(len(registry()[_type_of(address)].spec.model_fields) for address in unseen)
@@ -270,9 +269,9 @@ def _of_before(session: Session, entries: Mapping[str, Entry]) -> Iterator[Findi
     """The findings on what is there and not recorded, against the ``entries`` that earlier versions have of that."""
     # What is read of a resource depends on what it is held against.
     observed = observe_all(session.aws, observations_for(entries))
-    for one in detect_drift(entries, observed).findings:
-        if one.reason in (Reason.CHANGED, Reason.REPLACED):
-            yield replace(one, reason=Reason.OF_BEFORE)
+    found = detect_drift(entries, observed).findings
+    changed = (one for one in found if one.reason in (Reason.CHANGED, Reason.REPLACED))
+    yield from (replace(one, reason=Reason.OF_BEFORE) for one in changed)
 
 
 def _denied(seen: Observation) -> str:

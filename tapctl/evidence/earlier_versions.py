@@ -129,13 +129,15 @@ class EarlierVersions:
     def _silently_replaced(self, entries: Mapping[str, Entry], observed: Observations) -> Iterator[tuple[str, Entry]]:
         """The entries that tell of what AWS has, where the version before tells of another thing, with that identity.
 
-        A run of ours takes the entry out before it makes a thing anew, or takes another one for the recorded.
+        A run of ours takes the entry out before it makes a thing anew, or takes another one for the recorded. What it
+        only changes keeps the identity.
         """
         before = next((version.entries for version in self._newest_first()), {})
         for address in sorted(entries.keys() & before.keys()):
             entry, earlier, seen = entries[address], before[address], observed.get(address)
             outputs = seen.outputs if isinstance(seen, Observed) else None
-            if outputs is None or not entry.phase is earlier.phase is Phase.MADE:
+            is_kept = earlier.phase is Phase.MADE and entry.phase in (Phase.MADE, Phase.MAKING) and entry.is_read_back
+            if outputs is None or not is_kept:
                 continue
             if outputs.changed_from(earlier.claim) and not outputs.changed_from(entry.claim):
                 yield address, entry.model_copy(update={"outputs": earlier.outputs})

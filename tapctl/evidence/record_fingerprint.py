@@ -1,21 +1,23 @@
 """The fingerprint of the record that the last run has left, on the key: who may write the record may not write that.
 
 A run that got to its end leaves the fingerprint before the record says that it did: so a record which says so, and is
-another one, was written by somebody else, or by a tapctl that knows of no fingerprint.
+another one, was written by somebody else. (A tapctl that knows of no fingerprint takes the tag off.)
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final
 
 from tapctl.engine.drift import Finding, Reason
 from tapctl.engine.model import Observed, address
 from tapctl.engine.observe import Observations
 from tapctl.engine.record import Phase
-from tapctl.manifest.manifest import Manifest, fingerprint
+from tapctl.errors import AwsError
+from tapctl.manifest.manifest import FINGERPRINT_FORM, Manifest, fingerprint
 from tapctl.names import Names
-from tapctl.reconcilers.kms_key import KmsKey, tag_with_record
+from tapctl.reconcilers.kms_key import KmsKey, tag_with_record, untag_record
 from tapctl.session.session import Session
 
 RECORD: Final = "record"
@@ -40,6 +42,17 @@ def leave_fingerprint(session: Session, manifest: Manifest, *, left: str) -> Non
         tag_with_record(session.aws, key.claim["key_id"], mark)
 
 
+def take_fingerprint(session: Session, observed: Observations) -> None:
+    """Take the fingerprint off the key: each step of a destroy leaves another record.
+
+    Where KMS does not let it go, a destroy that is cut off leaves a record that is told as another one.
+    """
+    seen = observed.get(address(KmsKey.type, session.names.key_alias))
+    if isinstance(seen, Observed) and seen.record and seen.outputs is not None:
+        with suppress(AwsError):
+            untag_record(session.aws, seen.outputs.key_id)
+
+
 def carry_fingerprint(session: Session, before: Manifest, after: Manifest, observed: Observations) -> None:
     """Leave the fingerprint of a record that a run has changed, where it was the one that the last run had left.
 
@@ -58,15 +71,10 @@ def other_record(names: Names, manifest: Manifest, observed: Observations) -> It
     place = address(KmsKey.type, names.key_alias)
     key, left = manifest.entries.get(place), fingerprint_left(names, observed)
     if key is not None and key.phase is Phase.MADE and manifest.is_whole and left not in ("", fingerprint(manifest)):
-        yield Finding(place, KmsKey.type, RECORD, Reason.ANOTHER_RECORD)
+        is_known = left.startswith(FINGERPRINT_FORM)
+        yield Finding(place, KmsKey.type, RECORD, Reason.ANOTHER_RECORD if is_known else Reason.UNKNOWN_FORM)
 
 
-def warn_of_other_record(session: Session, manifest: Manifest, observed: Observations) -> bool:
-    """Say that the record is not the one that the last run has left; True if that is so."""
-    is_other = any(other_record(session.names, manifest, observed))
-    if is_other:
-        session.screen.warn(
-            f"the record ({manifest.stamp}) is not the one that the last run has left: somebody, or an older tapctl, "
-            f"has written it. See who: {session.command('manifest history')}; an apply records what AWS has"
-        )
-    return is_other
+def is_other_record(names: Names, manifest: Manifest, observed: Observations) -> bool:
+    """True if the record is another one than the last run has left, by a fingerprint of a form that is known."""
+    return any(one.reason is Reason.ANOTHER_RECORD for one in other_record(names, manifest, observed))

@@ -37,6 +37,8 @@ SKEW = timedelta(minutes=5)
 """The most by which a clock may be off: AWS takes no request whose time is further from its own."""
 MAX_BYTES = 8 * 1024 * 1024
 """More than any manifest has: some 200 bytes to 20 kB for each entry."""
+FINGERPRINT_FORM = "1:"
+"""The beginning of a `fingerprint`; a later form has another."""
 _MAX_ERRORS = 5
 
 
@@ -160,12 +162,12 @@ def dump(manifest: Manifest) -> str:
 
 
 def fingerprint(manifest: Manifest) -> str:
-    """Hash the entries of the manifest: ``1:`` and 32 hexadecimal digits.
+    """Hash the entries of the manifest: `FINGERPRINT_FORM` and 32 hexadecimal digits.
 
     Of what has its default nothing is in it: a later tapctl that knows more keys computes the same.
     """
     entries = manifest.model_dump(mode="json", exclude_defaults=True, include={"entries"})
-    return f"1:{hashlib.sha256(to_json(_sorted(entries))).hexdigest()[:32]}"
+    return f"{FINGERPRINT_FORM}{hashlib.sha256(to_json(_sorted(entries))).hexdigest()[:32]}"
 
 
 def _sorted(value: Any) -> Any:

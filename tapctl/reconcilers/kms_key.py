@@ -102,6 +102,11 @@ def tag_with_record(aws: Aws, key_id: str, fingerprint: str) -> None:
     aws.kms.tag_resource(KeyId=key_id, Tags=tags.as_list({RECORD_TAG: fingerprint}, "Tag"))
 
 
+def untag_record(aws: Aws, key_id: str) -> None:
+    """Take the fingerprint of the record off the key: one call."""
+    aws.kms.untag_resource(KeyId=key_id, TagKeys=[RECORD_TAG])
+
+
 class KmsKeySpec(Spec):
     """The fields that tapctl owns on a key."""
 

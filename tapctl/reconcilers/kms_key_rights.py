@@ -40,6 +40,7 @@ KEY_RIGHTS: Final = (
     Right(Need.UPDATE, ("kms:PutKeyPolicy", "kms:UpdateKeyDescription"), (_KEYS,), OURS),
     # The alias is put back before any tag.
     Right(Need.UPDATE, ("kms:TagResource", "kms:UntagResource"), (_KEYS,), (_NAMED,), fields=frozenset({"tags"})),
+    Right(Need.DELETE, ("kms:UntagResource",), (_KEYS,), (_NAMED,), fields=frozenset({"tags"})),
     Right(Need.DELETE, ("kms:DeleteAlias",), (_ALIAS,)),
     Right(Need.DELETE, ("kms:DeleteAlias",), (_KEYS,), OURS),
     Right(

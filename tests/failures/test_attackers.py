@@ -137,6 +137,7 @@ def test_a_hole_that_the_record_tells_is_drift_all_the_same(world: World) -> Non
     record = world.manifest()
     record["entries"]["security-group-rules/db-sg-dev"]["spec"]["rules"].append({**hole, "description": ""})
     world.path().write_text(json.dumps(record))
+    world.forget_fingerprint()
     found = world.drift()
     assert found.code == 2
     (finding,) = found.of_type("finding")
@@ -316,6 +317,7 @@ def test_tags_that_automation_has_overwritten_are_taken_back_by_one_word(world: 
     world.client("ec2").create_tags(Resources=[group["GroupId"]], Tags=listed({"ManagedBy": "platform"}))
     # A resource that bears another suffix, too, is somebody's.
     role = {"RoleName": "lambda-role-dev"}
+    url = world.client("lambda").create_function_url_config(FunctionName=function, AuthType="NONE")["FunctionUrl"]
     world.client("iam").tag_role(**role, Tags=listed({"ManagedBy": "platform", "EnvironmentSuffix": "theirs"}))
     findings = world.drift().of_type("finding")
     undoes = {one["address"].partition("/")[0]: (one["undo"], one["undo_note"]) for one in findings}
@@ -330,6 +332,8 @@ def test_tags_that_automation_has_overwritten_are_taken_back_by_one_word(world: 
     asked = world.tapctl("apply", "--env", "dev", "--adopt", "all", typed="no\n")
     assert (asked.code, asked.changes) == (6, ())
     assert "Take over 4 resources, and apply this to dev?" in asked.err
+    assert url[:50] in asked.out, "who else can use what is taken over is shown before the question"
+    world.client("lambda").delete_function_url_config(FunctionName=function)
     world.applied("dev", "--adopt", "all")
     assert world.drift().code == 0
 

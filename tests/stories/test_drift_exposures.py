@@ -67,6 +67,7 @@ def test_a_field_that_an_older_record_does_not_have_is_unknown_until_an_apply(de
     older = re.sub(r'"grants": ?\[\],?\s*', "", text)
     assert older != text
     dev.path().write_text(older)
+    dev.forget_fingerprint()
 
     unknown = dev.drift()
     assert (unknown.code, [one["state"] for one in unknown.of_type("finding")]) == (7, ["UNKNOWN"])

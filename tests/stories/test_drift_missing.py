@@ -142,7 +142,7 @@ def test_a_role_made_again_by_somebody_else_is_another_role(dev: World) -> None:
     (finding,) = answer.of_type("finding")
     assert (finding["address"], finding["field"], finding["state"]) == ("iam-role/lambda-role-dev", "role_id", "DRIFT")
     assert finding["note"] == "replaced outside"
-    assert repaired.changes == ()
+    assert repaired.changes == ("kms:TagResource",), "of the record's fingerprint"
     assert dev.drift().code == 0
 
 

@@ -780,9 +780,11 @@ def test_a_thing_that_the_record_alone_takes_for_the_recorded_one_is_told_until_
     (honest,) = dev.drift().of_type("finding")
     forged = json.loads(json.dumps(record | {"serial": record["serial"] + 1}))
     forged["entries"][logs]["outputs"]["created"] = honest["live"]
-    dev.path().write_text(json.dumps(forged))
-    told = dev.drift()
-    notes = {one["address"]: one["note"] for one in told.of_type("finding")}
-    assert (told.code, notes[logs], {*notes}) == (2, "replaced outside", {logs, KEY})
+    half = forged["entries"] | {logs: forged["entries"][logs] | {"phase": "making", "confirmed": spec}}
+    for word in ({}, {"unfinished": True}, {"entries": half}):
+        dev.path().write_text(json.dumps(forged | word))
+        told = dev.drift()
+        notes = [one["note"] for one in told.of_type("finding") if one["address"] == logs]
+        assert (told.code, notes[0]) == (2, "replaced outside"), word
     dev.applied("dev")
     assert dev.drift().code == 0

@@ -167,6 +167,7 @@ def test_the_secret_of_a_cluster_that_our_own_apply_has_made_anew_was_replaced_b
 
 def test_what_our_own_destroy_that_was_cut_off_has_removed_was_removed_by_nobody_else(dev: World) -> None:
     rds = dev.client("rds")
+    dev.forget_fingerprint()
     rds.delete_db_instance(DBInstanceIdentifier="db-cluster-dev-0")
     rds.delete_db_cluster(DBClusterIdentifier="db-cluster-dev", FinalDBSnapshotIdentifier="db-cluster-dev-final-0")
     record = dev.manifest()
@@ -284,10 +285,11 @@ def test_an_apply_that_failed_before_a_change_was_begun_is_not_told_as_done(dev:
         "applied in part",
         "an apply did not finish: tapctl apply --env dev goes on",
     )
-    (changed,) = [
+    changed, unfinished = (
         one for one in dev.tapctl("parity", "--live", "--json").of_type("difference") if one["where"] == "aws"
-    ]
+    )
     assert (changed["what"].endswith(" memory_mb"), changed["verdict"]) == (True, "NOT APPLIED")
+    assert (unfinished["what"], unfinished["verdict"]) == ("an apply of dev did not finish", "UNKNOWN")
     dev.applied("dev")
     assert (dev.drift().code, dev.tapctl("status", "--env", "dev").code) == (0, 0)
 

@@ -58,6 +58,7 @@ _OF_THIS_RUN = [
     (r"vpc/vpc-[0-9a-f]+", "vpc/vpc-of-dev"),
     (r"rds!cluster-[0-9a-f-]{36}-[A-Za-z0-9]{6}", "rds!cluster-0f1e-AbCdEf"),
     (r"-final-[a-z0-9]+", "-final-0f1e"),
+    (r'"1:[0-9a-f]{32}"', '"1:0f1e"'),
 ]
 
 
@@ -247,9 +248,14 @@ def tamper(world: World) -> None:
     sns.set_topic_attributes(
         TopicArn="arn:aws:sns:us-east-2:123456789012:alarms-dev", AttributeName="DisplayName", AttributeValue="x"
     )
-    group = rds.describe_db_subnet_groups(DBSubnetGroupName="db-subnet-dev")["DBSubnetGroups"][0]
-    subnets = [subnet["SubnetIdentifier"] for subnet in group["Subnets"]]
-    rds.modify_db_subnet_group(DBSubnetGroupName="db-subnet-dev", SubnetIds=subnets[:2])
+    instances = rds.describe_db_instances()["DBInstances"]
+    held = {instance["AvailabilityZone"] for instance in instances}
+    # RDS lets none go that an instance is in.
+    subnets = sorted(
+        instances[0]["DBSubnetGroup"]["Subnets"], key=lambda each: each["SubnetAvailabilityZone"]["Name"] not in held
+    )
+    left = [each["SubnetIdentifier"] for each in subnets[:2]]
+    rds.modify_db_subnet_group(DBSubnetGroupName="db-subnet-dev", SubnetIds=left)
     rds.modify_event_subscription(SubscriptionName="db-cluster-events-dev", Enabled=False)
     rds.remove_source_identifier_from_subscription(
         SubscriptionName="db-instance-events-dev", SourceIdentifier="db-cluster-dev-0"
@@ -305,7 +311,9 @@ def make_others(world: World) -> None:
     kms, rds = world.client("kms"), world.client("rds")
     key = kms.describe_key(KeyId="alias/db-key-dev")["KeyMetadata"]["KeyId"]
     tags = [tag for tag in kms.list_resource_tags(KeyId=key)["Tags"] if not tag["TagKey"].startswith("aws:")]
-    kms.create_key(Tags=tags, Description=kms.describe_key(KeyId=key)["KeyMetadata"]["Description"])
+    policy = kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"]
+    described = kms.describe_key(KeyId=key)["KeyMetadata"]["Description"]
+    kms.create_key(Tags=tags, Description=described, Policy=policy)
     name = "db-parameter-group-events-dev"
     listed = rds.list_tags_for_resource(ResourceName=f"arn:aws:rds:us-east-2:123456789012:es:{name}")["TagList"]
     rds.delete_event_subscription(SubscriptionName=name)
@@ -360,7 +368,7 @@ STEPS: list[tuple[Callable[[World], object], list[str]]] = [
     (tamper, ["--reboot"]),
     (tag_all, []),
     (describe_rules, []),
-    (make_others, []),
+    (make_others, ["--allow", "kms-key/alias/db-key-dev"]),
     (bound_role, ["--allow", "iam-role/lambda-role-dev"]),
     (shrink, ["--allow", "db-cluster/db-cluster-dev"]),
     (rewrite, []),

@@ -13,7 +13,7 @@ from tests.support.world import World
 
 KEY = "kms-key/alias/db-key-dev"
 FUNCTION = "lambda-function/payment-processor-dev"
-NOTE = "the record is not the one that the last run has left: somebody, or an older tapctl, has written it"
+NOTE = "the record is not the one that the last run has left: somebody has written it"
 
 
 def rewrite(world: World) -> None:
@@ -39,6 +39,18 @@ def test_a_record_that_was_written_to_fit_what_was_changed_is_no_green(dev: Worl
     assert dev.drift().code == 0, "an apply leaves its own"
 
 
+def test_a_fingerprint_of_a_later_form_proves_nothing_and_is_told_as_that(dev: World) -> None:
+    kms = dev.client("kms")
+    key = kms.describe_key(KeyId="alias/db-key-dev")["KeyMetadata"]["KeyId"]
+    kms.tag_resource(KeyId=key, Tags=[{"TagKey": "tapctl:record", "TagValue": "2:f00"}])
+    told = dev.drift()
+    (finding,) = told.of_type("finding")
+    form = "in a form this tapctl does not know"
+    assert (told.code, finding["address"], finding["state"], form in finding["note"]) == (7, KEY, "UNKNOWN", True)
+    dev.applied("dev")
+    assert dev.drift().code == 0
+
+
 def test_files_that_want_the_very_same_leave_the_fingerprint_alone(dev: World) -> None:
     dev.edit("dev.toml", "memory_mb = 1024", "memory_mb = 1_024")
     assert dev.applied("dev").changes == ()
@@ -55,6 +67,21 @@ def test_a_record_without_a_fingerprint_is_compared_as_ever_until_an_apply_leave
     assert dev.drift().code == 7
 
 
+def test_a_record_of_somebody_else_is_no_reason_to_put_anything_back(dev: World) -> None:
+    """Who may write the record may write settings that files may have, and call it one of other files."""
+    record = dev.manifest()
+    record["entries"][FUNCTION]["spec"]["memory_mb"] = 128
+    dev.path().write_text(json.dumps(record | {"config_hash": "0" * 64}))
+    told = dev.drift()
+    (memory,) = [one for one in told.of_type("finding") if one["address"] == FUNCTION]
+    assert (told.code, memory["undo"], memory["edit"]) == (2, "", "")
+    refused = dev.tapctl("revert", "--env", "dev", "--yes")
+    assert (refused.code, refused.changes) == (6, ())
+    assert "is not the one that the last run has left" in refused.err
+    plan = dev.tapctl("plan", "--env", "dev", "--json")
+    assert [one["outside"] for one in plan.of_type("planned_change") if one["fields"]] == []
+
+
 def test_a_revert_makes_no_record_of_somebody_else_ours(dev: World) -> None:
     lambda_ = dev.client("lambda")
     lambda_.update_function_configuration(FunctionName="payment-processor-dev", MemorySize=2048)
@@ -64,6 +91,16 @@ def test_a_revert_makes_no_record_of_somebody_else_ours(dev: World) -> None:
     lambda_.update_function_configuration(FunctionName="payment-processor-dev", MemorySize=2048)
     dev.tapctl("revert", "--env", "dev", f"{FUNCTION}.memory_mb", "--yes")
     assert dev.drift().code == 7
+
+
+def test_a_destroy_that_is_cut_off_accuses_nobody(dev: World) -> None:
+    answer = dev.meeting(deny("lambda:DeleteFunction"), "destroy", "--env", "dev", "--yes")
+    assert (answer.code, answer.changes[0]) == (4, "kms:UntagResource"), answer.err
+    assert not [one for one in dev.drift().of_type("finding") if one["field"] == "record"]
+
+
+def test_a_key_that_keeps_its_fingerprint_keeps_no_destroy_back(dev: World) -> None:
+    assert dev.meeting(deny("kms:UntagResource"), "destroy", "--env", "dev", "--yes").code == 0
 
 
 def test_the_first_fingerprint_is_no_condition_of_an_apply(dev: World) -> None:

@@ -82,7 +82,7 @@ def test_a_zip_is_our_handler_on_a_runtime_that_lives(world: World) -> None:
     assert (again.code, again.changes) == (0, ())
     (world.folder / "handlers/payment_processor/index.mjs").write_text("export const handler = async () => ({})\n")
     changed = world.tapctl("apply", "--env", "staging", "--yes")
-    assert (changed.code, changed.changes) == (0, ("lambda:UpdateFunctionCode",))
+    assert (changed.code, changed.changes) == (0, ("lambda:UpdateFunctionCode", "kms:TagResource"))
     after = client.get_function(FunctionName="payment-processor-staging")["Configuration"]
     assert after["CodeSha256"] != found["CodeSha256"]
     assert after["MemorySize"] == 2048

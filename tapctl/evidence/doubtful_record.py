@@ -1,59 +1,68 @@
-"""A record that is older than what AWS has: somebody has put an old one back."""
+"""A record that is not the newest, or not ours: somebody has put an old one back, or has written another one."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from tapctl.engine.model import Observed
 from tapctl.engine.observe import Observations
 from tapctl.engine.plan import Plan
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import ManifestError, TapctlError
+from tapctl.evidence.record_fingerprint import is_other_record
 from tapctl.manifest.history import later_version
 from tapctl.manifest.manifest import TIME_FORMAT, Manifest
 from tapctl.session.session import Session
 
 
 @dataclass(frozen=True)
-class Age:
-    """Evidence that a record is older than AWS, or that nobody can tell; false where there is none."""
+class Doubt:
+    """Evidence against a record; false where there is none."""
 
     evidence: str = ""
-    is_known: bool = True
-    """False where nobody can tell: the newest files of the history cannot be used, or are not newer for sure."""
+    judgement: str = "is older than AWS"
+    way_out: str = "put the newest back"
+    """The thing to do about it, beside a look at the history."""
+    meaning: str = "may be the work of a later run"
+    """The meaning of what differs from such a record."""
 
     def __bool__(self) -> bool:
         return bool(self.evidence)
 
     def __str__(self) -> str:
-        return "is older than AWS" if self.is_known else "may be older than AWS"
-
-    @property
-    def way_out(self) -> str:
-        """The thing to do about it, beside a look at the history."""
-        return "put the newest back" if self.is_known else "move away what no run of yours has written"
+        return self.judgement
 
 
-def warn_of_old_record(session: Session, manifest: Manifest, observed: Observations) -> Age:
-    """Say that the record is, or may be, older than AWS; returns what tells it.
+NO_DOUBT: Final = Doubt()
+_MAY_BE_OLDER: Final = Doubt(judgement="may be older than AWS", way_out="move away what no run of yours has written")
+_OF_ANOTHER: Final = Doubt(
+    "its key bears the fingerprint of another one",
+    "is not the one that the last run has left",
+    "put that one back",
+    "may be as that run has left it",
+)
 
-    What differs then may be the work of a later run, and no apply undoes it.
+
+def warn_of_doubtful_record(session: Session, manifest: Manifest, observed: Observations) -> Doubt:
+    """Say that the record is, or may be, older than AWS, or not the one that the last run has left; returns that.
+
+    What differs then may be as it should be, and no apply undoes it.
     """
-    age = _age(session, manifest, observed)
-    if age:
+    doubt = _doubt(session, manifest, observed)
+    if doubt:
         history = session.command("manifest history")
         session.screen.warn(
-            f"the record {age}: {session.location} has {manifest.stamp}; {age.evidence}. What differs may be the work "
-            f"of a later run. See the versions ({history}) and {age.way_out}; an apply records what AWS has where the "
-            "files want that"
+            f"the record {doubt}: {session.location} has {manifest.stamp}; {doubt.evidence}. What differs "
+            f"{doubt.meaning}. See the versions ({history}) and {doubt.way_out}; an apply records what AWS has where "
+            "the files want that"
         )
-    return age
+    return doubt
 
 
 def without_blame(plan: Plan) -> Plan:
-    """The plan as shown where the record is older than AWS: what differs nobody need have done outside tapctl."""
+    """The plan as shown where the record is in doubt: what differs nobody need have done outside tapctl."""
     changes = (
         replace(change, removed_outside=False, fields=tuple(replace(field, outside=False) for field in change.fields))
         for change in plan.changes
@@ -61,7 +70,7 @@ def without_blame(plan: Plan) -> Plan:
     return replace(plan, changes=tuple(changes))
 
 
-def _age(session: Session, manifest: Manifest, observed: Observations) -> Age:
+def _doubt(session: Session, manifest: Manifest, observed: Observations) -> Doubt:
     unknown = ""
     with suppress(TapctlError):  # a history that cannot be asked for tells nothing
         try:
@@ -72,12 +81,16 @@ def _age(session: Session, manifest: Manifest, observed: Observations) -> Age:
         stored = session.store.read(session.suffix) if later is not None or doubt else None
         now = manifest if stored is None else stored.manifest
         if later is not None and (now == manifest or now.serial < later.serial):
-            return Age(f"its history has {later.stamp}")
+            return Doubt(f"its history has {later.stamp}")
         unknown = doubt if now == manifest else ""
-    return _younger_data(session, manifest, observed) or Age(unknown, is_known=not unknown)
+    if younger := _younger_data(session, manifest, observed):
+        return younger
+    if unknown:
+        return replace(_MAY_BE_OLDER, evidence=unknown)
+    return _OF_ANOTHER if is_other_record(session.names, manifest, observed) else NO_DOUBT
 
 
-def _younger_data(session: Session, manifest: Manifest, observed: Observations) -> Age:
+def _younger_data(session: Session, manifest: Manifest, observed: Observations) -> Doubt:
     """Evidence that something of ours which holds data was made after the record was written, which lacks it.
 
     What the record holds was made before, whatever the clock of who wrote it said.
@@ -92,8 +105,8 @@ def _younger_data(session: Session, manifest: Manifest, observed: Observations) 
         ):
             made = seen.holds_data_since.strftime(TIME_FORMAT)
             if "" < manifest.written_at < made:
-                return Age(f"AWS has made {address} at {made}")
-    return Age()
+                return Doubt(f"AWS has made {address} at {made}")
+    return NO_DOUBT
 
 
 def _is_of(entry: Entry, seen: Observed[Any, Any]) -> bool:
