@@ -21,6 +21,7 @@ from tapctl.engine.estimate import Operation
 from tapctl.engine.events import Result
 from tapctl.engine.model import REBOOT
 from tapctl.engine.plan import Action, Plan
+from tapctl.engine.record import Entry, Phase
 from tapctl.engine.resources import creation_graph, deletion_graph
 from tapctl.errors import AwsError, AwsRefused, ExitCode, Status, StoreFailed, UsageError
 from tapctl.evidence.record_fingerprint import leave_fingerprint
@@ -122,16 +123,24 @@ def confirm(session: Session, question: str, *, shown: str = "the plan") -> bool
 
 def _open_journal(session: Session, found: ApplySurvey) -> Journal:
     """The journal of this apply, with what the survey has proved already."""
-    journal = session.journal(found.manifest, found.version)
+    journal = session.journal(found.record, found.version)
     journal.update(networking=found.network.model_dump(mode="json"))
     # Where nothing is to be recorded, nothing is written.
     journal.update(unfinished=True, restoring=found.restoring)
-    replaced = {change.address for change in found.plan.changes if change.replaced}
-    # Else somebody has written into the record that another thing is the recorded one.
-    journal.drop(*(entry.address for entry in found.plan.confirmed if entry.address in replaced))
+    entries = found.manifest.entries
+    journal.put(*(entry for address, entry in entries.items() if entry != found.record.entries.get(address)))
+    # Each change of an entry is said before: else it was written by somebody else.
+    journal.put(*(_intent(entry, entries[entry.address]) for entry in found.plan.confirmed if entry.address in entries))
     journal.put(*found.plan.confirmed)
     journal.drop(*found.plan.forgotten)
     return journal
+
+
+def _intent(entry: Entry, before: Entry) -> Entry:
+    """The entry of what AWS has already, as one that an apply is about to confirm."""
+    return entry.model_copy(
+        update={"phase": Phase.MAKING, "confirmed": before.confirmed_spec, "outputs": before.outputs}
+    )
 
 
 def _execute(runner: EngineRunner, found: ApplySurvey) -> None:

@@ -17,6 +17,7 @@ from tapctl.engine.ownership import Ownership, Verdict
 from tapctl.engine.resources import Deletion, deletion_graph
 from tapctl.errors import AwsError, ConfigError
 from tapctl.evidence.earlier_versions import EarlierVersions
+from tapctl.evidence.record_fingerprint import fingerprint_left
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers import reconciler_of, recorded_spec, registry, subresources_of, teardown_ranks
 from tapctl.reconcilers.log_group import LogGroup
@@ -86,7 +87,7 @@ def take_inventory(session: Session) -> Inventory:
         deletions.pop(child, None)
     observations = _observe(session, deletions)
     kept = EarlierVersions(session.store, manifest, session.screen.warn)
-    corrected = kept.corrected(manifest.entries, observations)
+    corrected = kept.corrected(manifest.entries, observations, fingerprint_left(session.names, observations))
     deletions |= {place: replace(deletions[place], entry=entry) for place, entry in corrected.items()}
     # A resource without a record counts only if it is there and ours.
     deletions = {

@@ -88,7 +88,10 @@ class ApplySurvey:
 
     stack: Stack
     network: NetworkContract
+    record: Manifest
+    """The record as it is stored."""
     manifest: Manifest
+    """The record, corrected where it tells otherwise than a run of ours would."""
     version: str | None
     plan: Plan
     preflight: Flight
@@ -185,6 +188,7 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
     # Only where a change is likely; else when there is one.
     quotas = Quotas.ask(session.aws) if manifest.config_hash != session.target.config_hash else None
     observed = observe_all(session.aws.cursory(), [*wanted, *observations_for(leftover)])
+    record = manifest
     manifest = _corrected(session, manifest, observed)
     if snapshot_stays := snapshot_stays_due(session, manifest.entries, observed):
         config = config.model_copy(update={"final_snapshot": True})
@@ -224,7 +228,7 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
     _tell_of_kept_back(session, plan, stack, manifest)
     images = [field for change in plan.to(Action.UPDATE) for field in change.fields if field.path == IMAGE_FIELD]
     plan = replace(plan, names=tags_of(session.aws, (uri for field in images for uri in (field.have, field.want))))
-    doubt = _tell_of_doubt(session, manifest, observed, plan)
+    doubt = _tell_of_doubt(session, record, observed, plan)
     session.invocation.usage.impacts = plan.impacts
     session.screen.stack({resource.address: resource.needs for resource in stack})
     if version is None and plan.confirmed:
@@ -240,6 +244,7 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
     return ApplySurvey(
         stack,
         network,
+        record,
         manifest,
         version,
         plan,
@@ -271,7 +276,9 @@ def _planned(
 def _corrected(session: Session, manifest: Manifest, observed: Observations) -> Manifest:
     """The record as earlier versions tell, where it tells otherwise than a run of ours would."""
     kept = EarlierVersions(session.store, manifest, session.screen.warn)
-    entries = {**manifest.entries, **kept.corrected(manifest.entries, observed)}
+    left = fingerprint_left(session.names, observed)
+    recorded = manifest.entries
+    entries = {**recorded, **kept.corrected(recorded, observed, left), **kept.lacking(recorded, observed)}
     return manifest.model_copy(update={"entries": entries})
 
 
@@ -283,7 +290,7 @@ def _tell_of_doubt(session: Session, manifest: Manifest, observed: Observations,
     is_outside = any(change.outside for change in plan.changes)
     if is_outside:
         warn_of_ended_waivers(session)
-    if is_outside or is_other_record(session.names, manifest, observed):
+    if manifest.serial and (is_outside or is_other_record(session.names, manifest, observed)):
         return warn_of_doubtful_record(session, manifest, observed)
     return NO_DOUBT
 

@@ -24,7 +24,7 @@ from tapctl.evidence.concurrent_run import Meanwhile, Stored, look_between_readi
 from tapctl.evidence.earlier_versions import EarlierVersions
 from tapctl.evidence.lost_cluster import is_cluster_lost, with_lost_cluster
 from tapctl.evidence.new_secret import with_new_secret
-from tapctl.evidence.record_fingerprint import other_record
+from tapctl.evidence.record_fingerprint import fingerprint_left, other_record
 from tapctl.evidence.recorded_files import any_files
 from tapctl.evidence.recorded_outputs import recorded_outputs
 from tapctl.evidence.retained import compare_retained, with_retained_snapshots
@@ -142,7 +142,7 @@ def compare_recorded(
     ours = {IamRole.type: (session.names.role,)}
     observed = observe_all(session.aws, observations_for(entries), exposures=exposures, ours=ours)
     kept = EarlierVersions(session.store, manifest, session.screen.warn)
-    entries |= kept.corrected(entries, observed)
+    entries |= kept.corrected(entries, observed, fingerprint_left(session.names, observed))
     report = detect_drift(entries, observed, waivers)
     explained = with_replacement(with_upgrade(report.findings, session.names, entries), entries)
     explained = with_removal(explained, session, manifest, entries)

@@ -8,19 +8,22 @@ the versions cannot be read nobody can tell either: that is said, and proves not
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from itertools import chain, islice
 from typing import Final
 
+from tapctl.engine import refs
 from tapctl.engine.model import Observed
 from tapctl.engine.observe import Absent, Observation, Observations
 from tapctl.engine.record import Entry, Phase, is_deleted_with_parent
 from tapctl.errors import TapctlError
 from tapctl.manifest.history import ends_of_runs, read_others, version_names
 from tapctl.manifest.lock import Notify
-from tapctl.manifest.manifest import Manifest
+from tapctl.manifest.manifest import TIME_FORMAT, Manifest, fingerprint
 from tapctl.manifest.store import Store
+from tapctl.reconcilers import registry
 
 _AT_ONCE: Final = 50
 """Versions that are read at once, but for the newest, which may tell all."""
@@ -29,6 +32,8 @@ _READ: Final = 100
 _NAMED: Final = 5
 """Files that are named where more are meant."""
 _REMOVAL: Final = frozenset({Phase.LEAVING, Phase.KEPT})
+_SHOWN_LATE: Final = timedelta(minutes=5)
+"""The longest that KMS may take to show a tag."""
 _RUNS: Final = 5
 """Runs whose last version is read at most where one was cut off."""
 
@@ -104,7 +109,9 @@ class EarlierVersions:
         if told is None:
             return None
         entry, version = told
-        return entry.phase is Phase.LEAVING or is_deleted_with_parent(entry, version.entries)
+        is_kept = entry.phase is Phase.KEPT and registry()[entry.type].retainable
+        is_going = entry.phase is Phase.LEAVING or is_kept
+        return is_going or is_deleted_with_parent(entry, version.entries)
 
     def was_never_made(self, address: str) -> bool:
         """True if no version has the resource as read back since one by which nothing was deployed, or since the first.
@@ -119,12 +126,47 @@ class EarlierVersions:
                 return True
         return not self.is_older_unread
 
-    def corrected(self, entries: Mapping[str, Entry], observed: Observations) -> dict[str, Entry]:
+    def corrected(self, entries: Mapping[str, Entry], observed: Observations, left: str) -> dict[str, Entry]:
         """The entries that tell otherwise than a run of ours would, each as an earlier version tells.
 
-        No fingerprint of the record stands for it: who has replaced a resource may have done so by tapctl.
+        ``left``: the fingerprint that the last run has left in AWS; empty where there is none. One that fits proves no
+        identity: who has replaced a resource may have done so by tapctl.
         """
-        return {**dict(self._silently_replaced(entries, observed)), **dict(self._begun_anew(entries, observed))}
+        return {
+            **dict(self._silently_replaced(entries, observed)),
+            **dict(self._begun_anew(entries, observed)),
+            **dict(self._as_left(entries, left)),
+        }
+
+    def lacking(self, entries: Mapping[str, Entry], observed: Observations) -> dict[str, Entry]:
+        """The entries that earlier versions have, and that these lack, of what AWS has otherwise than they tell."""
+        beside = {address: seen for address, seen in observed.items() if address not in entries}
+        told = self.held_before(beside) if beside else {}
+        return {address: entry for address, entry in told.items() if not _is_as(entry, beside[address])}
+
+    def _as_left(self, entries: Mapping[str, Entry], left: str) -> Iterator[tuple[str, Entry]]:
+        """The entries that are neither as the run has left them whose fingerprint this is, nor as a run since.
+
+        Each as that one has left it. A run says in a version that it changes an entry, before it has. A fingerprint may
+        show late: what was written a moment ago is not held against it.
+        """
+        if left in ("", fingerprint(self.manifest)) or self.manifest.written_at > _a_moment_ago():
+            return
+        since = [self.manifest]
+        for version in self._newest_first():
+            if fingerprint(version) == left:
+                break
+            since.append(version)
+        else:
+            return
+        for address, entry in entries.items():
+            known = _replayed(address, [version, *reversed(since)])
+            if known is None or known.phase is not Phase.MADE:
+                continue
+            if entry.phase is Phase.MADE and (entry.spec, entry.outputs) != (known.spec, known.outputs):
+                yield address, known
+            elif entry.phase is Phase.MAKING and entry.is_read_back and entry.confirmed != known.spec:
+                yield address, entry.model_copy(update={"confirmed": known.spec, "outputs": known.outputs})
 
     def _silently_replaced(self, entries: Mapping[str, Entry], observed: Observations) -> Iterator[tuple[str, Entry]]:
         """The entries that tell of what AWS has, where the version before tells of another thing, with that identity.
@@ -183,6 +225,29 @@ class EarlierVersions:
             if entry is not None and entry.is_read_back:
                 return entry, version
         return None
+
+
+def _a_moment_ago() -> str:
+    return (datetime.now(UTC) - _SHOWN_LATE).strftime(TIME_FORMAT)
+
+
+def _replayed(address: str, versions: Sequence[Manifest]) -> Entry | None:
+    """The entry as runs have left it, by these versions, oldest first: without what none of them has said before."""
+    known, changes = versions[0].entries.get(address), False
+    for version in versions[1:]:
+        entry = version.entries.get(address)
+        if entry is None or entry.phase in _REMOVAL:
+            known, changes = None, True
+        elif entry.phase is Phase.MAKING:
+            changes = True
+        elif changes:
+            known, changes = entry, False
+    return known
+
+
+def _is_as(entry: Entry, seen: Observation) -> bool:
+    """True if AWS has the very thing that the entry tells of, and as that tells."""
+    return _is_of(entry, seen) and isinstance(seen, Observed) and refs.to_json(seen.spec) == entry.spec
 
 
 def _is_of(entry: Entry, seen: Observation) -> bool:

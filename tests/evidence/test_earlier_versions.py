@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from tapctl.engine.model import Observed
-from tapctl.engine.record import Phase
+from tapctl.engine.record import Entry, Phase
 from tapctl.evidence.earlier_versions import EarlierVersions
 from tapctl.manifest import open_store
-from tapctl.manifest.manifest import Manifest
+from tapctl.manifest.manifest import Manifest, fingerprint, now
 from tapctl.manifest.store import Store
 from tapctl.reconcilers.kms_key import KmsKeyOutputs
 from tests.engine.kinds import SMALL
@@ -55,7 +55,7 @@ def test_an_entry_that_tells_of_no_value_was_read_back_by_no_word_of_its_own(sto
     now = written(store, manifest(one, serial=1), manifest(entry("one", Phase.MAKING), serial=2))
     known = EarlierVersions(store, now, pytest.fail)
     seen: Observed[Any, Any] = Observed(SMALL, KmsKeyOutputs.model_validate(one.outputs))
-    ((place, begun),) = known.corrected(now.entries, {ONE: seen}).items()
+    ((place, begun),) = known.corrected(now.entries, {ONE: seen}, "").items()
     assert (place, begun.confirmed) == (ONE, one.spec)
 
 
@@ -94,3 +94,47 @@ def test_where_they_cannot_be_read_that_is_said_once_and_proves_nothing(
     assert (known.was_removed(ONE), known.was_removed(ONE)) == (None, None)
     assert known.doubt.startswith(told)
     assert said == [f"{known.doubt}; what was made, or removed, before this version nobody can tell"]
+
+
+def test_what_a_destroy_has_kept_it_was_removing(store: Store) -> None:
+    now = written(store, manifest(entry("one", Phase.KEPT), serial=1), manifest(entry("two", Phase.MAKING), serial=2))
+    assert EarlierVersions(store, now, pytest.fail).was_removed(ONE) is True
+
+
+def of(serial: int, *entries: Entry) -> Manifest:
+    return manifest(*entries, serial=serial, run=f"run-{serial}").model_copy(
+        update={"written_at": "2026-01-01T00:00:00Z"}
+    )
+
+
+LEFT, FORGED = entry("one", size="small"), entry("one", size="large")
+HALF = FORGED.model_copy(update={"phase": Phase.MAKING, "confirmed": LEFT.spec})
+
+
+@pytest.mark.parametrize(
+    ("since", "known"),
+    [
+        ([of(2, FORGED)], LEFT),
+        ([of(2, HALF), of(3, FORGED)], None),  # a run has said that it changes it
+        ([of(2), of(3, FORGED)], None),  # or that it is gone
+        ([of(2, HALF), of(3, FORGED), of(4, entry("one", size="huge"))], FORGED),
+        ([of(2, HALF)], None),
+        ([of(2, HALF.model_copy(update={"confirmed": {"size": "huge"}}))], HALF),
+        ([of(2, LEFT, entry("two"))], None),  # nobody has left that one
+        ([of(2, entry("one", Phase.LEAVING))], None),
+        ([of(2, FORGED).model_copy(update={"written_at": now()})], None),  # the fingerprint may show late
+    ],
+)
+def test_what_no_run_has_written_since_the_fingerprint_is_as_that_run_left_it(
+    store: Store, since: list[Manifest], known: Entry | None
+) -> None:
+    first = of(1, LEFT)
+    last = written(store, first, *since)
+    kept = EarlierVersions(store, last, pytest.fail)
+    corrected = kept.corrected(last.entries, {}, fingerprint(first))
+    assert corrected.get(ONE) == known
+
+
+def test_a_fingerprint_that_no_version_has_tells_nothing(store: Store) -> None:
+    last = written(store, of(1, LEFT), of(2, FORGED))
+    assert EarlierVersions(store, last, pytest.fail).corrected(last.entries, {}, "1:other") == {}

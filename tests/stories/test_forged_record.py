@@ -765,6 +765,14 @@ def test_another_cluster_is_not_ours_by_the_record_s_word_alone(dev: World) -> N
             refused = dev.tapctl(*command, "--env", "dev")
             assert (refused.code, refused.changes) == (6, ()), refused.out
             assert "the one that is there holds other data" in refused.err
+    out = {place: entry for place, entry in forged["entries"].items() if place not in (CLUSTER, INSTANCE, ROTATION)}
+    dev.path().write_text(json.dumps(forged | {"entries": out}))
+    drifted = {(one["address"], one["field"]) for one in dev.drift().of_type("finding") if one["state"] == "DRIFT"}
+    assert (CLUSTER, "resource_id") in drifted
+    for _ in ("an entry that was taken out", "a record that was removed"):
+        refused = dev.tapctl("apply", "--env", "dev", "--yes")
+        assert (refused.code, "the one that is there holds other data" in refused.err) == (6, True)
+        dev.path().unlink(missing_ok=True)
     dev.applied("dev", "--adopt", CLUSTER)
     after = dev.drift()
     assert after.code == 0, after.out

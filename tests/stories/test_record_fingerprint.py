@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -137,3 +138,32 @@ def test_a_fingerprint_that_kms_does_not_take_leaves_the_run_unfinished(dev: Wor
     assert (parity.code, parity.of_type("difference")[-1]["what"]) == (7, "an apply of dev did not finish")
     assert dev.meeting(no_trouble, "apply", "--env", "dev", "--yes").code == 0
     assert dev.drift().code == 0
+
+
+@pytest.fixture
+def rewritten(dev: World) -> World:
+    """``dev``, whose record somebody has written half an hour ago, so that it tells of other values."""
+    at = (datetime.now(UTC) - timedelta(minutes=30)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    record = dev.manifest() | {"written_at": at}
+    version = dev.path().with_name("history") / "dev" / f"{record['serial']:08}-{record['run']}.json"
+    version.parent.mkdir(0o700, parents=True)
+    version.write_text(json.dumps(record))
+    record["entries"][FUNCTION]["spec"] |= {"memory_mb": 128, "timeout_s": 3}
+    dev.path().write_text(json.dumps(record | {"serial": record["serial"] + 1}))
+    return dev
+
+
+def test_the_version_that_the_last_run_has_left_stands_for_a_record_that_somebody_has_written(
+    rewritten: World,
+) -> None:
+    told = rewritten.drift()
+    assert (told.code, {one["address"] for one in told.of_type("finding")}) == (7, {KEY}), "AWS is as it was left"
+    rewritten.client("lambda").update_function_configuration(FunctionName="payment-processor-dev", MemorySize=128)
+    told = rewritten.drift()
+    (found,) = [one for one in told.of_type("finding") if one["address"] == FUNCTION]
+    assert (told.code, found["field"], found["recorded"], found["live"]) == (2, "memory_mb", 1024, 128)
+    planned = rewritten.tapctl("plan", "--env", "dev", "--json").of_type("planned_change")
+    assert [field["path"] for one in planned for field in one["fields"]] == ["memory_mb"]
+    rewritten.applied("dev")
+    spec = rewritten.manifest()["entries"][FUNCTION]["spec"]
+    assert (spec["memory_mb"], spec["timeout_s"], rewritten.drift().code) == (1024, 30, 0)
