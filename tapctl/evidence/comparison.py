@@ -238,15 +238,13 @@ def not_recorded_error(session: Session) -> NotRecorded:
     left_by_destroy = all(registry()[_type_of(address)].retainable for address in there)
     newest = last_version(session.store, session.suffix)
     back = end_of_destroyed(session.invocation, session.store, newest) if left_by_destroy else ""
-    if not back:
-        # Nothing but an earlier version tells which of the things under its names were made by us.
-        first = "put the newest version of its history back, which tells what was made; or " if newest else ""
-        back = f"{first}{session.command('apply')} writes it anew from AWS, with what it finds"
+    # Nothing but an earlier version tells which of the things under its names were made by us.
+    first = "put the newest version of its history back, which tells what was made; or " if newest else ""
     return NotRecorded(
         f"there is no record of {session.suffix}",
         there=len(there),
         evidence="\n".join(evidence),
-        hint=back,
+        hint=back or f"{first}{session.command('apply')} writes it anew from AWS, with what it finds",
     )
 
 

@@ -94,6 +94,13 @@ def test_a_revert_makes_no_record_of_somebody_else_ours(dev: World) -> None:
     assert dev.drift().code == 7
 
 
+def test_a_revert_that_is_cut_off_is_unfinished_and_accuses_nobody(dev: World) -> None:
+    dev.client("lambda").update_function_configuration(FunctionName="payment-processor-dev", MemorySize=2048)
+    answer = dev.meeting(deny("lambda:UpdateFunctionConfiguration"), "revert", "--env", "dev", "--yes")
+    assert (answer.code, "kms:TagResource" in answer.changes) == (6, False), answer.err
+    assert not [one for one in dev.drift().of_type("finding") if one["field"] == "record"]
+
+
 def test_a_destroy_that_is_cut_off_accuses_nobody(dev: World) -> None:
     answer = dev.meeting(deny("lambda:DeleteFunction"), "destroy", "--env", "dev", "--yes")
     assert (answer.code, answer.changes[0]) == (4, "kms:UntagResource"), answer.err
