@@ -13,7 +13,7 @@ from tapctl.engine.diff import same
 from tapctl.engine.model import Owner
 from tapctl.engine.observe import Observation, Observations
 from tapctl.engine.plan import Action, Change
-from tapctl.engine.record import Phase
+from tapctl.engine.record import Entry, Phase
 from tapctl.errors import AwsRefused, Refused, UsageError
 from tapctl.evidence.certificate import kept_snapshots
 from tapctl.evidence.earlier_versions import EarlierVersions
@@ -85,7 +85,7 @@ def plan_restore(
     except AwsRefused as error:
         refused = error.unasked(f"{change.address} is to be made, and whether there are snapshots of it")
         return replace(change, blocked=refused)
-    gone = "" if taken else _told_as_gone(session, change.address, manifest, observed)
+    gone = "" if taken else _told_as_gone(session, manifest.entries.get(change.address), manifest, observed)
     if not taken and not gone:
         return change
     if permits.empty:
@@ -124,16 +124,13 @@ def plan_restore(
     return replace(change, blocked=refused)
 
 
-def _told_as_gone(session: Session, address: str, manifest: Manifest, observed: Observations) -> str:
-    """Tell how a cluster went that may have had data; empty where nothing tells that one was made."""
+def _told_as_gone(session: Session, entry: Entry | None, manifest: Manifest, observed: Observations) -> str:
+    """Tell how a cluster went that may have had data; empty where a run of ours has removed it, or none was made."""
     kept = EarlierVersions(session.store, manifest, session.screen.warn, newest=_READ)
-    if is_cluster_lost(session, manifest, observed, kept):
-        return "may have been made, and be gone" if kept.doubt else "was made, and removed outside tapctl"
-    if kept.was_never_made(address):
+    was_made = entry is not None and entry.phase is not Phase.LEAVING and entry.confirmed_spec is not None
+    if not was_made and not is_cluster_lost(session, manifest, observed, kept):
         return ""
-    entry = manifest.entries.get(address)
-    by_a_run = entry is None or entry.confirmed_spec is None or entry.phase is Phase.LEAVING
-    return "was made, and removed by a run that was cut off" if by_a_run else "was made, and removed outside tapctl"
+    return "may have been made, and be gone" if kept.doubt else "was made, and removed outside tapctl"
 
 
 def _unfinished_restore(session: Session, address: str, manifest: Manifest) -> Refused:

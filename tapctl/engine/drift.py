@@ -372,9 +372,9 @@ def _findings(entry: Entry, observation: Observation, entries: Mapping[str, Entr
 
 
 def _changed_meanwhile(entry: Entry, seen: Observed[Any, Any]) -> Iterator[Finding]:
-    """What is otherwise than recorded of a resource whose removal has been begun, and that is there still.
+    """The findings on a resource whose removal has been begun, and that is there still otherwise than recorded.
 
-    That counts as compared no more for it: some of it our own removal may have taken away already.
+    The resource counts as compared no more for it: some of it our own removal may have taken away already.
     """
     yield from (one for one in _changed_outputs(entry, seen) if one.reason is Reason.REPLACED)
     for name in type(seen.spec).model_fields:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from itertools import chain, islice
+from itertools import islice
 from typing import Final
 
 from tapctl.engine import refs
@@ -49,8 +49,6 @@ class EarlierVersions:
         self.newest = newest
         self.doubt = ""
         """The reason why nobody can tell what the versions that were asked for tell; empty where they can be read."""
-        self.is_older_unread = False
-        """True if there are older ones than those that are read at most."""
         self._at_once = 1
         self._listings = sorted({max(0, manifest.serial - _AT_ONCE), 0})
         """The serials from which on files are listed, one listing after the other, the last one first."""
@@ -79,7 +77,6 @@ class EarlierVersions:
     def _list_more(self) -> None:
         names = version_names(self.store, self.manifest.suffix, self._listings.pop())
         fresh, left = [name for name in names if name not in self._listed], self.newest - len(self._listed)
-        self.is_older_unread = self.is_older_unread or len(fresh) > left
         self._unread = fresh[: max(0, left)]
         self._listed.update(fresh)
 
@@ -112,19 +109,6 @@ class EarlierVersions:
         is_kept = entry.phase is Phase.KEPT and registry()[entry.type].retainable
         is_going = entry.phase is Phase.LEAVING or is_kept
         return is_going or is_deleted_with_parent(entry, version.entries)
-
-    def was_never_made(self, address: str) -> bool:
-        """True if no version has the resource as read back since one by which nothing was deployed, or since the first.
-
-        False where that one was not read.
-        """
-        for version in chain([self.manifest], self._newest_first()):
-            entry = version.entries.get(address)
-            if entry is not None and entry.confirmed_spec is not None:
-                return False
-            if all(entry.phase is Phase.KEPT for entry in version.entries.values()):
-                return True
-        return not self.is_older_unread
 
     def corrected(self, entries: Mapping[str, Entry], observed: Observations, left: str) -> dict[str, Entry]:
         """The entries that tell otherwise than a run of ours would, each as an earlier version tells.
@@ -231,7 +215,7 @@ class EarlierVersions:
 
 
 def _is_young(manifest: Manifest) -> bool:
-    """True if it says that it was written a moment ago."""
+    """True if the manifest says that it was written a moment ago."""
     moment = datetime.now(UTC) - _SHOWN_LATE
     return manifest.written_at > moment.strftime(TIME_FORMAT) and not is_of_tomorrow(manifest)
 

@@ -40,14 +40,7 @@ def test_they_are_read_as_far_back_as_it_takes(store: Store) -> None:
     assert EarlierVersions(store, now, said.append, newest=200).was_removed(ONE) is False
     known = EarlierVersions(store, now, said.append, newest=117)
     assert known.was_removed(ONE) is None
-    assert not known.was_never_made(ONE), "the first one was not read"
     assert (known.doubt, said) == ("", [])
-
-
-def test_what_was_made_before_nothing_was_deployed_tells_nothing(store: Store) -> None:
-    gone = manifest(entry("two", Phase.KEPT), serial=2)
-    now = written(store, manifest(entry("one"), serial=1), gone, manifest(entry("two"), serial=3))
-    assert EarlierVersions(store, now, pytest.fail, newest=1).was_never_made(ONE)
 
 
 def test_an_entry_that_tells_of_no_value_was_read_back_by_no_word_of_its_own(store: Store) -> None:
