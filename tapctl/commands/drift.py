@@ -16,14 +16,12 @@ from tapctl.evidence.against_files import is_of_the_files
 from tapctl.evidence.comparison import is_kept_alone
 from tapctl.evidence.doubtful_record import NO_DOUBT, warn_of_doubtful_record
 from tapctl.evidence.pending_changes import pending_changes
-from tapctl.evidence.unfinished_destroy import is_gone_from_aws
 from tapctl.findings.advice import advise
 from tapctl.findings.authors import with_causes, with_who
 from tapctl.findings.earlier_run import Known, known_findings, only_new
 from tapctl.findings.examination import DESTROYED, Examined, examine
 from tapctl.findings.waivers import WaiverTally, warn_of_idle_waivers
 from tapctl.manifest.manifest import Manifest
-from tapctl.reconcilers.db_cluster import DbCluster
 from tapctl.reconcilers.sns_subscription import SnsSubscription
 from tapctl.render.screen import Comparison, Screen, Target
 from tapctl.session.invocation import Invocation
@@ -110,10 +108,7 @@ def _warn_of_unfinished(session: Session, found: Examined) -> None:
     if found.is_at_work:
         return
     if found.by_destroy:
-        told = (one for one in found.observed.items() if one[0].partition("/")[0] == DbCluster.type)
-        gone = all(is_gone_from_aws(seen) for _, seen in told)
-        where_from = ", with --restore SNAPSHOT or --empty for the cluster" if gone else ""
-        makes = f"{session.command('apply')} makes again what it has removed{where_from}"
+        makes = f"{session.command('apply')} makes again what it has removed"
         session.screen.warn(f"a destroy was cut off: {session.command('destroy')} goes on with it; {makes}")
     if found.report.unfinished:
         session.screen.warn(f"an apply did not finish, and may have more to do: {found.goes_on} goes on")
