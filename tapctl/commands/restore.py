@@ -19,6 +19,7 @@ from tapctl.evidence.certificate import kept_snapshots
 from tapctl.evidence.earlier_versions import EarlierVersions
 from tapctl.evidence.lost_cluster import is_cluster_lost
 from tapctl.evidence.unfinished_apply import continuing, doubt_of_snapshot
+from tapctl.manifest.lock import silent
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers.db_cluster import DbClusterSpec, misfits, restore_refusal
 from tapctl.reconcilers.db_cluster_snapshots import misnamed, snapshot_of, snapshots_of
@@ -64,9 +65,9 @@ def plan_restore(
 ) -> Change:
     """Say where the data of a cluster that is to be made comes from; block its creation where nobody has said so.
 
-    One that was made had data, whatever has become of it, and whether or not a snapshot of it is there: none is made
-    without, unless all that is kept of the record proves that there was none since nothing was deployed. And one that
-    an apply which did not finish was to make from a snapshot is made from no other before somebody says so.
+    One that was made had data, whether or not a snapshot of it is there: none is made without, unless all that is kept
+    of the record proves that a run of ours has removed it, or that there was none. And one that an apply which did not
+    finish was to make from a snapshot is made from no other before somebody says so.
     ``healed``: the ARNs of the keys that this very plan puts in order first. ``observed``: what AWS has, which
     may tell that one was made, whatever the record says.
     """
@@ -85,7 +86,9 @@ def plan_restore(
     except AwsRefused as error:
         refused = error.unasked(f"{change.address} is to be made, and whether there are snapshots of it")
         return replace(change, blocked=refused)
-    gone = "" if taken else _told_as_gone(session, manifest.entries.get(change.address), manifest, observed)
+    gone, doubt = (
+        ("", "") if taken else _told_as_gone(session, manifest.entries.get(change.address), manifest, observed)
+    )
     if not taken and not gone:
         return change
     if permits.empty:
@@ -95,7 +98,7 @@ def plan_restore(
         backups = session.aws.target.command("aws rds describe-db-cluster-automated-backups")
         refused = Refused(
             f"{change.address} {gone} with its data: what is made now would be empty",
-            evidence="no manual snapshot of it is there",
+            evidence="\n".join(filter(None, ("no manual snapshot of it is there", doubt))),
             hint=f"{session.command('apply')} --empty makes a new one without data; "
             f"backups that RDS may have kept are told by: {backups}",
         )
@@ -124,13 +127,18 @@ def plan_restore(
     return replace(change, blocked=refused)
 
 
-def _told_as_gone(session: Session, entry: Entry | None, manifest: Manifest, observed: Observations) -> str:
-    """Tell how a cluster went that may have had data; empty where a run of ours has removed it, or none was made."""
-    kept = EarlierVersions(session.store, manifest, session.screen.warn, newest=_READ)
+def _told_as_gone(session: Session, entry: Entry | None, manifest: Manifest, observed: Observations) -> tuple[str, str]:
+    """Tell how a cluster went that may have had data, and why nobody can tell for sure; each is empty where none is.
+
+    Both are where a run of ours has removed the cluster, or none was made.
+    """
+    # The plan has warned of what it could not read; more is evidence of the refusal.
+    kept = EarlierVersions(session.store, manifest, silent, newest=_READ)
     was_made = entry is not None and entry.phase is not Phase.LEAVING and entry.confirmed_spec is not None
     if not was_made and not is_cluster_lost(session, manifest, observed, kept):
-        return ""
-    return "may have been made, and be gone" if kept.doubt else "was made, and removed outside tapctl"
+        return "", ""
+    how = "may have been made, and be gone" if kept.doubt else "was made, and removed outside tapctl"
+    return how, kept.doubt
 
 
 def _unfinished_restore(session: Session, address: str, manifest: Manifest) -> Refused:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import threading
 import tomllib
 from collections.abc import Callable
@@ -13,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from tapctl.aws.client import Aws, Connection, Identity
 from tapctl.clock import today
 from tapctl.commands.accept import changed_beside, collect, edited, other_environments, write
 from tapctl.commands.revert import without_allow
@@ -26,14 +24,11 @@ from tapctl.engine.plan import Action, Change
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import ConfigError, ConsentMissing, Refused, UsageError
 from tapctl.findings.revertible import revertible
-from tapctl.manifest import open_store
-from tapctl.render import choose_screen
-from tapctl.render.screen import Target
 from tapctl.safety.files import replace_file
-from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session
 from tapctl.stack.package import build as build_package
 from tests.support.config_folder import ENVIRONMENTS, Folder
+from tests.support.offline_session import offline_session
 from tests.support.recorded import recorded
 
 FUNCTION = "lambda-function/payment-processor-dev"
@@ -44,13 +39,7 @@ RDS_LOGS = "log-group//aws/rds/cluster/db-cluster-dev/postgresql"
 
 @pytest.fixture
 def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
-    folder = Folder(tmp_path / "environments")
-    monkeypatch.chdir(tmp_path)
-    screen = choose_screen(io.StringIO(), io.StringIO(), {"TERM": "dumb"})
-    store = open_store(str(tmp_path / "manifests"), None)
-    aws = Aws(Connection("us-east-2"))
-    aws.identity = Identity("123456789012", "arn:aws:iam::123456789012:user/dana")
-    return Session(Invocation("drift"), screen, folder.load()["dev"], Target("dev", "dev"), aws, store)
+    return offline_session(tmp_path, monkeypatch)
 
 
 def found(address: str, field: str, live: Any, reason: Reason = Reason.CHANGED) -> Finding:

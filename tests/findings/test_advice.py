@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import io
 import json
 import shlex
 from dataclasses import replace
@@ -9,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tapctl.aws.client import Aws, Connection, Identity
+from tapctl.aws.client import Aws, Connection
 from tapctl.engine import refs
 from tapctl.engine.drift import WHOLE_RESOURCE, Finding, Reason, Report
 from tapctl.engine.model import Observed
@@ -18,16 +17,14 @@ from tapctl.engine.record import Entry, Phase
 from tapctl.engine.waiver import Waiver
 from tapctl.errors import ConfigError, Problem
 from tapctl.findings.advice import ACCEPTED, advise
-from tapctl.manifest import open_store
 from tapctl.reconcilers.lambda_function import HIDDEN
 from tapctl.reconcilers.security_group import SecurityGroup, SecurityGroupOutputs
 from tapctl.reconcilers.security_group_rules import Rule
-from tapctl.render import choose_screen
-from tapctl.render.screen import Advice, Place, Target
-from tapctl.session.invocation import Invocation
+from tapctl.render.screen import Advice, Place
 from tapctl.session.session import Session
 from tests.engine.kinds import SMALL
 from tests.support.config_folder import Folder
+from tests.support.offline_session import offline_session
 from tests.support.recorded import recorded
 
 APPLY = "tapctl apply --env dev"
@@ -44,14 +41,7 @@ DURATION = "common.toml: database.log_min_duration_statement_ms"
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
-    """Open an invocation on dev; nobody is asked anything."""
-    folder = Folder(tmp_path / "environments")
-    monkeypatch.chdir(tmp_path)
-    screen = choose_screen(io.StringIO(), io.StringIO(), {"TERM": "dumb"})
-    store = open_store(str(tmp_path / "manifests"), None)
-    aws = Aws(Connection("us-east-2"))
-    aws.identity = Identity("123456789012", "arn:aws:iam::123456789012:user/dana")
-    return Session(Invocation("drift"), screen, folder.load()["dev"], Target("dev", "dev"), aws, store)
+    return offline_session(tmp_path, monkeypatch)
 
 
 def found(address: str, field: str, live: Any, reason: Reason = Reason.CHANGED, **more: Any) -> Finding:

@@ -644,6 +644,7 @@ def test_where_nobody_can_tell_if_a_cluster_was_made_none_is_made_empty_unasked(
         refused = dev.tapctl("plan", "--env", "dev")
         assert (refused.code, told in refused.err) == (6, True), refused.out
         assert "with its data: what is made now would be empty" in refused.err
+        assert refused.err.count("what was made, or removed, before this version nobody can tell") <= 1, "said once"
 
     dev.path().write_text(json.dumps(forged | {"serial": 1}))
     is_refused()
