@@ -4,6 +4,8 @@ The packages, from the command line down to what imports nothing of ours; each i
 
     cli           what a person types: options, help, how a command fails
     commands      one module a command: plan, apply, destroy, drift, parity, status, outputs, graph, manifest …
+    planning      what comes before the first change: the survey, its checks, permits, plan files, approval
+    execution     the engine run for a command: events, signals, waits, the rescue of a record
     findings      what drifted: where to edit, what may be put back, waived or accepted, and who changed it
     evidence      a record held against its files, its earlier versions, its certificate and AWS
     session       an invocation becomes an environment that is opened and checked: target, client, store, screen

@@ -45,11 +45,19 @@ LAYERS = {
         *("safety", "errors", "clock", "names", "aws", "engine", "reconcilers", "config", "manifest", "render"),
         *("stack", "session", "evidence"),
     ),
+    "execution": ("errors", "clock", "engine", "manifest", "reconcilers", "render", "session"),
+    "planning": (
+        *("safety", "errors", "threads", "names", "aws", "engine", "reconcilers", "config", "manifest", "render"),
+        *("stack", "session", "evidence", "findings"),
+    ),
     "commands": (
         *("safety", "errors", "clock", "threads", "regions", "names", "aws", "engine", "reconcilers", "config"),
-        *("manifest", "render", "reports", "stack", "sandbox", "session", "evidence", "findings"),
+        *("manifest", "render", "reports", "stack", "sandbox", "session", "evidence", "findings", "execution"),
+        "planning",
     ),
-    "cli": ("errors", "render", "reports", "session", "findings", "commands", "config", "clock"),
+    "cli": (
+        *("errors", "render", "reports", "session", "findings", "execution", "planning", "commands", "config", "clock"),
+    ),
 }
 FLAT = {"errors", "names", "regions", "clock", "threads", "__init__", "__main__"}
 

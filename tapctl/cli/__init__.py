@@ -16,7 +16,7 @@ import click
 from tapctl.cli.app import cli
 from tapctl.cli.failures import COMMAND
 from tapctl.cli.reporting import RECORDINGS, Recordings, leave_reports
-from tapctl.commands.signals import ending_signals
+from tapctl.execution.signals import ending_signals
 
 _COMPLETE = "_TAPCTL_COMPLETE"
 _RARELY = 200_000

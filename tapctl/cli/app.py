@@ -71,8 +71,8 @@ def plan(
 ) -> int:
     """Show what apply would do, field by field."""
     from tapctl.commands.destroy import preview
-    from tapctl.commands.permits import Permits
     from tapctl.commands.plan import plan
+    from tapctl.planning.permits import Permits
     from tapctl.session.session import open_session
     from tapctl.session.target import Files
 
@@ -98,9 +98,9 @@ def plan(
 def apply(invocation: Invocation, screen: Screen, /, *, file: Path | None, expected: str | None, **permits: Any) -> int:
     """Show the plan, ask, make it so, read it back, write the manifest."""
     from tapctl.commands.apply import apply
-    from tapctl.commands.approval import take_approval
     from tapctl.commands.destroy import destroy
-    from tapctl.commands.permits import Permits
+    from tapctl.planning.approval import take_approval
+    from tapctl.planning.permits import Permits
     from tapctl.session.session import open_session
 
     approval = take_approval(file, expected, Permits(**permits))

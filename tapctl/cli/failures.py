@@ -13,7 +13,6 @@ import click
 
 from tapctl.cli.completion import known_environments
 from tapctl.cli.reporting import Recordings, recorded, reports_among
-from tapctl.commands.signals import exit_status
 from tapctl.errors import (
     ConfigError,
     ExitCode,
@@ -25,6 +24,7 @@ from tapctl.errors import (
     bug,
     exit_code_of,
 )
+from tapctl.execution.signals import exit_status
 
 if TYPE_CHECKING:
     from tapctl.render.screen import Screen

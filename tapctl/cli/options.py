@@ -20,7 +20,7 @@ from tapctl.cli.reporting import RECORDINGS, check_reports, recorded
 from tapctl.errors import UsageError
 
 if TYPE_CHECKING:
-    from tapctl.commands.plan_file import PlanOut
+    from tapctl.planning.plan_file import PlanOut
     from tapctl.render.screen import Screen
     from tapctl.session.invocation import Invocation
 
@@ -308,7 +308,7 @@ def parse_plan_out(file: Path | None, expires: str | None) -> PlanOut | None:
     Raises:
         UsageError: the time is none, or more than 30 days, or of no file; or the file would lie in no folder.
     """
-    from tapctl.commands.plan_file import PlanOut
+    from tapctl.planning.plan_file import PlanOut
 
     if file is not None and not file.parent.is_dir():
         raise UsageError(f"--out {file}: {file.parent} is no folder", hint="name a file in a folder that is there")

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Final
 
 from tapctl.commands.apply import confirm
-from tapctl.commands.plan import NOTHING_CHANGED
 from tapctl.commands.writing import alone, read_text, with_line_ends, write_file
 from tapctl.config import Config, Edit, config_hash, known_environments, load
 from tapctl.engine import refs
@@ -21,6 +20,7 @@ from tapctl.findings.advice import edit_for, is_hidden
 from tapctl.findings.examination import examine, finish_nothing
 from tapctl.findings.selection import choose, place
 from tapctl.manifest.lock import Notify, silent
+from tapctl.planning.blockers import NOTHING_CHANGED
 from tapctl.session.session import Session
 from tapctl.stack.definition import planned_stack
 from tapctl.stack.provenance import Provenance, provenance_of

@@ -4,18 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tapctl.commands.approval import Approval
-from tapctl.commands.plan import (
-    NOTHING_CHANGED,
-    ApplySurvey,
-    planned_deletions,
-    seal_survey,
-    show_blockers,
-    show_estimate,
-    survey,
-)
-from tapctl.commands.runner import EngineRunner, ExecutionResult
-from tapctl.commands.subscribers import tell_of_subscribers
+from tapctl.commands.plan import seal_survey, show_estimate
 from tapctl.engine.converge import Job
 from tapctl.engine.estimate import Operation
 from tapctl.engine.events import Result
@@ -25,8 +14,14 @@ from tapctl.engine.record import Entry, Phase
 from tapctl.engine.resources import creation_graph, deletion_graph
 from tapctl.errors import AwsError, AwsRefused, ExitCode, Status, StoreFailed, UsageError
 from tapctl.evidence.record_fingerprint import leave_fingerprint
+from tapctl.execution.runner import EngineRunner, ExecutionResult
 from tapctl.manifest.journal import Journal
 from tapctl.manifest.lock import Lease
+from tapctl.planning.approval import Approval
+from tapctl.planning.blockers import NOTHING_CHANGED, show_blockers
+from tapctl.planning.deletions import planned_deletions
+from tapctl.planning.subscribers import tell_of_subscribers
+from tapctl.planning.survey import ApplySurvey, survey
 from tapctl.reconcilers import teardown_ranks
 from tapctl.render.plan_counts import consequences, plan_counts
 from tapctl.session.session import Session

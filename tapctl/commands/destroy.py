@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from tapctl.aws.client import Aws
-from tapctl.commands.approval import NO_APPROVAL, Approval
 from tapctl.commands.inventory import (
     NOTHING_LEFT,
     Inventory,
@@ -18,11 +17,6 @@ from tapctl.commands.inventory import (
     sweep,
     take_inventory,
 )
-from tapctl.commands.permits import NO_PERMITS
-from tapctl.commands.plan import NOTHING_CHANGED, show_blockers
-from tapctl.commands.plan_file import PlanFile, PlanOut, publish, seal
-from tapctl.commands.runner import EngineRunner, usual_times
-from tapctl.commands.subscribers import tell_of_ended_subscriptions
 from tapctl.engine.estimate import Operation, estimate, estimate_command
 from tapctl.engine.events import Detached, Failed, Result, Skipped
 from tapctl.engine.model import Impact, Observed, Retained
@@ -35,7 +29,13 @@ from tapctl.engine.resources import Deletion, deletion_graph
 from tapctl.errors import AwsError, ConfigError, ExitCode, Refused, Status, StoreFailed, TapctlError, UsageError
 from tapctl.evidence.certificate import COLUMNS, NAME, Certificate, EarlierCertificate, earlier_certificate
 from tapctl.evidence.record_fingerprint import take_fingerprint
+from tapctl.execution.runner import EngineRunner, usual_times
 from tapctl.manifest.manifest import now
+from tapctl.planning.approval import NO_APPROVAL, Approval
+from tapctl.planning.blockers import NOTHING_CHANGED, show_blockers
+from tapctl.planning.permits import NO_PERMITS
+from tapctl.planning.plan_file import PlanFile, PlanOut, publish, seal
+from tapctl.planning.subscribers import tell_of_ended_subscriptions
 from tapctl.reconcilers import teardown_ranks
 from tapctl.reconcilers.db_cluster import DbCluster, held_by_others
 from tapctl.reconcilers.db_cluster_snapshots import snapshots_left

@@ -8,7 +8,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from tapctl.commands.fleet import environments_to_look_at, for_each_environment
-from tapctl.commands.subscribers import tell_of_subscribers
 from tapctl.engine.drift import FindingState, Report
 from tapctl.engine.record import Phase
 from tapctl.errors import ExitCode, NotRecorded, Status
@@ -22,6 +21,7 @@ from tapctl.findings.earlier_run import Known, known_findings, only_new
 from tapctl.findings.examination import DESTROYED, Examined, examine
 from tapctl.findings.waivers import WaiverTally, warn_of_idle_waivers
 from tapctl.manifest.manifest import Manifest
+from tapctl.planning.subscribers import tell_of_subscribers
 from tapctl.reconcilers.sns_subscription import SnsSubscription
 from tapctl.render.screen import Comparison, Screen, Target
 from tapctl.session.invocation import Invocation

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any, Final
 
 from tapctl.aws.client import Aws
-from tapctl.commands.runner import EngineRunner
 from tapctl.engine.delete import is_another
 from tapctl.engine.events import Result
 from tapctl.engine.model import Observed, Owner, Reconciler, Retained, address
@@ -18,6 +17,7 @@ from tapctl.engine.resources import Deletion, deletion_graph
 from tapctl.errors import AwsError, ConfigError
 from tapctl.evidence.earlier_versions import EarlierVersions
 from tapctl.evidence.record_fingerprint import fingerprint_left
+from tapctl.execution.runner import EngineRunner
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers import reconciler_of, recorded_spec, registry, subresources_of, teardown_ranks
 from tapctl.reconcilers.log_group import LogGroup

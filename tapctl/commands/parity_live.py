@@ -37,7 +37,6 @@ from tapctl.commands.parity import (
     split_tags,
     status_of,
 )
-from tapctl.commands.plan import look_up
 from tapctl.config import Config
 from tapctl.engine import refs
 from tapctl.engine.diff import compare as compare_fields
@@ -54,6 +53,7 @@ from tapctl.evidence.pending_changes import pending_changes
 from tapctl.findings.waivers import waivers_for
 from tapctl.manifest.manifest import Manifest
 from tapctl.manifest.store import Store
+from tapctl.planning.lookup import look_up
 from tapctl.render.screen import Screen, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, open_session

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tapctl.commands.apply import confirm, finish_failed
-from tapctl.commands.plan import NOTHING_CHANGED, show_blockers
-from tapctl.commands.runner import EngineRunner
 from tapctl.engine.converge import Job
 from tapctl.engine.events import Result
 from tapctl.engine.plan import Change, Plan
@@ -19,10 +17,12 @@ from tapctl.errors import ConsentMissing, ExitCode, Refused, Status, TapctlError
 from tapctl.evidence.doubtful_record import Doubt, warn_of_doubtful_record, without_blame
 from tapctl.evidence.final_snapshot import tell_of_snapshot
 from tapctl.evidence.record_fingerprint import carry_fingerprint
+from tapctl.execution.runner import EngineRunner
 from tapctl.findings.examination import Examined, examine, finish_nothing
 from tapctl.findings.revertible import Revertible, revertible
 from tapctl.findings.selection import ALL, choose
 from tapctl.findings.waivers import waivers_for
+from tapctl.planning.blockers import NOTHING_CHANGED, show_blockers
 from tapctl.reconcilers import reconciler_of, registry
 from tapctl.render.plan_counts import consequences
 from tapctl.session.session import Session

@@ -21,7 +21,7 @@ def schema(invocation: Invocation, screen: Screen, document: str | None = None) 
 
         content = events_schema()
     elif document == "plan":
-        from tapctl.commands.plan_file import schema as plan_schema
+        from tapctl.planning.plan_file import schema as plan_schema
 
         content = plan_schema()
     elif document is not None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tapctl.commands.fleet import environments_to_look_at, for_each_environment
-from tapctl.commands.subscribers import tell_of_subscribers
 from tapctl.engine.drift import Finding, FindingState, Reason
 from tapctl.engine.model import REBOOT, Observed
 from tapctl.engine.observe import Absent, Observation, Unreadable, unread_note
@@ -17,6 +16,7 @@ from tapctl.errors import AwsRefused, ConfigError, ExitCode, TapctlError, add_de
 from tapctl.evidence.comparison import Compared, compare_between_readings, not_recorded_error
 from tapctl.findings.waivers import waivers_for
 from tapctl.manifest.manifest import Manifest
+from tapctl.planning.subscribers import tell_of_subscribers
 from tapctl.reconcilers import kept_without_reason, reconciler_of
 from tapctl.reconcilers.cloudwatch_alarm import CloudwatchAlarm, described_alarms
 from tapctl.reconcilers.db_instance import DbInstance

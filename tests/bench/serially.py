@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator
 from graphlib import TopologicalSorter
 
 from tapctl.cli import run
-from tapctl.commands import runner as execution
 from tapctl.engine.events import Event
 from tapctl.engine.execute import Work, execute
 from tapctl.engine.resources import Node
+from tapctl.execution import runner as execution
 
 
 def one_after_another(steps: Iterable[Node], work: Work, stop: threading.Event) -> Iterator[Event]:

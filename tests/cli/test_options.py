@@ -6,8 +6,8 @@ import pytest
 
 from tapctl.cli import run
 from tapctl.cli.options import parse_duration, parse_plan_out
-from tapctl.commands.plan_file import LASTS_S, PlanOut
 from tapctl.errors import UsageError
+from tapctl.planning.plan_file import LASTS_S, PlanOut
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from tapctl.commands.plan import planned_deletions
 from tapctl.engine.drift import Report
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import ManifestError
 from tapctl.manifest.manifest import Manifest, empty
+from tapctl.planning.deletions import planned_deletions
 from tapctl.reconcilers import (
     kept_without_reason,
     never_compared,

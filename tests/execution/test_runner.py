@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tapctl.aws.client import Aws, Connection, Identity
-from tapctl.commands.runner import EngineRunner, root_causes, with_location
 from tapctl.config import load
 from tapctl.engine.events import Detached, Failed, Finished, Result, Skipped
 from tapctl.errors import AwsRefused, LockHeld, NotConverged, Refused, StoreFailed
+from tapctl.execution.runner import EngineRunner, root_causes, with_location
 from tapctl.manifest import open_store
 from tapctl.manifest.journal import Journal
 from tapctl.manifest.manifest import empty

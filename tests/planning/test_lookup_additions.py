@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tapctl.aws.client import Aws
-from tapctl.commands.plan import check_additions
 from tapctl.errors import AwsRefused, ConfigError
 from tapctl.manifest import open_store
+from tapctl.planning.lookup import check_additions
 from tapctl.render import choose_screen
 from tapctl.render.screen import Target
 from tapctl.session.invocation import Invocation

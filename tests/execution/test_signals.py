@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tapctl.commands.runner import ExecutionResult, _stopped_by_signals
-from tapctl.commands.signals import ending_signals
+from tapctl.execution.runner import ExecutionResult, _stopped_by_signals
+from tapctl.execution.signals import ending_signals
 
 
 @pytest.fixture(autouse=True)

@@ -10,8 +10,6 @@ from typing import Any
 import pytest
 
 from tapctl.aws.client import Aws
-from tapctl.commands.permits import NO_PERMITS, Permits
-from tapctl.commands.restore import plan_restore
 from tapctl.engine.model import Owner
 from tapctl.engine.observe import Absent
 from tapctl.engine.plan import Action, Change
@@ -20,6 +18,8 @@ from tapctl.errors import AwsRefused
 from tapctl.evidence.unfinished_apply import continuing
 from tapctl.manifest import open_store
 from tapctl.manifest.manifest import Manifest, empty
+from tapctl.planning.permits import NO_PERMITS, Permits
+from tapctl.planning.restore import plan_restore
 from tapctl.reconcilers.db_cluster import DbClusterSpec
 from tapctl.render import choose_screen
 from tapctl.render.screen import Target

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tapctl.aws.client import Aws
-from tapctl.commands.subscribers import tell_of_confirmations, tell_of_ended_subscriptions, tell_of_subscribers
 from tapctl.engine.plan import Action, Change
 from tapctl.errors import ConfigError
 from tapctl.manifest import open_store
+from tapctl.planning.subscribers import tell_of_confirmations, tell_of_ended_subscriptions, tell_of_subscribers
 from tapctl.render import choose_screen
 from tapctl.render.screen import Target
 from tapctl.session.invocation import Invocation

@@ -14,8 +14,11 @@ from typing import Any
 
 import pytest
 
-from tapctl.commands.permits import Permits
-from tapctl.commands.plan_file import (
+from tapctl.engine.model import Impact, Retained
+from tapctl.engine.plan import Action, Change, FieldChange
+from tapctl.errors import PlanInvalid, PlanOutdated, PlanUnwritten
+from tapctl.planning.permits import Permits
+from tapctl.planning.plan_file import (
     MAX_BYTES,
     PlanFile,
     PlanOut,
@@ -26,12 +29,9 @@ from tapctl.commands.plan_file import (
     schema,
     write_plan,
 )
-from tapctl.engine.model import Impact, Retained
-from tapctl.engine.plan import Action, Change, FieldChange
-from tapctl.errors import PlanInvalid, PlanOutdated, PlanUnwritten
 from tapctl.session.session import Session
-from tests.commands.sealing import IMAGE, NETWORKING, edited, sealed, session
 from tests.manifest.examples import manifest
+from tests.planning.sealing import IMAGE, NETWORKING, edited, sealed, session
 from tests.render.examples import change
 
 jsonschema: Any = importlib.import_module("jsonschema")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tapctl.commands.plan import address_demand
 from tapctl.engine.model import address
 from tapctl.engine.record import Entry, Phase
 from tapctl.manifest.manifest import Manifest, empty
 from tapctl.names import Names
+from tapctl.planning.lookup import address_demand
 from tapctl.stack.network import AddressDemand
 from tests.conftest import ACCOUNT, REGION
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tapctl.commands.waits import Waits
 from tapctl.engine.events import Finished, Progress, Released, Result, Started
+from tapctl.execution.waits import Waits
 from tapctl.render.screen import Span
 
 

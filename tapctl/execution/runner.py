@@ -14,8 +14,6 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from tapctl.clock import WallClock
-from tapctl.commands.signals import ending_signals, exit_status
-from tapctl.commands.waits import Waits
 from tapctl.engine.converge import Job, converge
 from tapctl.engine.delete import delete
 from tapctl.engine.estimate import COMMAND, Durations, Operation, Usual, longest_s, operation_of, seconds_to_end
@@ -26,6 +24,8 @@ from tapctl.engine.polling import Emit, EngineContext
 from tapctl.engine.record import Phase
 from tapctl.engine.resources import Deletion, Node
 from tapctl.errors import AwsRefused, ExitCode, LockHeld, StoreFailed, TapctlError, add_default_hint, exit_code_of
+from tapctl.execution.signals import ending_signals, exit_status
+from tapctl.execution.waits import Waits
 from tapctl.manifest.journal import Journal, restore_command
 from tapctl.manifest.lock import Lease
 from tapctl.reconcilers import registry

@@ -12,13 +12,13 @@ import pytest
 from tapctl.aws.client import Aws, Connection, Identity
 from tapctl.aws.policy import when
 from tapctl.aws.rights import Need, Right
-from tapctl.commands.preflight import Quotas, check_all, needed_by, simulations, usual_s
 from tapctl.config import load
 from tapctl.config.schema import Egress
 from tapctl.engine.plan import Action, Change, FieldChange, Plan
 from tapctl.engine.resources import Stack
 from tapctl.errors import AwsRefused, ConfigError, ConsentMissing, ExitCode, Refused
 from tapctl.names import Names
+from tapctl.planning.preflight import Quotas, check_all, needed_by, simulations, usual_s
 from tapctl.reconcilers.security_group_rules import Rule
 from tapctl.render.screen import Check
 from tapctl.stack.definition import planned_stack

@@ -12,11 +12,11 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tapctl.commands.permits import NO_PERMITS, Permits
-from tapctl.commands.plan_file import NOTHING_KEPT, PlanFile, continues, differences, read_plan
 from tapctl.engine.model import Retained
 from tapctl.errors import ExitCode, ManifestError, PlanOutdated, StoreFailed, UsageError
 from tapctl.manifest.manifest import Manifest, now, summarise
+from tapctl.planning.permits import NO_PERMITS, Permits
+from tapctl.planning.plan_file import NOTHING_KEPT, PlanFile, continues, differences, read_plan
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session
 from tapctl.session.target import Files

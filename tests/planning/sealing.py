@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from tapctl.aws.client import Aws, Connection, Identity
-from tapctl.commands.permits import NO_PERMITS, Permits
-from tapctl.commands.plan_file import PlanFile, PlanOut, seal
 from tapctl.config import load
 from tapctl.engine.plan import Change
 from tapctl.manifest import open_store
 from tapctl.manifest.manifest import Manifest
+from tapctl.planning.permits import NO_PERMITS, Permits
+from tapctl.planning.plan_file import PlanFile, PlanOut, seal
 from tapctl.render import choose_screen
 from tapctl.render.screen import Target
 from tapctl.session.invocation import Invocation

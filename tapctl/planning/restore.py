@@ -8,7 +8,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from tapctl.aws.tags import as_dict
-from tapctl.commands.permits import Permits
 from tapctl.engine.diff import same
 from tapctl.engine.model import Owner
 from tapctl.engine.observe import Observation, Observations
@@ -21,6 +20,7 @@ from tapctl.evidence.lost_cluster import is_cluster_lost
 from tapctl.evidence.unfinished_apply import continuing, doubt_of_snapshot
 from tapctl.manifest.lock import silent
 from tapctl.manifest.manifest import Manifest
+from tapctl.planning.permits import Permits
 from tapctl.reconcilers.db_cluster import DbClusterSpec, misfits, restore_refusal
 from tapctl.reconcilers.db_cluster_snapshots import misnamed, snapshot_of, snapshots_of
 from tapctl.reconcilers.upgrade import check_upgrade

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from tapctl.commands.approval import NO_APPROVAL, USED, Approval, take_approval
-from tapctl.commands.permits import NO_PERMITS, Permits
-from tapctl.commands.plan_file import PlanOut, read_plan, write_plan
 from tapctl.engine.plan import Action, FieldChange
 from tapctl.errors import ManifestError, PlanOutdated, StoreFailed, UsageError
+from tapctl.planning.approval import NO_APPROVAL, USED, Approval, take_approval
+from tapctl.planning.permits import NO_PERMITS, Permits
+from tapctl.planning.plan_file import PlanOut, read_plan, write_plan
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session
 from tapctl.session.target import Files
-from tests.commands.sealing import sealed, session
 from tests.manifest.examples import manifest
+from tests.planning.sealing import sealed, session
 from tests.render.examples import change
 
 UPDATE = change("lambda-function/payment-processor-dev", Action.UPDATE, FieldChange("timeout_s", 15, 30))

@@ -21,12 +21,12 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tapctl import __version__
-from tapctl.commands.permits import Permits
 from tapctl.engine import refs
 from tapctl.engine.model import Impact, Retained
 from tapctl.engine.plan import Action, Change, Plan
 from tapctl.errors import PlanInvalid, PlanOutdated, PlanUnwritten
 from tapctl.manifest.manifest import TIME_FORMAT, Manifest, now, summarise, unique_keys
+from tapctl.planning.permits import Permits
 from tapctl.render.harmless import harmless
 from tapctl.safety.files import ForeignFile, read_file, read_handed_file
 from tapctl.session.session import Session
