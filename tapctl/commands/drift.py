@@ -70,7 +70,7 @@ def _drift_one(
         session.screen.note(f"asking CloudTrail who changed {session.suffix}")
         report = with_who(session, manifest, report, datetime.now(UTC))
     is_as_recorded = report.is_complete and not report.drifted
-    older = NO_DOUBT if is_as_recorded else warn_of_doubtful_record(session, manifest, observed)
+    older = NO_DOUBT if is_as_recorded else warn_of_doubtful_record(session, manifest, observed, found.fingerprint)
     # Who may write the record may have written that it is of other files: what these want of it is told then, too.
     asked = (
         not older

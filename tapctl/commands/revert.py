@@ -40,7 +40,7 @@ def revert(session: Session, targets: Sequence[str]) -> int:
         chosen = choose(session, targets, found.report.findings if found else ())
         if found is None or not chosen:
             return finish_nothing(session, found)
-        older = warn_of_doubtful_record(session, found.manifest, found.observed)
+        older = warn_of_doubtful_record(session, found.manifest, found.observed, found.fingerprint)
         if older and (not targets or ALL in targets):
             raise _older_error(session, older)
         part = revertible(session, found.entries, chosen, found.observed)
@@ -69,7 +69,7 @@ def revert(session: Session, targets: Sequence[str]) -> int:
         runner.converge([Node(address) for address in jobs], jobs)  # all there already: nothing waits
         _tell_of_moved_outputs(session, runner, entries)
         if runner.outcome.ok:
-            carry_fingerprint(session, found.manifest, journal.manifest, found.observed)
+            carry_fingerprint(session, found.manifest, journal.manifest, left=found.fingerprint)
         return _finish(session, runner, len(left) + len(ignored))
 
 

@@ -13,7 +13,8 @@ from tapctl.engine.model import REBOOT, Observed
 from tapctl.engine.observe import Absent, Observation, Unreadable, unread_note
 from tapctl.engine.record import Entry, Phase, is_deleted_with_parent
 from tapctl.errors import AwsRefused, ConfigError, ExitCode, TapctlError, add_default_hint, exit_code_of
-from tapctl.evidence.comparison import Compared, compare_between_readings, not_recorded_error
+from tapctl.evidence.comparison import Compared, compare_between_readings
+from tapctl.evidence.unrecorded import not_recorded_error
 from tapctl.findings.waivers import waivers_for
 from tapctl.manifest.manifest import Manifest
 from tapctl.planning.subscribers import tell_of_subscribers

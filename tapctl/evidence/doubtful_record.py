@@ -45,12 +45,12 @@ _OF_ANOTHER: Final = Doubt(
 )
 
 
-def warn_of_doubtful_record(session: Session, manifest: Manifest, observed: Observations) -> Doubt:
+def warn_of_doubtful_record(session: Session, manifest: Manifest, observed: Observations, left: str) -> Doubt:
     """Say that the record is, or may be, older than AWS, or not the one that the last run has left; returns that.
 
-    What differs then may be as it should be, and no apply undoes it.
+    What differs then may be as it should be, and no apply undoes it. ``left``: the fingerprint that run has left.
     """
-    doubt = _doubt(session, manifest, observed)
+    doubt = _doubt(session, manifest, observed, left)
     if doubt:
         history = session.command("manifest history")
         session.screen.warn(
@@ -70,7 +70,7 @@ def without_blame(plan: Plan) -> Plan:
     return replace(plan, changes=tuple(changes))
 
 
-def _doubt(session: Session, manifest: Manifest, observed: Observations) -> Doubt:
+def _doubt(session: Session, manifest: Manifest, observed: Observations, left: str) -> Doubt:
     unknown = ""
     with suppress(TapctlError):  # a history that cannot be asked for tells nothing
         try:
@@ -87,7 +87,7 @@ def _doubt(session: Session, manifest: Manifest, observed: Observations) -> Doub
         return younger
     if unknown:
         return replace(_MAY_BE_OLDER, evidence=unknown)
-    return _OF_ANOTHER if is_other_record(session.names, manifest, observed) else NO_DOUBT
+    return _OF_ANOTHER if is_other_record(manifest, left) else NO_DOUBT
 
 
 def _younger_data(session: Session, manifest: Manifest, observed: Observations) -> Doubt:

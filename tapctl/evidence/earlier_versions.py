@@ -123,10 +123,14 @@ class EarlierVersions:
         }
 
     def lacking(self, entries: Mapping[str, Entry], observed: Observations) -> dict[str, Entry]:
-        """The entries that earlier versions have, and that these lack, of what AWS has otherwise than they tell."""
+        """The entries that earlier versions have, and that these lack, of what AWS has otherwise than they tell.
+
+        And those of the subresources of that: they are as they were, and bear the tags of what they are on.
+        """
         beside = {address: seen for address, seen in observed.items() if address not in entries}
         told = self.held_before(beside) if beside else {}
-        return {address: entry for address, entry in told.items() if not _is_as(entry, beside[address])}
+        changed = {address for address, entry in told.items() if not _is_as(entry, beside[address])}
+        return {address: entry for address, entry in told.items() if address in changed or _parent_of(entry) in changed}
 
     def _as_left(self, entries: Mapping[str, Entry], left: str) -> Iterator[tuple[str, Entry]]:
         """The entries that are neither as the run has left them whose fingerprint this is, nor as a run since.
@@ -232,6 +236,12 @@ def _replayed(address: str, versions: Sequence[Manifest]) -> Entry | None:
         elif changes:
             known, changes = entry, False
     return known
+
+
+def _parent_of(entry: Entry) -> str:
+    """The address of what a subresource is on; empty where the entry is of none."""
+    reconciler = registry()[entry.type]
+    return f"{reconciler.parent_type}/{reconciler.parent_id(entry.id)}" if reconciler.subresource else ""
 
 
 def _is_as(entry: Entry, seen: Observation) -> bool:

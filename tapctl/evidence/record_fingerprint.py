@@ -25,9 +25,12 @@ RECORD: Final = "record"
 
 
 def fingerprint_left(names: Names, observed: Observations) -> str:
-    """The fingerprint on the key; empty where there is none, or nobody may look."""
+    """The fingerprint on the key, whether the record holds that or not; empty where there is none, or nobody may look.
+
+    ``observed``: what AWS has under our names, recorded or not.
+    """
     seen = observed.get(address(KmsKey.type, names.key_alias))
-    return seen.record if isinstance(seen, Observed) else ""
+    return seen.record if isinstance(seen, Observed) and not seen.deleting else ""
 
 
 def leave_fingerprint(session: Session, manifest: Manifest, *, left: str) -> None:
@@ -53,28 +56,33 @@ def take_fingerprint(session: Session, observed: Observations) -> None:
             untag_record(session.aws, seen.outputs.key_id)
 
 
-def carry_fingerprint(session: Session, before: Manifest, after: Manifest, observed: Observations) -> None:
-    """Leave the fingerprint of a record that a run has changed, where it was the one that the last run had left.
+def carry_fingerprint(session: Session, before: Manifest, after: Manifest, *, left: str) -> None:
+    """Leave the fingerprint of a record that a run has changed, where ``left`` was that of the record before.
 
     A record that somebody else has written becomes none of ours by that.
 
     Raises:
         AwsError: KMS does not take the tag.
     """
-    left = fingerprint_left(session.names, observed)
     if before.is_whole and after.is_whole and left == fingerprint(before):
         leave_fingerprint(session, after, left=left)
 
 
-def other_record(names: Names, manifest: Manifest, observed: Observations) -> Iterator[Finding]:
-    """Yield the finding on a record that calls itself whole, and is not the one that the last run has left."""
-    place = address(KmsKey.type, names.key_alias)
-    key, left = manifest.entries.get(place), fingerprint_left(names, observed)
-    if key is not None and key.phase is Phase.MADE and manifest.is_whole and left not in ("", fingerprint(manifest)):
-        is_known = left.startswith(FINGERPRINT_FORM)
-        yield Finding(place, KmsKey.type, RECORD, Reason.ANOTHER_RECORD if is_known else Reason.UNKNOWN_FORM)
+def other_record(names: Names, manifest: Manifest, left: str) -> Iterator[Finding]:
+    """Yield the finding on a record that calls itself whole, and is not the one that the last run has ``left``.
+
+    Who writes a record may leave the key out of it, or call the key kept.
+    """
+    if _is_other(manifest, left):
+        reason = Reason.ANOTHER_RECORD if left.startswith(FINGERPRINT_FORM) else Reason.UNKNOWN_FORM
+        yield Finding(address(KmsKey.type, names.key_alias), KmsKey.type, RECORD, reason)
 
 
-def is_other_record(names: Names, manifest: Manifest, observed: Observations) -> bool:
-    """True if the record is another one than the last run has left, by a fingerprint of a form that is known."""
-    return any(one.reason is Reason.ANOTHER_RECORD for one in other_record(names, manifest, observed))
+def is_other_record(manifest: Manifest, left: str) -> bool:
+    """True if the record is another one than the last run has ``left``, by a fingerprint of a form that is known."""
+    return left.startswith(FINGERPRINT_FORM) and _is_other(manifest, left)
+
+
+def _is_other(manifest: Manifest, left: str) -> bool:
+    is_deployed = any(entry.phase is not Phase.KEPT for entry in manifest.entries.values())
+    return is_deployed and manifest.is_whole and left not in ("", fingerprint(manifest))

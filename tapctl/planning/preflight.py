@@ -25,6 +25,7 @@ from tapctl.reconcilers import registry
 from tapctl.reconcilers.db_cluster import DbCluster
 from tapctl.reconcilers.db_subnet_group import DbSubnetGroup
 from tapctl.reconcilers.kms_key import KmsKey
+from tapctl.reconcilers.kms_key_rights import FINGERPRINT_RIGHT
 from tapctl.reconcilers.lambda_function import LambdaFunction
 from tapctl.reconcilers.security_group_rules import OF_EVERY_NEW_GROUP, Rule, SecurityGroupRules
 from tapctl.render.screen import Check
@@ -111,11 +112,12 @@ def check_all(
     *,
     unasked: Sequence[str] = (),
     file: str = "common.toml",
+    marked: bool = False,
 ) -> Flight:
     """Check all that can be known of this plan before its first change.
 
     ``quotas``: where they were asked already. ``unasked``: what the reading may not ask of versions and classes.
-    ``file``: the one that names prefix lists.
+    ``file``: the one that names prefix lists. ``marked``: as in `needed_by`.
     """
     work = [change for change in plan.work if not _is_blocked(change) and change.action in _NEEDS]
     if not work:
@@ -126,7 +128,7 @@ def check_all(
     grouped = [change for change in work if change.type == SecurityGroupRules.type and change.address in stack]
     groups = {change.id: _rules_due(stack, change) for change in grouped}
     rules = _RuleQuota.ask(aws, groups) if groups else None
-    permissions = _permissions(aws, needed_by(work, plan, values))
+    permissions = _permissions(aws, needed_by(work, plan, values, marked=marked))
     found = [
         *permissions,
         *_quota_checks(work, quotas, _of_rules(groups, rules) if rules else ()),
@@ -184,12 +186,17 @@ def _error(check: Check) -> TapctlError:
 # -- permissions -------------------------------------------------------------------------------------------------------
 
 
-def needed_by(work: Iterable[Change], plan: Plan, values: Values) -> list[Right]:
-    """The rights that these changes need, on the very resources that they are about."""
+def needed_by(work: Iterable[Change], plan: Plan, values: Values, *, marked: bool = False) -> list[Right]:
+    """The rights that these changes need, on the very resources that they are about.
+
+    ``marked``: True if the key bears the fingerprint of the record: each change leads to another one.
+    """
     known = {**values, **{type_: _ids(plan, type_) or values[type_] for type_ in registry()}}
     key = next((change for change in plan.changes if change.type == KmsKey.type), None)
     live = dict(plan.outputs.get(key.address, {})).get("key_id", "") if key else ""
     rights: list[Right] = []
+    if marked:
+        rights += (_concretely(right, str(live)) for right in needed_for((FINGERPRINT_RIGHT,), Need.UPDATE, known))
     for change in work:
         own = {**known, change.type: (change.id,)}
         changed = {each.path.partition(".")[0] for each in change.fields}
@@ -197,9 +204,12 @@ def needed_by(work: Iterable[Change], plan: Plan, values: Values) -> list[Right]
             # A create needs every field's right that it is declared for.
             if change.action is Action.UPDATE and right.fields and not right.fields & changed:
                 continue
-            resources = tuple(_concrete(each, str(live)) for each in right.resources)
-            rights.append(replace(right, resources=resources))
+            rights.append(_concretely(right, str(live)))
     return rights
+
+
+def _concretely(right: Right, key_id: str) -> Right:
+    return replace(right, resources=tuple(_concrete(each, key_id) for each in right.resources))
 
 
 def _ids(plan: Plan, type_: str) -> tuple[str, ...]:

@@ -94,7 +94,8 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
     leftover = {address: entry for address, entry in record.entries.items() if address not in stack}
     wanted = [_request_for(resource, record) for resource in stack]
     observed = observe_all(session.aws.cursory(), [*wanted, *observations_for(leftover)])
-    manifest = _corrected(session, record, observed)
+    left = fingerprint_left(session.names, observed)
+    manifest = _corrected(session, record, observed, left)
     stays_due = snapshot_stays_due(session, manifest.entries, observed)
     if stays_due:
         config = session.config.model_copy(update={"final_snapshot": True})
@@ -123,7 +124,7 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
     _tell_of_receivers(session, plan, {*manifest.entries, *(resource.address for resource in stack)})
     _tell_of_kept_back(session, plan, stack, manifest)
     plan = replace(plan, names=_image_tags(session, plan))
-    doubt = _tell_of_doubt(session, record, observed, plan)
+    doubt = _tell_of_doubt(session, record, observed, plan, left)
     session.invocation.usage.impacts = plan.impacts
     session.screen.stack({resource.address: resource.needs for resource in stack})
     if version is None and plan.confirmed:
@@ -140,10 +141,10 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
         manifest,
         version,
         plan,
-        preflight=check_all(session.aws, stack, plan, values, quotas, unasked=unasked, file=file),
+        preflight=check_all(session.aws, stack, plan, values, quotas, unasked=unasked, file=file, marked=bool(left)),
         shown=without_blame(plan) if doubt else plan,
         restoring=permits.restore if making else "",
-        fingerprint=fingerprint_left(session.names, observed),
+        fingerprint=left,
         doubt=doubt,
     )
 
@@ -208,16 +209,15 @@ def _planned(
     return make()
 
 
-def _corrected(session: Session, manifest: Manifest, observed: Observations) -> Manifest:
+def _corrected(session: Session, manifest: Manifest, observed: Observations, left: str) -> Manifest:
     """The record as earlier versions tell, where it tells otherwise than a run of ours would."""
     kept = EarlierVersions(session.store, manifest, session.screen.warn)
-    left = fingerprint_left(session.names, observed)
     recorded = manifest.entries
     entries = {**recorded, **kept.corrected(recorded, observed, left), **kept.lacking(recorded, observed)}
     return manifest.model_copy(update={"entries": entries})
 
 
-def _tell_of_doubt(session: Session, manifest: Manifest, observed: Observations, plan: Plan) -> Doubt:
+def _tell_of_doubt(session: Session, manifest: Manifest, observed: Observations, plan: Plan, left: str) -> Doubt:
     """Warn of waivers that have ended, and of a record in doubt, where the plan undoes what was changed outside.
 
     Of a record that is not the one which the last run has left in any case.
@@ -225,8 +225,8 @@ def _tell_of_doubt(session: Session, manifest: Manifest, observed: Observations,
     is_outside = any(change.outside for change in plan.changes)
     if is_outside:
         warn_of_ended_waivers(session)
-    if manifest.serial and (is_outside or is_other_record(session.names, manifest, observed)):
-        return warn_of_doubtful_record(session, manifest, observed)
+    if manifest.serial and (is_outside or is_other_record(manifest, left)):
+        return warn_of_doubtful_record(session, manifest, observed, left)
     return NO_DOUBT
 
 

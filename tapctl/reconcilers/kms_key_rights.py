@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from tapctl.aws.policy import when
@@ -14,6 +15,12 @@ _NAMED: Final = when("ForAnyValue:StringEquals", "kms:ResourceAliases", "{kms-ke
 """The condition that our alias names the key: then its tags may be put back, which prove everything else."""
 _WINDOW: Final = "kms:ScheduleKeyDeletionPendingWindowInDays"
 
+# The alias is put back before any tag.
+_TAGGING: Final = Right(
+    Need.UPDATE, ("kms:TagResource", "kms:UntagResource"), (_KEYS,), (_NAMED,), fields=frozenset({"tags"})
+)
+FINGERPRINT_RIGHT: Final = replace(_TAGGING, actions=("kms:TagResource",), fields=frozenset())
+"""The right that every apply needs which changes the record: to leave its fingerprint."""
 KEY_RIGHTS: Final = (
     # Whether any other key is ours too is asked of each.
     Right(
@@ -38,8 +45,7 @@ KEY_RIGHTS: Final = (
         OURS,
     ),
     Right(Need.UPDATE, ("kms:PutKeyPolicy", "kms:UpdateKeyDescription"), (_KEYS,), OURS),
-    # The alias is put back before any tag.
-    Right(Need.UPDATE, ("kms:TagResource", "kms:UntagResource"), (_KEYS,), (_NAMED,), fields=frozenset({"tags"})),
+    _TAGGING,
     Right(Need.DELETE, ("kms:UntagResource",), (_KEYS,), (_NAMED,), fields=frozenset({"tags"})),
     Right(Need.DELETE, ("kms:DeleteAlias",), (_ALIAS,)),
     Right(Need.DELETE, ("kms:DeleteAlias",), (_KEYS,), OURS),

@@ -52,9 +52,9 @@ def test_a_history_with_later_versions_tells_it(session: Session, err: io.String
     store, at = session.store, None
     for each in (RECORD, manifest(serial=7, run="run-7"), manifest(serial=8, run="run-8")):
         at = store.write(each, at)
-    assert not warn_of_doubtful_record(session, RECORD, {}), "a run has carried it on since it was read"
+    assert not warn_of_doubtful_record(session, RECORD, {}, ""), "a run has carried it on since it was read"
     store.write(RECORD, at)
-    assert warn_of_doubtful_record(session, RECORD, {}).evidence.startswith(
+    assert warn_of_doubtful_record(session, RECORD, {}, "").evidence.startswith(
         "its history has serial 8, written at 2031-05-06"
     )
     assert "has serial 2, written at 2031-05-06T07:08:09Z by dana" in err.getvalue()
@@ -63,7 +63,7 @@ def test_a_history_with_later_versions_tells_it(session: Session, err: io.String
 
 def test_a_cluster_of_ours_made_later_tells_it(session: Session) -> None:
     observed = {"db-cluster/c": live(session, holds_data_since=MADE)}
-    assert warn_of_doubtful_record(session, RECORD, observed) == Doubt(
+    assert warn_of_doubtful_record(session, RECORD, observed, "") == Doubt(
         "AWS has made db-cluster/c at 2031-05-06T09:00:00Z"
     )
 
@@ -74,12 +74,14 @@ def test_where_files_that_cannot_be_used_are_the_newest_nobody_can_tell(
     session.store.write(RECORD, None)
     (tmp_path / "history" / "dev").mkdir(parents=True)
     (tmp_path / "history" / "dev" / "00000009-x.json").write_text("{")
-    age = warn_of_doubtful_record(session, RECORD, {})
+    age = warn_of_doubtful_record(session, RECORD, {}, "")
     assert (str(age), age.evidence.endswith(" cannot be used: 00000009-x.json")) == ("may be older than AWS", True)
     assert "the record may be older than AWS" in err.getvalue()
     assert "move away what no run of yours has written" in err.getvalue()
     # What AWS tells is told all the same.
-    assert warn_of_doubtful_record(session, RECORD, {"db-cluster/c": live(session, holds_data_since=MADE)}).judgement
+    assert warn_of_doubtful_record(
+        session, RECORD, {"db-cluster/c": live(session, holds_data_since=MADE)}, ""
+    ).judgement
 
 
 def test_nothing_else_tells_it(session: Session, err: io.StringIO) -> None:
@@ -97,8 +99,8 @@ def test_nothing_else_tells_it(session: Session, err: io.StringIO) -> None:
     # The clock of who made it was behind: what the record holds was there before it was written.
     made = Entry(type="db-cluster", id="f", phase=Phase.MADE, spec={}, outputs={"arn": "arn:f"})
     record = RECORD.model_copy(update={"entries": {each.address: each for each in (half, made)}})
-    assert warn_of_doubtful_record(session, record, observed) == Doubt()
+    assert warn_of_doubtful_record(session, record, observed, "") == Doubt()
     assert err.getvalue() == ""
     for outputs in ({"arn": "arn:other"}, {}):
         other = {made.address: made.model_copy(update={"outputs": outputs}), half.address: half}
-        assert warn_of_doubtful_record(session, record.model_copy(update={"entries": other}), observed)
+        assert warn_of_doubtful_record(session, record.model_copy(update={"entries": other}), observed, "")

@@ -338,6 +338,23 @@ def test_tags_that_automation_has_overwritten_are_taken_back_by_one_word(world: 
     assert world.drift().code == 0
 
 
+def test_overwritten_tags_are_taken_back_by_one_word_where_the_record_is_lost_too(world: World) -> None:
+    """The history tells of the rules and of the rotation, which show the tags of what they are on."""
+    world.deploy()
+    world.edit("dev.toml", "memory_mb = 1024", "memory_mb = 512")
+    world.applied("dev")
+    theirs = listed({"ManagedBy": "platform"})
+    named = [{"Name": "group-name", "Values": ["db-sg-dev"]}]
+    (group,) = world.client("ec2").describe_security_groups(Filters=named)["SecurityGroups"]
+    world.client("ec2").create_tags(Resources=[group["GroupId"]], Tags=theirs)
+    for secret in world.client("secretsmanager").list_secrets()["SecretList"]:
+        world.client("secretsmanager").tag_resource(SecretId=secret["ARN"], Tags=theirs)
+    world.path().unlink()
+    assert world.tapctl("apply", "--env", "dev", "--yes").code == 6
+    world.applied("dev", "--adopt", "all")
+    assert world.drift().code == 0
+
+
 def test_adopt_all_takes_no_stranger(world: World) -> None:
     world.client("sns").create_topic(Name="alarms-dev", Tags=listed({"ManagedBy": "x", "EnvironmentSuffix": "dev"}))
     answer = world.tapctl("apply", "--env", "dev", "--yes", "--adopt", "all")

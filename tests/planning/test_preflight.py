@@ -173,6 +173,12 @@ def test_a_change_needs_the_rights_of_its_fields_on_its_own_resource() -> None:
     assert not {"lambda:TagResource", "lambda:CreateFunction", "lambda:RemovePermission"} & {name for name, _ in named}
 
 
+def test_a_change_needs_the_right_to_leave_another_fingerprint_where_there_is_one() -> None:
+    rights = needed_by(RESERVE.work, RESERVE, values_of(CONFIG, NAMES), marked=True)
+    assert "kms:TagResource" in {action for right in rights for action in right.actions}
+    assert "kms:UntagResource" not in {action for right in rights for action in right.actions}
+
+
 def test_a_key_that_is_there_is_asked_for_by_its_id() -> None:
     address = "kms-key/alias/db-key-dev"
     plan = replace(

@@ -83,6 +83,22 @@ def test_a_record_of_somebody_else_is_no_reason_to_put_anything_back(dev: World)
     assert [one["outside"] for one in plan.of_type("planned_change") if one["fields"]] == []
 
 
+@pytest.mark.parametrize("hide", ["taken out", "called kept"])
+def test_a_record_that_hides_the_key_is_held_against_its_fingerprint_as_any(dev: World, hide: str) -> None:
+    record = dev.manifest()
+    record["entries"][FUNCTION]["spec"]["memory_mb"] = 128
+    if hide == "taken out":
+        del record["entries"][KEY]
+    else:
+        record["entries"][KEY]["phase"] = "kept"
+    dev.path().write_text(json.dumps(record | {"config_hash": "0" * 64}))
+    told = dev.drift()
+    assert NOTE in [one["note"] for one in told.of_type("finding")]
+    assert "is not the one that the last run has left" in told.err
+    refused = dev.tapctl("revert", "--env", "dev", "--yes")
+    assert (refused.code, refused.changes) == (6, ()), refused.err
+
+
 def test_a_revert_makes_no_record_of_somebody_else_ours(dev: World) -> None:
     lambda_ = dev.client("lambda")
     lambda_.update_function_configuration(FunctionName="payment-processor-dev", MemorySize=2048)
