@@ -110,6 +110,19 @@ class EarlierVersions:
         is_going = entry.phase is Phase.LEAVING or is_kept
         return is_going or is_deleted_with_parent(entry, version.entries)
 
+    def made_at(self, address: str, moment: str) -> tuple[Entry, Manifest] | None:
+        """The entry of the last version, this record or one before, written by this moment, that has it as read back.
+
+        ``moment``: as a record has its time. With that version; of the last one where all were written later; None
+        where no version has it.
+        """
+        told = [
+            (entry, version)
+            for version in (self.manifest, *self._newest_first())
+            if (entry := version.entries.get(address)) is not None and entry.is_read_back
+        ]
+        return next((each for each in told if each[1].written_at <= moment), told[0] if told else None)
+
     def corrected(self, entries: Mapping[str, Entry], observed: Observations, left: str) -> dict[str, Entry]:
         """The entries that tell otherwise than a run of ours would, each as an earlier version tells.
 

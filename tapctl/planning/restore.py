@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -19,11 +20,12 @@ from tapctl.evidence.earlier_versions import EarlierVersions
 from tapctl.evidence.lost_cluster import is_cluster_lost
 from tapctl.evidence.unfinished_apply import continuing, doubt_of_snapshot
 from tapctl.manifest.lock import silent
-from tapctl.manifest.manifest import Manifest
+from tapctl.manifest.manifest import TIME_FORMAT, Manifest
 from tapctl.planning.permits import Permits
 from tapctl.reconcilers.db_cluster import DbClusterSpec, misfits, restore_refusal
 from tapctl.reconcilers.db_cluster_snapshots import misnamed, snapshot_of, snapshots_of
 from tapctl.reconcilers.upgrade import check_upgrade
+from tapctl.render.values import truncate
 from tapctl.session.session import Session
 from tapctl.session.target import is_deployed
 
@@ -81,7 +83,7 @@ def plan_restore(
         return replace(change, blocked=_unfinished_restore(session, change.address, manifest))
     try:
         if permits.restore:
-            return _plan_from(session, permits.restore, change, want, healed)
+            return _plan_from(session, permits.restore, change, want, manifest, healed=healed)
         taken = snapshots_of(session.aws, change.id)
     except AwsRefused as error:
         refused = error.unasked(f"{change.address} is to be made, and whether there are snapshots of it")
@@ -189,10 +191,12 @@ def _is_tagged_ours(session: Session, snapshot: DBClusterSnapshotTypeDef) -> boo
     return Owner.of(as_dict(snapshot.get("TagList", []))) == session.owner
 
 
-def _plan_from(session: Session, name: str, change: Change, want: DbClusterSpec, healed: Collection[str]) -> Change:
+def _plan_from(
+    session: Session, name: str, change: Change, want: DbClusterSpec, manifest: Manifest, *, healed: Collection[str]
+) -> Change:
     """Plan the cluster from this snapshot, and say whose data that is, and of which version, where it is another one.
 
-    It is blocked where RDS would refuse it.
+    The change is blocked where RDS would refuse it, and where the data is not in the database that is wanted.
     """
     view = session.aws.memoized()
     note = f"restored from {name}"
@@ -200,7 +204,10 @@ def _plan_from(session: Session, name: str, change: Change, want: DbClusterSpec,
     if refused is None:
         snapshot = snapshot_of(view, name)
         source, key = snapshot.get("DBClusterIdentifier", ""), snapshot.get("KmsKeyId", "")
-        note += "" if source in ("", change.id) else f", which is of {source}"
+        if source in ("", change.id):
+            refused = _refusal_of_database(session, snapshot, change, want, manifest)
+        else:
+            note += f", which is of {source} and has to hold the database {want.database_name}"
         if source in ("", change.id) and not _is_tagged_ours(session, snapshot):
             note += f", which does not bear the tags of {session.suffix}"
         doubt = _doubt_of_origin(change.id, name, snapshot, ())
@@ -209,13 +216,33 @@ def _plan_from(session: Session, name: str, change: Change, want: DbClusterSpec,
         upgrades = not same(DbClusterSpec, "engine_version", wanted, version)
         note += f", and upgraded from {version} to {wanted}" if upgrades else ""
         state = "" if key in healed else _state_of(session, key)
-        if state not in ("", _USABLE):
+        if refused is None and state not in ("", _USABLE):
             refused = Refused(
                 f"{change.address} cannot be made from {name}",
                 evidence=f"its key {key} is {state}",
                 hint="bring that key back, or choose another snapshot",
             )
     return replace(change, blocked=refused, note=_joined(change, note))
+
+
+def _refusal_of_database(
+    session: Session, snapshot: DBClusterSnapshotTypeDef, change: Change, want: DbClusterSpec, manifest: Manifest
+) -> Refused | None:
+    """Tell that the data is in a database of another name: no restore renames one, and the function would miss it.
+
+    A snapshot does not tell it; the record of the time when the snapshot was taken does, where it is kept.
+    """
+    taken = snapshot.get("SnapshotCreateTime", datetime.now(UTC)).astimezone(UTC).strftime(TIME_FORMAT)
+    told = EarlierVersions(session.store, manifest, silent, newest=_READ).made_at(change.address, taken)
+    have = str((told[0].confirmed_spec or {}).get("database_name", "")) if told is not None else ""
+    if told is None or have in ("", want.database_name):
+        return None
+    return Refused(
+        f"{change.address} cannot be made from {snapshot.get('DBClusterSnapshotIdentifier', '')}",
+        evidence=f"its database is {truncate(have)}, by the record of that time ({told[1].stamp}); "
+        f"wanted is {want.database_name}",
+        hint="no restore renames a database: write its name into database.name, or choose another snapshot",
+    )
 
 
 def _state_of(session: Session, key: str) -> str:

@@ -281,7 +281,10 @@ def restored(
     return plan_restore(session, Permits(restore="s"), CREATION, want, record(), healed=healed)
 
 
-@pytest.mark.parametrize(("cluster", "told"), [(ID, ""), ("db-cluster-prod", ", which is of db-cluster-prod")])
+@pytest.mark.parametrize(
+    ("cluster", "told"),
+    [(ID, ""), ("db-cluster-prod", ", which is of db-cluster-prod and has to hold the database payments")],
+)
 def test_a_plan_tells_whose_data_a_snapshot_of_another_cluster_holds(
     session: Session, want: DbClusterSpec, cluster: str, told: str
 ) -> None:

@@ -57,6 +57,17 @@ def test_what_the_snapshot_holds_is_asked_before_anything_is_made(gone: World, s
     assert "its master user is" in refused.err
 
 
+def test_data_in_a_database_of_another_name_is_not_restored_under_a_function_that_would_miss_it(
+    gone: World, snapshot: str
+) -> None:
+    gone.edit("common.toml", 'name = "payments"', 'name = "paydb"')
+    refused = gone.tapctl("plan", "--env", "dev", "--restore", snapshot)
+    gone.edit("common.toml", 'name = "paydb"', 'name = "payments"')
+    assert (refused.code, refused.changes) == (6, ())
+    assert "its database is payments, by the record of that time (serial" in refused.err
+    assert "wanted is paydb" in refused.err
+
+
 @pytest.mark.parametrize("scheduled", [False, True], ids=["disabled", "scheduled for deletion"])
 def test_the_own_key_that_rests_comes_back_first_and_stops_no_restore(
     gone: World, snapshot: str, *, scheduled: bool
