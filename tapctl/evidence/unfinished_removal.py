@@ -12,7 +12,8 @@ from tapctl.engine.record import Entry, Phase
 from tapctl.errors import AwsRefused
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers import registry
-from tapctl.reconcilers.lambda_function import LambdaFunction, default_groups
+from tapctl.reconcilers.lambda_function import LambdaFunction
+from tapctl.reconcilers.lambda_interfaces import default_groups
 from tapctl.session.session import Session
 
 

@@ -18,19 +18,32 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tapctl.aws import tags
-from tapctl.aws.policy import PolicyDocument, from_answer, when
+from tapctl.aws.policy import PolicyDocument, when
 from tapctl.aws.refusals import Transient, UnreadableFields, classify
 from tapctl.aws.rights import LISTS, Need, Right, arn
 from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.engine.trail import Trail
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
-from tapctl.reconcilers.exposures import with_details, with_exposures
+from tapctl.reconcilers.exposures import with_exposures
 from tapctl.reconcilers.iam_role import ROLE
 from tapctl.reconcilers.kms_key_rights import as_caller
+from tapctl.reconcilers.lambda_callers import (
+    list_aliases,
+    list_destinations,
+    list_event_sources,
+    list_urls,
+    read_resource_policy,
+)
+from tapctl.reconcilers.lambda_interfaces import (
+    INTERFACES_LONGEST_S,
+    default_groups,
+    is_stranded,
+    left_sentence,
+    remaining_interfaces,
+)
 from tapctl.regions import DOMAINS
 
 if TYPE_CHECKING:
-    from mypy_boto3_ec2.type_defs import FilterTypeDef, NetworkInterfaceTypeDef
     from mypy_boto3_lambda.type_defs import GetFunctionResponseTypeDef
 
     from tapctl.aws.client import Aws
@@ -67,8 +80,6 @@ _TRANSIENT: Final = (
     Transient((_MISSING,), "Lambda does not show the function yet", Patience.PROPAGATION),
 )
 
-INTERFACES_LONGEST_S: Final = 90 * 60
-"""Seconds for which Lambda's network interfaces may stay, and hold their groups, before we give up."""
 INACTIVE: Final = "Inactive"
 """The state of a function that Lambda has put to rest: its next call fails, and wakes it (Lambda developer guide,
 "Function states")."""
@@ -78,9 +89,6 @@ _UNSETTLED: Final = frozenset({"Pending", "Deactivating"})
 _TOKEN: Final = re.compile("⟦[^⟦⟧]*⟧")
 _HOST: Final = rf"[\w-]+(?:\.[\w-]+)*\.(?:{'|'.join(map(re.escape, DOMAINS))})"
 _IDENTITY: Final = rf"(?:arn:[\w-]+:[\w-]+:[\w-]*:\d*:[\w/:.+=@!-]+|{_HOST})"
-# The end of an interface's description.
-INTERFACES_A_PAGE: Final = 1000
-_UUID: Final = re.compile(r"[0-9a-f-]{36}")
 # Spec field to the parameter of UpdateFunctionConfiguration that carries the field.
 _CONFIGURATION: Final = {
     "description": "Description",
@@ -116,22 +124,6 @@ _FURTHER: Final = (
     "RuntimeConfig",
     "SourceKMSKeyArn",
     "TenancyConfig",
-)
-# Settings of asynchronous calls: AWS's name to ours, and Lambda's own value (PutFunctionEventInvokeConfig).
-_ASYNCHRONOUS: Final[Mapping[str, tuple[str, int]]] = {
-    "MaximumRetryAttempts": ("retries", 2),
-    "MaximumEventAgeInSeconds": ("s of age", 21_600),
-}
-# The states of an event source mapping that calls nothing, and its members that say which events come, with whose
-# credentials, and where those go that fail.
-_RESTING: Final = ("Disabled", "Disabling")
-_OF_SOURCE: Final = (
-    "FilterCriteria",
-    "DestinationConfig",
-    "Topics",
-    "Queues",
-    "SourceAccessConfigurations",
-    "SelfManagedEventSource",
 )
 _CODE: Final = frozenset({"image_uri", "code_sha256", "architecture"})
 SENDS_CODE: Final = _CODE | {"package_type", "update_failure"}
@@ -360,7 +352,7 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
             raise
         unreadable = UnreadableFields()
         policy = unreadable.read(
-            "resource_policy", lambda: _resource_policy(aws, id), expected.resource_policy if expected else None
+            "resource_policy", lambda: read_resource_policy(aws, id), expected.resource_policy if expected else None
         )
         return observed_function(answer, policy, unreadable, expected, self._known)
 
@@ -377,10 +369,10 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
     ) -> Observed[LambdaFunctionSpec, LambdaFunctionOutputs]:
         """Read URLs, event sources, destinations and aliases: four calls."""
         reads = {
-            "urls": lambda: _urls(aws, id),
-            "event_sources": lambda: _event_sources(aws, id),
-            "destinations": lambda: _destinations(aws, id),
-            "aliases": lambda: _aliases(aws, id),
+            "urls": lambda: list_urls(aws, id),
+            "event_sources": lambda: list_event_sources(aws, id, at_once=aws.reads_many(self.type)),
+            "destinations": lambda: list_destinations(aws, id),
+            "aliases": lambda: list_aliases(aws, id),
         }
         return with_exposures(seen, reads, gone=(_MISSING,))
 
@@ -483,11 +475,11 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
         """Name the network interfaces that Lambda still has to remove; for that it needs the function's role."""
         if last is not None and not last.subnet_ids:
             return None
-        return _left_sentence(remaining_interfaces(aws, id, last.subnet_ids if last else ()))
+        return left_sentence(remaining_interfaces(aws, id, last.subnet_ids if last else ()))
 
     def remove_leftover(self, aws: Aws, id: str, last: LambdaFunctionSpec) -> bool:
         """Remove one interface that Lambda has detached and left: it could not delete it, and does not try again."""
-        stranded = [one for one in remaining_interfaces(aws, id, last.subnet_ids) if _is_stranded(one)]
+        stranded = [one for one in remaining_interfaces(aws, id, last.subnet_ids) if is_stranded(one)]
         if not stranded:
             return False
         try:
@@ -628,69 +620,6 @@ def observed_function(
     )
 
 
-def _resource_policy(aws: Aws, id: str) -> PolicyDocument | None:
-    try:
-        return from_answer(aws.read(aws.lambda_.get_policy, FunctionName=id)["Policy"], "lambda:GetPolicy")
-    except AwsRefused as error:
-        if error.matches(_MISSING):
-            return None
-        raise
-
-
-def _urls(aws: Aws, id: str) -> frozenset[str]:
-    pages = aws.pages(aws.lambda_.get_paginator("list_function_url_configs"), FunctionName=id)
-    urls = (url for page in pages for url in page.get("FunctionUrlConfigs", ()))
-    return frozenset(f"{url.get('FunctionUrl', '')}{_qualifier(url)} ({url.get('AuthType', '')})" for url in urls)
-
-
-def _qualifier(config: Mapping[str, Any]) -> str:
-    """The words for the alias or version that a configuration is of; empty for the function's own."""
-    qualifier = "".join(str(config.get("FunctionArn", "")).split(":")[7:])
-    return f" for {qualifier}" if qualifier not in ("", "$LATEST") else ""
-
-
-def _event_sources(aws: Aws, id: str) -> frozenset[str]:
-    only = {} if aws.reads_many(LambdaFunction.type) else {"FunctionName": id}
-    pages = aws.pages(aws.lambda_.get_paginator("list_event_source_mappings"), **only)
-    listed = (mapping for page in pages for mapping in page.get("EventSourceMappings", ()))
-    mappings = (each for each in listed if only or f":function:{id}:" in f"{each.get('FunctionArn', '')}:")
-    return frozenset(map(_event_source, mappings))
-
-
-def _event_source(mapping: Mapping[str, Any]) -> str:
-    # A source outside AWS (Kafka) has no ARN.
-    item = f"{mapping.get('UUID', '')} from {mapping.get('EventSourceArn', 'outside AWS')}{_qualifier(mapping)}"
-    off = {"State": "Disabled"} if mapping.get("State") in _RESTING else {}
-    return with_details(item, off | {name: mapping.get(name) for name in _OF_SOURCE})
-
-
-def _destinations(aws: Aws, id: str) -> frozenset[str]:
-    pages = aws.pages(aws.lambda_.get_paginator("list_function_event_invoke_configs"), FunctionName=id)
-    configs = [config for page in pages for config in page.get("FunctionEventInvokeConfigs", ())]
-    return frozenset(f"{text}{_qualifier(config)}" for config in configs for text in _asynchronous(config))
-
-
-def _asynchronous(config: Mapping[str, Any]) -> Iterator[str]:
-    for outcome, target in config.get("DestinationConfig", {}).items():
-        if target.get("Destination"):
-            yield f"{target['Destination']} on {outcome}"
-    for member, (words, default) in _ASYNCHRONOUS.items():
-        if config.get(member, default) != default:
-            yield f"{config[member]} {words}"
-
-
-def _aliases(aws: Aws, id: str) -> frozenset[str]:
-    pages = aws.pages(aws.lambda_.get_paginator("list_aliases"), FunctionName=id)
-    aliases = (alias for page in pages for alias in page.get("Aliases", ()))
-    return frozenset(
-        with_details(
-            f"{alias.get('Name', '')} of version {alias.get('FunctionVersion', '')}",
-            alias.get("RoutingConfig", {}),
-        )
-        for alias in aliases
-    )
-
-
 def _activity(answer: GetFunctionResponseTypeDef) -> str:
     """Lambda's current work on the function, in AWS's words; empty where there is none."""
     state, update = _states(answer.get("Configuration", {}))
@@ -800,9 +729,6 @@ def _remove_statement(aws: Aws, id: str, policy: PolicyDocument) -> frozenset[st
     return frozenset({"resource_policy"}) if len(sids) == 1 else frozenset()
 
 
-# -- network interfaces ------------------------------------------------------------------------------------------------
-
-
 def leave_groups(aws: Aws, id: str, live: LambdaFunctionSpec) -> bool:
     """Move the function to its VPC's default group by one call, so that its interfaces hold no group of ours.
 
@@ -827,16 +753,6 @@ def leave_groups(aws: Aws, id: str, live: LambdaFunctionSpec) -> bool:
     return True
 
 
-def default_groups(aws: Aws, vpc_id: str) -> list[str]:
-    """The id of the VPC's default group, into which a function goes that leaves; none where EC2 knows no such VPC."""
-    filters: list[FilterTypeDef] = [
-        {"Name": "vpc-id", "Values": [vpc_id]},
-        {"Name": "group-name", "Values": ["default"]},
-    ]
-    answer = aws.read(aws.ec2.describe_security_groups, Filters=filters)
-    return [group["GroupId"] for group in answer["SecurityGroups"]]
-
-
 def _passes(aws: Aws, live: LambdaFunctionSpec, error: AwsRefused, meaning: NotYet | AwsRefused) -> bool:
     """True if this refusal ends by itself: a role or key that Lambda misses may also be gone for good."""
     if isinstance(meaning, AwsRefused) or meaning.patience is Patience.LONG:
@@ -850,77 +766,3 @@ def _passes(aws: Aws, live: LambdaFunctionSpec, error: AwsRefused, meaning: NotY
         return aws.read(aws.kms.describe_key, KeyId=live.kms_key_arn)["KeyMetadata"].get("KeyState") == "Enabled"
     except AwsRefused:
         return False
-
-
-def remaining_interfaces(aws: Aws, id: str, subnets: Collection[str]) -> list[NetworkInterfaceTypeDef]:
-    """List the interfaces that a deleted function left, by id. ``subnets``: those it was in; none if nobody knows.
-
-    By subnet and in pages: in a large account EC2 refuses anything else. With those of AWS's services, which an account
-    may hide (DescribeNetworkInterfaces).
-    """
-    start = f"AWS Lambda VPC ENI-{id}-"
-    filters = [{"Name": "description", "Values": [f"{start}*"]}]
-    filters += [{"Name": "subnet-id", "Values": sorted(subnets)}] if subnets else []
-    pages = aws.pages(
-        aws.ec2.get_paginator("describe_network_interfaces"),
-        Filters=filters,
-        IncludeManagedResources=True,
-        PaginationConfig={"PageSize": INTERFACES_A_PAGE},
-    )
-    # A longer name may begin with this one: only a UUID may follow.
-    named = [
-        interface
-        for page in pages
-        for interface in page["NetworkInterfaces"]
-        if _UUID.fullmatch(interface.get("Description", "").removeprefix(start))
-    ]
-    return sorted(_unused(aws, id, named), key=lambda interface: interface.get("NetworkInterfaceId", ""))
-
-
-def _left_sentence(interfaces: Sequence[NetworkInterfaceTypeDef]) -> str | None:
-    """Say which of these are still to be removed, and by whom; None if there are none."""
-    stranded = [one.get("NetworkInterfaceId", "") for one in interfaces if _is_stranded(one)]
-    busy = [one.get("NetworkInterfaceId", "") for one in interfaces if not _is_stranded(one)]
-    parts = [
-        f"network {'interface' if len(ids) == 1 else 'interfaces'} {', '.join(ids)} "
-        f"{'is' if len(ids) == 1 else 'are'} {what}"
-        for ids, what in (
-            (busy, "still to be removed by Lambda, which usually takes 20 to 45 minutes, and sometimes more"),
-            (stranded, "left behind by Lambda, and removed by us if so for two minutes"),
-        )
-        if ids
-    ]
-    return "; ".join(parts) or None
-
-
-def _is_stranded(interface: NetworkInterfaceTypeDef) -> bool:
-    """True if Lambda has detached its interface and did not delete it: its role was gone, or had lost the right."""
-    return interface.get("Status") == "available" and interface.get("InterfaceType") == "lambda"
-
-
-def _unused(aws: Aws, id: str, interfaces: list[NetworkInterfaceTypeDef]) -> list[NetworkInterfaceTypeDef]:
-    """Choose the interfaces that no other function uses; all, where functions may not be listed."""
-    if not interfaces:
-        return interfaces
-    try:
-        pages = aws.pages(aws.lambda_.get_paginator("list_functions"))
-    except AwsRefused:
-        return interfaces
-    # The function itself may be listed for a moment after its deletion.
-    configs = [
-        function.get("VpcConfig", {})
-        for page in pages
-        for function in page["Functions"]
-        if function.get("FunctionName") != id
-    ]
-    used = {
-        (subnet, frozenset(config.get("SecurityGroupIds", ())))
-        for config in configs
-        for subnet in config.get("SubnetIds", ())
-    }
-    return [interface for interface in interfaces if _place(interface) not in used]
-
-
-def _place(interface: NetworkInterfaceTypeDef) -> tuple[str, frozenset[str]]:
-    groups = frozenset(group.get("GroupId", "") for group in interface.get("Groups", ()))
-    return interface.get("SubnetId", ""), groups
