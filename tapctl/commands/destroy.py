@@ -22,7 +22,7 @@ from tapctl.engine.events import Detached, Failed, Result, Skipped
 from tapctl.engine.model import Impact, Observed, Retained
 from tapctl.engine.observe import Absent, Observations, Unreadable
 from tapctl.engine.owner_tags import SUFFIX_TAG
-from tapctl.engine.ownership import command_back, other_data, replaced_error
+from tapctl.engine.ownership import command_back, other_identity, replaced_error
 from tapctl.engine.plan import Action, Change, Plan
 from tapctl.engine.record import Phase, is_deleted_with_parent
 from tapctl.engine.resources import Deletion, deletion_graph
@@ -190,10 +190,12 @@ def _blocked(session: Session, view: Aws, inventory: Inventory, deletion: Deleti
     ownership = ownership_of(session, deletion, observation)
     if not ownership.ours:
         return ownership.error(wanted=not session.claimant.chosen_name(deletion.reconciler.type, deletion.id))
-    if told := other_data(deletion.reconciler, deletion.entry, observation):
+    if told := other_identity(deletion.reconciler, deletion.entry, observation):
         adopt = f"{session.command('apply')} --adopt {address}"
         hint = f"if that one may go with its data: {adopt}, then run this again"
-        return replaced_error(address, told, hint, back=_way_back(deletion, inventory.observations))
+        return replaced_error(
+            deletion.reconciler, address, told, hint, back=_way_back(deletion, inventory.observations)
+        )
     reason = deletion.reconciler.deletion_blocker(observation)
     if reason and not observation.deleting:
         if deletion.reconciler.is_protection(observation):

@@ -9,7 +9,7 @@ from tapctl.engine.estimate import Operation
 from tapctl.engine.events import Finished, Released, Result
 from tapctl.engine.model import Observed, Reconciler, Retained
 from tapctl.engine.observe import Observation
-from tapctl.engine.ownership import other_data, replaced_error
+from tapctl.engine.ownership import other_identity, replaced_error
 from tapctl.engine.polling import PROPAGATION_S, Emit, EngineContext, Poller, aws_failure, with_last_event
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.resources import Deletion
@@ -99,8 +99,10 @@ class _DeleteLoop:
         ownership = self.context.claimant.judge(self.reconciler, self.id, seen, recorded=self.identity())
         if not ownership.ours:
             raise ownership.error()
-        if self.last_step_on is None and (told := other_data(self.reconciler, self.deletion.entry, seen)):
-            raise replaced_error(self.address, told, "run the same command again: it says what may be done")
+        if self.last_step_on is None and (told := other_identity(self.reconciler, self.deletion.entry, seen)):
+            raise replaced_error(
+                self.reconciler, self.address, told, "run the same command again: it says what may be done"
+            )
         if self.last is None:
             self.last = seen.spec
         if seen.retained is not None:

@@ -283,8 +283,9 @@ class Reconciler(ABC, Generic[S, O]):
     created_by_aws: ClassVar[bool] = False
     """True if AWS makes the resource by itself under our name: a resource without anybody's tags is still ours."""
     identity: ClassVar[str] = ""
-    """The output by which another resource of the same name is known for another one, where that is other data: an
-    apply takes it for ours only where it is named. Empty: another one is told, and taken as it is."""
+    """The output, or the field of the spec, by which another resource of the same name is known for another one, where
+    that holds other data, or may be somebody else's, in another place: an apply takes it for ours only where it is
+    named, and nothing removes it. Empty: another one is told, and taken as it is."""
     name_is_identity: ClassVar[bool] = False
     """True if the outputs are made of the name alone, or hold no id beside it: whatever bears the name has them, and
     the record, which tells them, proves nothing against the tags of others."""

@@ -269,16 +269,17 @@ def _are_same(outputs: Outputs, recorded: Mapping[str, str]) -> bool:
     return bool(told) and recorded.keys() == told and not outputs.changed_from(recorded)
 
 
-def other_data(reconciler: Reconciler[Any, Any], entry: Entry | None, seen: Observed[Any, Any]) -> str:
-    """Tell the two identities where the resource is not the recorded one and so holds other data; else empty.
+def other_identity(reconciler: Reconciler[Any, Any], entry: Entry | None, seen: Observed[Any, Any]) -> str:
+    """Tell the two identities where the resource is another one than is recorded, by `Reconciler.identity`; else empty.
 
     A record without outputs, or of what was never read back, tells of none.
     """
-    recorded = (entry.outputs or {}) if entry is not None and entry.confirmed_spec is not None else {}
+    spec = entry.confirmed_spec if entry is not None else None
+    recorded = {} if entry is None or spec is None else {**spec, **(entry.outputs or {})}
     name = reconciler.identity
     if seen.outputs is None or seen.deleting or name not in recorded:
         return ""
-    live = seen.outputs.model_dump().get(name)
+    live = {**dict(seen.spec), **seen.outputs.model_dump()}[name]
     return f"{name} {recorded[name]} → {live}" if live != recorded[name] else ""
 
 
@@ -297,11 +298,17 @@ def command_back(
     return reconciler.puts_back.format(id=shlex.quote(id), recorded=shlex.quote(recorded[reconciler.identity]))
 
 
-def replaced_error(address: str, told: str, hint: str, *, back: str = "") -> Refused:
-    """The refusal of a resource that somebody has put in the place of the recorded one; ``told``: `other_data`.
+def replaced_error(reconciler: Reconciler[Any, Any], address: str, told: str, hint: str, *, back: str = "") -> Refused:
+    """The refusal of a resource that somebody has put in the place of the recorded one; ``told``: `other_identity`.
 
-    ``back``: the command that puts the recorded one back (`command_back`).
+    ``hint``: where that one holds other data. ``back``: the command that puts the recorded one back (`command_back`).
     """
+    if not reconciler.holds_data:
+        return Refused(
+            f"{address} is another one than the recorded one, though it bears our tags; it was left untouched",
+            evidence=f"recorded → there: {told}",
+            hint="see whose each of them is: put our tags back on the one that is ours, and take them off the other",
+        )
     hint = f"put the recorded one back: {back}; {hint}" if back else hint
     return Refused(
         f"{address} was replaced outside tapctl: the one that is there holds other data",

@@ -14,7 +14,7 @@ from tapctl.engine.diff import Difference, compare, details, leave, leave_parts,
 from tapctl.engine.impact import impact_of
 from tapctl.engine.model import ALLOW, REBOOT, Impact, Observed, Reconciler, Spec
 from tapctl.engine.observe import Absent, Observation, Observations, Unreadable
-from tapctl.engine.ownership import Claimant, command_back, other_data, replaced_error
+from tapctl.engine.ownership import Claimant, command_back, other_identity, replaced_error
 from tapctl.engine.plan import AFTER_APPLY, Action, Change, FieldChange, LeftField, Plan
 from tapctl.engine.record import Entry, Phase, is_deleted_with_parent, recorded_value
 from tapctl.engine.resources import AnyResource, Stack
@@ -225,18 +225,21 @@ def _tell_if_replaced(
     adopts: bool,
     observations: Observations,
 ) -> Change:
-    """Say of a resource that it is not the recorded one, whatever its tags say; block it where it holds other data."""
+    """Say of a resource that it is not the recorded one, whatever its tags say; block one that holds other data.
+
+    And one that is in another place.
+    """
     recorded = (entry.outputs or {}) if entry is not None and entry.confirmed_spec is not None else {}
     if seen.outputs is not None and not seen.deleting:
         base = replace(base, replaced=seen.outputs.changed_from(recorded))
-    told = other_data(reconciler, entry, seen)
+    told = other_identity(reconciler, entry, seen)
     if not told:
         return base
     if adopts:
         return replace(base, adopts=True, note=f"taken over as it is; {told}")
     hint = f"if that one is meant: apply with --adopt {base.address}"
     back = command_back(reconciler, base.id, recorded, observations.values())
-    return replace(base, blocked=replaced_error(base.address, told, hint, back=back))
+    return replace(base, blocked=replaced_error(reconciler, base.address, told, hint, back=back))
 
 
 def _plan_present(
@@ -458,9 +461,9 @@ def _plan_removal(
         return replace(base, blocked=ownership.error(wanted=False))
     if observation.deleting:
         return base
-    if told := other_data(reconciler, entry, observation):
+    if told := other_identity(reconciler, entry, observation):
         hint = f"if that one is meant: put it back into the configuration, and apply with --adopt {address}"
-        return replace(base, blocked=replaced_error(address, told, hint))
+        return replace(base, blocked=replaced_error(reconciler, address, told, hint))
     base = replace(base, impact=max(base.impact, observation.removal_impact))
     if reconciler.holds_data and not allowed:
         blocked = Refused(

@@ -13,7 +13,7 @@ from tapctl.engine.diff import Difference, details
 from tapctl.engine.drift import Finding, Reason
 from tapctl.engine.model import Observed, Spec
 from tapctl.engine.observe import Observation, Observations, observed_outputs
-from tapctl.engine.ownership import other_data
+from tapctl.engine.ownership import other_identity
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.resources import Stack
 from tapctl.errors import ConfigError, TapctlError
@@ -113,7 +113,7 @@ def _is_replaced(entry: Entry, seen: Observation | None) -> bool:
     A run that read it back would record it in the place of ours, and nobody would be told any more. One that holds
     other data is left to the plan, which refuses it and tells what brings the recorded one back.
     """
-    if not isinstance(seen, Observed) or seen.outputs is None or other_data(reconciler_of(entry), entry, seen):
+    if not isinstance(seen, Observed) or seen.outputs is None or other_identity(reconciler_of(entry), entry, seen):
         return False
     return bool(seen.outputs.changed_from(entry.claim))
 

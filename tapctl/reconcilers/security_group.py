@@ -19,7 +19,7 @@ from tapctl.aws.rights import LISTS, OURS, TAGGED, Need, Right, arn
 from tapctl.engine.model import Impact, Observed, Outputs, Owner, Spec, Timing, address
 from tapctl.engine.owner_tags import MANAGED_BY
 from tapctl.engine.trail import Trail
-from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
+from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience, Refused
 from tapctl.reconcilers.database_groups import ASKS_DATABASES, DatabaseGroups, databases_in
 from tapctl.reconcilers.exposures import with_exposures
 from tapctl.reconcilers.used_by_others import ASKS_FUNCTIONS, functions_that
@@ -71,6 +71,8 @@ class SecurityGroup(DatabaseGroups[SecurityGroupSpec, SecurityGroupOutputs]):
 
     type = "security-group"
     teardown_rank = 110
+    # A name is one group's in each VPC (CreateSecurityGroup): in another one it may be anybody's.
+    identity = "vpc_id"
     # Never replaced: the cluster and the function hold it, and they move to no other VPC.
     impacts: ClassVar[Mapping[str, Impact]] = {"description": Impact.REPLACE, "vpc_id": Impact.REPLACE}
     left_alone: ClassVar[Mapping[str, str]] = {
@@ -204,6 +206,24 @@ class SecurityGroup(DatabaseGroups[SecurityGroupSpec, SecurityGroupOutputs]):
                 raise NotYet(f"{id} is held by {holders or error.message}", patience) from error
             raise
 
+    def removal_refusal(
+        self,
+        aws: Aws,
+        id: str,
+        observed: Observed[SecurityGroupSpec, SecurityGroupOutputs],
+        last: SecurityGroupSpec | None,
+    ) -> Refused | None:
+        """Look for who else uses the group; where no record tells its VPC, for another one of its name and tags."""
+        same = [] if last is not None else [one for one in groups(aws, id) if owner_of(one) == observed.owner]
+        if len(same) > 1:
+            places = (f"{one['GroupId']} in {one.get('VpcId', '')}" for one in same)
+            return Refused(
+                f"there are {len(same)} groups {id} with our tags, and no record tells which is ours",
+                evidence=", ".join(sorted(places)),
+                hint="see whose each of them is, and take our tags off what is not ours; then run this again",
+            )
+        return super().removal_refusal(aws, id, observed, last)
+
     def _others(
         self,
         aws: Aws,
@@ -263,15 +283,15 @@ def find_group(aws: Aws, id: str, vpc_id: str | None) -> SecurityGroupTypeDef | 
 
 
 def existing_id(aws: Aws, id: str, vpc_id: str) -> str:
-    """Look up EC2's id of the group.
+    """Look up EC2's id of the group of this name in this very VPC, whatever its tags.
 
     Raises:
         NotYet: EC2 does not show the group.
     """
-    group = find_group(aws, id, vpc_id)
-    if group is None:
-        raise _not_shown(id)
-    return group["GroupId"]
+    for group in groups(aws, id):
+        if group.get("GroupName", "").casefold() == id.casefold() and group.get("VpcId") == vpc_id:
+            return group["GroupId"]
+    raise _not_shown(id)
 
 
 def owner_of(group: SecurityGroupTypeDef) -> Owner | None:

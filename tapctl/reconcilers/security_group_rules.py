@@ -93,6 +93,7 @@ class SecurityGroupRules(Reconciler[SecurityGroupRulesSpec, SecurityGroupRulesOu
     type = RULES
     teardown_rank = 70
     parent_type = "security-group"
+    identity = "vpc_id"
     unset_by_removal = frozenset({"rules"})
     impacts: ClassVar[Mapping[str, Impact]] = {"vpc_id": Impact.REPLACE}
     trail = Trail(
@@ -180,9 +181,10 @@ class SecurityGroupRules(Reconciler[SecurityGroupRulesSpec, SecurityGroupRulesOu
         last: SecurityGroupRulesSpec | None,
     ) -> None:
         """Revoke one rule: as long as groups name each other, neither can be deleted."""
-        group = find_group(aws, id, observed.spec.vpc_id)
-        if group is not None:
-            _revoke(aws, id, group["GroupId"], min(observed.spec.rules, key=_key))
+        assert observed.outputs is not None, "a group that is there has an id"
+        group_id = observed.outputs.group_id
+        if any(group["GroupId"] == group_id for group in groups(aws, id)):
+            _revoke(aws, id, group_id, min(observed.spec.rules, key=_key))
 
     def list_owned(self, aws: Aws, owner: Owner) -> Iterable[str]:
         """Find nothing: the group is found by its own tags."""

@@ -92,16 +92,27 @@ def test_a_removal_whose_cost_was_shown_is_made(permitted: Impact | None) -> Non
         (None, Phase.MADE, False),
     ],
 )
-def test_what_holds_other_data_than_the_recorded_one_is_not_removed(
-    monkeypatch: pytest.MonkeyPatch, recorded: dict[str, str] | None, phase: Phase, *, left: bool
+@pytest.mark.parametrize(
+    ("holds_data", "word"),
+    [(True, "the one that is there holds other data"), (False, "is another one than the recorded one")],
+)
+def test_another_one_than_the_recorded_is_not_removed(
+    monkeypatch: pytest.MonkeyPatch,
+    recorded: dict[str, str] | None,
+    phase: Phase,
+    word: str,
+    *,
+    left: bool,
+    holds_data: bool,
 ) -> None:
     monkeypatch.setattr(Plain, "identity", "arn")
+    monkeypatch.setattr(Plain, "holds_data", holds_data)
     world = there(Plain())
     made = entry(Plain(), phase, spec={"size": "small"}, outputs=recorded)
     if not left:
         assert delete_until_gone(world, Plain(), entry=made).result is Result.DELETED
         return
-    with pytest.raises(Refused, match="the one that is there holds other data") as refused:
+    with pytest.raises(Refused, match=word) as refused:
         delete_until_gone(world, Plain(), entry=made)
     assert str(refused.value.evidence).startswith("recorded → there: arn arn:plain/other → arn:plain/a")
     assert "delete plain/a" not in world.log

@@ -235,6 +235,40 @@ def test_another_regions_role_is_neither_rewritten_nor_removed(moved: World) -> 
     assert moved.client("iam").get_role(RoleName=ROLE)["Role"]["RoleName"] == ROLE
 
 
+def namesake(world: World) -> str:
+    """Another team's group of our function's group's name, in a VPC of theirs, with our tags on it; its id."""
+    ec2 = world.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.99.0.0/16")["Vpc"]["VpcId"]
+    theirs = ec2.create_security_group(GroupName="lambda-sg-dev", Description="theirs, since 2019", VpcId=vpc)
+    ours = {"ManagedBy": "tapctl", "EnvironmentSuffix": "dev", "Environment": "dev"}
+    ec2.create_tags(Resources=[theirs["GroupId"]], Tags=[{"Key": key, "Value": ours[key]} for key in ours])
+    return str(theirs["GroupId"])
+
+
+def test_our_tags_on_a_namesake_in_another_vpc_lead_no_verb_to_that(dev: World) -> None:
+    """EC2's names are unique in one VPC alone: a recorded VPC is what tells ours."""
+    theirs, ec2 = namesake(dev), dev.client("ec2")
+    ours = dev.manifest()["entries"]["security-group/lambda-sg-dev"]["outputs"]["group_id"]
+    ec2.delete_tags(Resources=[ours], Tags=[{"Key": "ManagedBy"}])
+    for verb in (["plan"], ["plan", "--destroy"], ["apply", "--yes"], ["destroy", "--yes"]):
+        refused = dev.tapctl(*verb, "--env", "dev")
+        assert (refused.code, refused.changes) == (6, ()), verb
+        assert "security-group/lambda-sg-dev is another one than the recorded one" in refused.err
+        assert "take them off the other" in refused.err
+    assert dev.drift().code == 2
+    for group in (theirs, ours):
+        assert ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"]
+
+
+def test_without_a_record_no_group_goes_where_two_bear_our_name_and_tags(dev: World) -> None:
+    theirs = namesake(dev)
+    dev.path().unlink()
+    refused = dev.tapctl("destroy", "--env", "dev", "--yes")
+    assert (refused.code, refused.changes) == (6, ())
+    assert "there are 2 groups lambda-sg-dev with our tags, and no record tells which is ours" in refused.err
+    assert theirs in refused.err
+
+
 def test_a_namesake_in_another_vpc_with_our_tags_was_in_no_plan_and_is_left(dev: World) -> None:
     ec2 = dev.client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.77.0.0/16")["Vpc"]["VpcId"]
