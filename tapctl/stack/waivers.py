@@ -13,7 +13,6 @@ from typing import Any, Final, get_args, get_origin
 from pydantic import BaseModel
 
 from tapctl.aws.policy import PolicyDocument
-from tapctl.config.additions import opens_world
 from tapctl.config.types import did_you_mean
 from tapctl.config.waivers import EVERY, WaiverTable, load_waivers, path_of, problem_at
 from tapctl.engine.waiver import REMOVED, Waiver, live_text, matches, may_begin
@@ -22,6 +21,7 @@ from tapctl.reconcilers import registry
 from tapctl.reconcilers.db_cluster import DbCluster
 from tapctl.reconcilers.lambda_function import HIDDEN
 from tapctl.reconcilers.security_group_rules import Rule
+from tapctl.safety.open_networks import opens_world
 from tapctl.safety.redaction import hide_path_once
 from tapctl.stack.never_wanted import CONSTANT
 

@@ -266,6 +266,11 @@ def _other_vpc(bench: Bench) -> None:
     ec2.associate_security_group_vpc(GroupId=_group_id(bench), VpcId=bench.world["other_vpc"])
 
 
+def _open_list(bench: Bench) -> None:
+    halves: Any = [{"Cidr": "0.0.0.0/1"}, {"Cidr": "128.0.0.0/1"}]
+    bench.aws.ec2.modify_managed_prefix_list(PrefixListId=bench.world["list"], CurrentVersion=1, AddEntries=halves)
+
+
 def _instance_profile(bench: Bench) -> None:
     bench.aws.iam.create_instance_profile(InstanceProfileName="bastion")
     bench.aws.iam.add_role_to_instance_profile(InstanceProfileName="bastion", RoleName=bench.id)
@@ -333,6 +338,9 @@ EXPOSURES = [
     Exposure("lambda_function", "ipv6", _ipv6, "True"),
     Exposure("security_group", "strangers", _stranger, "(RDSNetworkInterface)", ("ec2", "DescribeNetworkInterfaces")),
     Exposure("security_group", "other_vpcs", _other_vpc, "vpc-", ("ec2", "DescribeSecurityGroupVpcAssociations")),
+    Exposure(
+        "security_group_rules", "open_lists", _open_list, " holds 0.0.0.0/0", ("ec2", "GetManagedPrefixListEntries")
+    ),
     Exposure("iam_role", "instance_profiles", _instance_profile, "bastion", ("iam", "ListInstanceProfilesForRole")),
     Exposure("db_cluster", "auto_minor_version_upgrade", _modified(AutoMinorVersionUpgrade=False), "False"),
     Exposure("db_cluster", "activity_stream", _activity_stream, "aws-rds-das-"),
