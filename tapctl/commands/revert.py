@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from tapctl.commands.apply import confirm, finish_failed
+from tapctl.commands.apply import confirm, finish_failed, warn_of_no_fingerprint
 from tapctl.engine.converge import Job
 from tapctl.engine.drift import Reason
 from tapctl.engine.events import Result
@@ -25,6 +25,7 @@ from tapctl.findings.selection import ALL, choose
 from tapctl.findings.waivers import waivers_for
 from tapctl.planning.blockers import NOTHING_CHANGED, show_blockers
 from tapctl.reconcilers import reconciler_of, registry
+from tapctl.reconcilers.kms_key import record_gave_way
 from tapctl.render.plan_counts import consequences
 from tapctl.session.session import Session
 
@@ -72,7 +73,9 @@ def revert(session: Session, targets: Sequence[str]) -> int:
         jobs = {one.address: Job(stack[one.address], one, entries[one.address]) for one in plan.work}
         runner.converge([Node(address) for address in jobs], jobs)  # all there already: nothing waits
         _tell_of_moved_outputs(session, runner, entries)
-        if runner.outcome.ok:
+        if record_gave_way(session.aws):
+            warn_of_no_fingerprint(session, "it gave way to the last tag that the key takes")
+        elif runner.outcome.ok:
             carry_fingerprint(session, found.manifest, journal.manifest, left=found.fingerprint)
         return _finish(session, runner, len(left) + len(ignored))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -180,6 +181,81 @@ def test_a_team_with_as_many_tags_as_files_may_have_is_left_no_fingerprint(world
     answer = world.tapctl("apply", "--env", "dev", "--yes")
     assert (answer.code, "no fingerprint of the record is left on the key: " in answer.err) == (0, True), answer.err
     assert world.drift().code == 0
+
+
+def tagged(world: World, *names: str) -> None:
+    """Let the files have these tags and no others."""
+    common = world.folder / "environments" / "common.toml"
+    lines = "".join(f'{name} = "x"\n' for name in names)
+    common.write_text(re.sub(r"(?s)(\n\[tags\][^\n]*\n).*?(?=\n\[)", rf"\g<1>{lines}", common.read_text()))
+
+
+def on_the_key(world: World) -> dict[str, str]:
+    kms = world.client("kms")
+    key = kms.describe_key(KeyId="alias/db-key-dev")["KeyMetadata"]["KeyId"]
+    pages = kms.get_paginator("list_resource_tags").paginate(KeyId=key)
+    found = {tag["TagKey"]: tag["TagValue"] for page in pages for tag in page["Tags"]}
+    return {key: value for key, value in found.items() if not key.startswith("aws:")}
+
+
+FULL = [f"t{number}" for number in range(MAX_TAGS - 1)]
+"""As many tags as a key takes beside tapctl's own and the fingerprint."""
+
+
+def test_a_fingerprint_gives_way_to_the_last_tag_that_a_team_may_have(world: World) -> None:
+    tagged(world, *FULL)
+    assert "no fingerprint" not in world.applied("dev").err
+    assert len(on_the_key(world)) == 50
+    tagged(world, *FULL, "last")
+    answer = world.applied("dev")
+    assert "no fingerprint of the record is left on the key: " in answer.err
+    there = on_the_key(world)
+    assert (len(there), "last" in there, "tapctl:record" in there) == (50, True, False)
+    assert world.drift().code == 0
+    tagged(world, *FULL)
+    assert "no fingerprint" not in world.applied("dev").err
+    assert "tapctl:record" in on_the_key(world)
+    assert world.drift().code == 0
+
+
+@pytest.mark.soak
+def test_tags_are_renamed_on_a_key_that_takes_no_further_one(world: World) -> None:
+    tagged(world, *FULL)
+    world.applied("dev")
+    tagged(world, *FULL[2:], "renamed", "renamed2")
+    assert "no fingerprint" not in world.applied("dev").err
+    there = on_the_key(world)
+    assert (len(there), "renamed" in there, FULL[0] in there, "tapctl:record" in there) == (50, True, False, True)
+    assert world.drift().code == 0
+
+
+def test_the_last_tag_that_a_key_has_room_for_is_put_back_in_the_place_of_the_fingerprint(world: World) -> None:
+    tagged(world, *FULL, "last")
+    world.applied("dev")
+    kms = world.client("kms")
+    key = kms.describe_key(KeyId="alias/db-key-dev")["KeyMetadata"]["KeyId"]
+    for command in (("revert", f"{KEY}.tags.last"), ("apply",)):
+        kms.untag_resource(KeyId=key, TagKeys=["last"])
+        world.leave(world.manifest())
+        assert "tapctl:record" in on_the_key(world)
+        answer = world.tapctl(*command, "--env", "dev", "--yes")
+        assert (answer.code, "no fingerprint of the record is left on the key: " in answer.err) == (0, True), answer.err
+        assert "last" in on_the_key(world)
+        assert world.drift().code == 0
+
+
+def test_a_key_that_others_have_filled_is_told_as_what_no_quota_raises(dev: World) -> None:
+    kms = dev.client("kms")
+    key = kms.describe_key(KeyId="alias/db-key-dev")["KeyMetadata"]["KeyId"]
+    dev.forget_fingerprint()
+    theirs = [f"cost:{number}" for number in range(50 - len(on_the_key(dev)))]
+    kms.tag_resource(KeyId=key, Tags=[{"TagKey": name, "TagValue": "x"} for name in theirs])
+    reason = ("--reason", "the platform's", "--until", "30d")
+    assert dev.tapctl("waive", "--env", "dev", f"{KEY}.tags.cost:*", *reason).code == 0
+    dev.edit("common.toml", 'CostCenter = "payments"', 'CostCenter = "payments"\nTeam = "payments"')
+    refused = dev.tapctl("apply", "--env", "dev", "--yes")
+    assert refused.code in (1, 4)
+    assert "a key takes 50 tags, and no quota raises that" in refused.err
 
 
 @pytest.mark.parametrize("change", ["made", "recorded"])
