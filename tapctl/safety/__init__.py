@@ -3,4 +3,5 @@
 - `card_data`: knows what puts card data into the database's logs.
 - `files`: reads a file that others may have placed.
 - `redaction`: strips credentials from a text that is to be shown.
+- `stand_in`: the text in place of an observed value that may be a secret.
 """
