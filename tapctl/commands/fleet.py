@@ -85,7 +85,7 @@ def environments_to_look_at(invocation: Invocation, screen: Screen) -> Fleet:
 
 @dataclass(frozen=True)
 class Lost:
-    """The environments whose record is gone, while AWS has, or does not show, what it told of."""
+    """The environments without a record, while AWS has, or does not show, what one would tell of."""
 
     errors: Mapping[str, ManifestError]
     """By suffix."""
@@ -135,11 +135,17 @@ def errors_of_lost(
         one = newest[suffix]
         environment = suffix if suffix in names else one.environment if one else "ENV"
         look = invocation.command_line_for("drift", Target(environment, suffix))
-        back = end_of_destroyed(invocation, store, one) if suffix in left_by_destroy else ""
-        back = back or "put its newest version back, or apply, which writes it anew"
+        if one is not None:
+            cause, evidence = f"the record of {suffix} is gone", f"its history has {one.stamp}"
+            ended = end_of_destroyed(invocation, store, one) if suffix in left_by_destroy else ""
+            back = ended or "put its newest version back, or apply, which writes it anew"
+        else:
+            # Another state may have it: nothing tells that this one ever had.
+            cause, evidence = f"there is no record of {suffix}", f"no version of it is kept at {store.location(suffix)}"
+            back = "name the state that has its record (--state), or apply, which writes one anew"
         lost[suffix] = ManifestError(
-            f"the record of {suffix} is gone, and AWS has, or does not show, what bears its tag",
-            evidence=f"its history has {one.stamp}" if one else "files of it are kept beside where it was",
+            f"{cause}, and AWS has, or does not show, what bears its tag",
+            evidence=evidence,
             hint=f"{back}; what there is is told by: {look}",
         )
     return lost

@@ -168,7 +168,7 @@ def _lost_records(
         lost = Lost(errors_of_lost(invocation, screen, store, lacking))
     for error in lost.errors.values():
         screen.error(error)
-    remark = f" · not compared, for its record is gone: {listed(lost.errors.keys())}" if lost.errors else ""
+    remark = f" · not compared, without a record: {listed(lost.errors.keys())}" if lost.errors else ""
     codes = [lost.code, *(error.exit_code for error in lost.errors.values())]
     return RecordsBeside(f"{remark}{lost.remark}", ExitCode.worst(codes))
 

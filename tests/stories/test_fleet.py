@@ -297,7 +297,25 @@ def test_an_environment_whose_record_was_removed_is_told_by_whoever_names_it_or_
     alike = two.tapctl("parity", "--live")
     (two.folder / "staging").rename(history)
     two.path("staging").write_bytes(record)
-    assert (alike.code, alike.verdict.endswith("not compared, for its record is gone: staging")) == (3, True)
+    assert (alike.code, alike.verdict.endswith("not compared, without a record: staging")) == (3, True)
+
+
+def test_what_another_state_has_deployed_is_not_told_as_a_record_that_is_lost(two: World) -> None:
+    record = two.path("staging").read_bytes()
+    two.path("staging").unlink()
+    (two.folder / "manifests" / "history" / "staging").rename(two.folder / "staging")
+    for lock in (two.folder / "manifests").glob("staging.*"):
+        lock.unlink()
+    answer = two.tapctl("parity", "--live", "--json")
+    (two.folder / "staging").rename(two.folder / "manifests" / "history" / "staging")
+    two.path("staging").write_bytes(record)
+    (error,) = answer.of_type("error")
+    assert (answer.code, error["message"]) == (
+        3,
+        "there is no record of staging, and AWS has, or does not show, what bears its tag",
+    )
+    assert error["why"].startswith("no version of it is kept at ")
+    assert error["hint"].startswith("name the state that has its record (--state), or apply, which writes one anew; ")
 
 
 def test_that_a_copy_was_destroyed_is_believed_where_aws_has_nothing_of_it_but_a_key(two: World) -> None:
@@ -336,7 +354,7 @@ def test_a_copy_whose_record_was_removed_is_looked_for_by_its_tag_and_told(two: 
         assert "tapctl drift --env dev --suffix pr-42" in told
     alike = two.tapctl("parity", "--live")
     assert (alike.code, "the record of pr-42 is gone, and AWS has" in alike.err) == (3, True)
-    assert alike.verdict.endswith(" · not compared, for its record is gone: pr-42")
+    assert alike.verdict.endswith(" · not compared, without a record: pr-42")
     assert "pr-42" not in two.tapctl("parity", "--live", "dev", "staging").verdict, "these two alone are asked for"
     # Nor where the history, or an emptied record with a certificate, says that it was somewhere else.
     (newest,) = [*sorted((history / "pr-42").iterdir())][-1:]
@@ -347,7 +365,7 @@ def test_a_copy_whose_record_was_removed_is_looked_for_by_its_tag_and_told(two: 
     (history / "pr-42").rename(two.folder / "pr-42")
     answer = two.tapctl("status")
     (two.folder / "pr-42").rename(history / "pr-42")
-    assert (answer.code, "files of it are kept beside where it was" in answer.err) == (3, True)
+    assert (answer.code, "no version of it is kept" in answer.err) == (3, True)
     # Without a word of it in AWS it was put away: that is no finding.
     (history / "pr-7").mkdir()
     (history / "notes").mkdir()
