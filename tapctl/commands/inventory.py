@@ -22,6 +22,7 @@ from tapctl.execution.runner import EngineRunner
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers import reconciler_of, recorded_spec, registry, subresources_of, teardown_ranks
 from tapctl.reconcilers.log_group import LogGroup
+from tapctl.session.history_place import check_history_place
 from tapctl.session.session import Session
 from tapctl.stack.definition import planned_stack
 from tapctl.threads import in_background
@@ -68,7 +69,7 @@ def take_inventory(session: Session) -> Inventory:
         ManifestError: nothing is to go, and AWS has what bears the tag of this copy in another place.
     """
     manifest, version = session.load_manifest()
-    session.check_history(manifest)
+    check_history_place(session.invocation, session.store, manifest)
     # Those of the stack know what the configuration says of a removal: a final snapshot, a waiting period.
     configured = _configured(session)
     recorded = {

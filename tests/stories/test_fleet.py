@@ -437,6 +437,10 @@ def test_a_record_of_nothing_is_not_believed_where_its_history_was_elsewhere(
         two.path("pr-9").write_text(json.dumps(was | place | {"networking": {}}))
         answer = two.tapctl("destroy", "--suffix", "pr-9", "--yes", *region)
         assert (answer.code, answer.changes) == (3, ()), answer.out + answer.err
+        # Whom would a script send its payments to?
+        handed_out = two.tapctl("outputs", "topic_arn", "--suffix", "pr-9", *region)
+        assert (handed_out.code, handed_out.out) == (3, ""), handed_out.err
+        assert "and its history is of dev" in handed_out.err
         # One that is gone tells no more than one that was emptied.
         two.path("pr-9").unlink()
         for command in ("drift", "plan --destroy", "destroy --yes", "plan", "apply --yes", "status"):
