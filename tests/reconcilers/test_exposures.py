@@ -209,13 +209,19 @@ def _function(**more: Any) -> Expose:
     return expose
 
 
-def _event_source(bench: Bench) -> None:
+def _event_source(bench: Bench, function: str = "") -> None:
     bench.aws.client("sqs").create_queue(QueueName="orders")
     role = bench.aws.lambda_.get_function_configuration(FunctionName=bench.id)["Role"].rpartition("/")[2]
     statement = {"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     bench.aws.iam.put_role_policy(RoleName=role, PolicyName="queue", PolicyDocument=document)
-    bench.aws.lambda_.create_event_source_mapping(FunctionName=bench.id, EventSourceArn=bench.aws.arn("sqs", "orders"))
+    bench.aws.lambda_.create_event_source_mapping(
+        FunctionName=function or bench.id, EventSourceArn=bench.aws.arn("sqs", "orders")
+    )
+
+
+def _event_source_of_version(bench: Bench) -> None:
+    _event_source(bench, bench.aws.lambda_.publish_version(FunctionName=bench.id)["FunctionArn"])
 
 
 def _destination(bench: Bench) -> None:
@@ -326,6 +332,7 @@ EXPOSURES = [
         f" from arn:aws:sqs:us-east-1:{ACCOUNT}:orders",
         ("lambda_", "ListEventSourceMappings"),
     ),
+    Exposure("lambda_function", "event_sources", _event_source_of_version, ":orders for 1"),
     Exposure(
         "lambda_function",
         "destinations",
@@ -578,7 +585,7 @@ class Growth:
     members: tuple[dict[str, Any], ...]
 
 
-_FUNCTION = "arn:aws:lambda:us-east-1:1:function:f"
+_FUNCTION = f"arn:aws:lambda:us-east-1:1:function:{CASES['lambda_function'].ID}"
 GROWTHS = [
     Growth(
         "lambda_function",

@@ -466,6 +466,7 @@ def test_what_bears_the_tag_of_an_emptied_copy_is_looked_for_where_all_environme
         copy = "--suffix pr-9"
         for command in (
             *("drift", "status", f"drift {copy}", f"status {copy}", f"plan --destroy {copy}", f"destroy --yes {copy}"),
+            *(f"plan {copy}", f"apply --yes {copy}"),
         ):
             answer = two.tapctl(*command.split())
             assert (answer.code, answer.changes) == (3, ()), answer.out + answer.err
