@@ -50,6 +50,7 @@ _ALL_BACK: Final = "where automation has overwritten our tags, this takes all su
 _GOES_ON: Final = {
     Reason.UNCONFIRMED: "apply",
     Reason.APPLY_INTERRUPTED: "apply",
+    Reason.REVERT_INTERRUPTED: "revert",
     Reason.NEVER_MADE: "apply",
     Reason.DESTROY_UNFINISHED: "destroy",
     Reason.DESTROY_LEFT: "destroy",

@@ -282,6 +282,13 @@ def test_a_kept_snapshot_that_is_deleted_is_told_until_a_destroy_certifies_that(
     rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier="archive")
     (finding,) = told_of(destroyed).values()
     assert (finding["address"], finding["live"]) == ("db-cluster-snapshot/archive", "it is gone")
+
+    # Nobody has said that the data may be done without.
+    for verb in (["plan"], ["apply", "--yes"]):
+        refused = destroyed.tapctl(*verb, "--env", "dev")
+        assert (refused.code, refused.changes) == (6, ())
+        assert "was destroyed, and what was kept of it (archive) is gone with its data" in refused.err
+    assert destroyed.tapctl("plan", "--env", "dev", "--empty").code == 0
     rds.create_db_cluster_snapshot(DBClusterSnapshotIdentifier="archive", DBClusterIdentifier=evil)
     (finding,) = told_of(destroyed).values()
     assert (finding["field"], finding["recorded"].endswith(key)) == ("kms_key_arn", True)

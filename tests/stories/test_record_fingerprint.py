@@ -118,6 +118,44 @@ def test_a_revert_that_is_cut_off_is_unfinished_and_accuses_nobody(dev: World) -
     assert not [one for one in dev.drift().of_type("finding") if one["field"] == "record"]
 
 
+def test_a_revert_that_is_cut_off_is_gone_on_with_by_the_same_command(dev: World) -> None:
+    """The files want more by then, which is none of its business."""
+    dev.edit("dev.toml", "memory_mb = 1024", "memory_mb = 512")
+    functions = dev.client("lambda")
+    functions.update_function_configuration(FunctionName="payment-processor-dev", MemorySize=2048, Timeout=31)
+    dev.meeting(deny("lambda:UpdateFunctionConfiguration"), "revert", "--env", "dev", "--yes")
+    (phase,) = [one for one in dev.drift().of_type("finding") if one["field"] == "phase"]
+    assert (phase["note"], phase["now"]) == ("a revert did not finish; run it again", "tapctl revert --env dev")
+    assert dev.tapctl("revert", "--env", "dev", "--yes").code == 0
+    assert dev.drift().code == 0
+    live = functions.get_function_configuration(FunctionName="payment-processor-dev")
+    assert (live["MemorySize"], live["Timeout"]) == (1024, 30)
+
+
+def test_what_a_revert_that_was_cut_off_has_put_back_is_recorded_as_that(dev: World) -> None:
+    """It was killed between its last step and the word of that in the record."""
+    functions = dev.client("lambda")
+    functions.update_function_configuration(FunctionName="payment-processor-dev", MemorySize=2048)
+    dev.meeting(deny("lambda:UpdateFunctionConfiguration"), "revert", "--env", "dev", "--yes")
+    functions.update_function_configuration(FunctionName="payment-processor-dev", MemorySize=1024)
+    told = dev.drift()
+    assert (told.code, [one["field"] for one in told.of_type("finding")]) == (7, ["phase"])
+    answer = dev.tapctl("revert", "--env", "dev", FUNCTION)
+    assert (answer.code, answer.changes) == (0, ()), "nothing is asked where AWS is not to change"
+    assert dev.drift().code == 0
+
+
+def test_a_revert_that_somebody_has_written_into_the_record_is_no_reason_to_put_anything_back(dev: World) -> None:
+    dev.keep_version()
+    record = dev.manifest()
+    entry = record["entries"][FUNCTION]
+    entry["phase"], entry["spec"]["memory_mb"] = "making", 128
+    entry["confirmed"] = entry["spec"]
+    dev.path().write_text(json.dumps(record | {"serial": record["serial"] + 1}))
+    refused = dev.tapctl("revert", "--env", "dev", "--yes")
+    assert (refused.code, refused.changes, "nothing has drifted" in refused.out) == (7, (), True), refused.err
+
+
 def test_a_destroy_that_is_cut_off_accuses_nobody(dev: World) -> None:
     answer = dev.meeting(deny("lambda:DeleteFunction"), "destroy", "--env", "dev", "--yes")
     assert (answer.code, answer.changes[0]) == (4, "kms:UntagResource"), answer.err
