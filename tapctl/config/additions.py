@@ -17,6 +17,7 @@ from pydantic import AfterValidator, Field
 from tapctl.config.types import did_you_mean, rule_error
 from tapctl.names import EXTRA_ALARM, MAX_ALARM_NAME, OUR_STATEMENTS, OUR_VARIABLES, TOKENS
 from tapctl.safety.redaction import hide_path, is_secret
+from tapctl.safety.stand_in import STAND_IN
 
 _TOKENS_RULE: Final = ", ".join(f"{{{token}}}" for token in TOKENS)
 _TOKEN: Final = re.compile(r"(\$?)\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -146,6 +147,12 @@ def _variable(name: str) -> str:
     return name
 
 
+def _value_itself(value: str) -> str:
+    if re.fullmatch(STAND_IN, value):
+        raise rule_error("is what reports show in place of a value that may be a secret; write the value itself")
+    return known_tokens(value)
+
+
 def _variables(variables: dict[str, str]) -> dict[str, str]:
     size = sum(len(text.encode()) for pair in variables.items() for text in pair)
     if size > _MAX_VARIABLES_BYTES:
@@ -158,8 +165,13 @@ Variables = Annotated[
         Annotated[str, AfterValidator(_variable)],
         Annotated[
             str,
-            Field(pattern=_ONE_LINE, max_length=2048, description=_VALUE_RULE),
-            AfterValidator(known_tokens),
+            Field(
+                pattern=_ONE_LINE,
+                max_length=2048,
+                description=_VALUE_RULE,
+                json_schema_extra={"not": {"pattern": f"^{STAND_IN}$"}},
+            ),
+            AfterValidator(_value_itself),
         ],
     ],
     Field(

@@ -25,11 +25,11 @@ from tapctl.findings.revertible import revertible
 from tapctl.findings.selection import place
 from tapctl.reconcilers import registry
 from tapctl.reconcilers.db_cluster import DbCluster
-from tapctl.reconcilers.lambda_function import HIDDEN
 from tapctl.reconcilers.rds import how_to_delete
 from tapctl.render.harmless import harmless
 from tapctl.render.screen import Advice
 from tapctl.render.terminal import sanitize
+from tapctl.safety.stand_in import is_stand_in
 from tapctl.session.session import Session
 from tapctl.session.target import is_gone
 from tapctl.stack.never_wanted import CONSTANT
@@ -177,7 +177,7 @@ def _acting(advice: Advice, finding: Finding, session: Session, left: Collection
         return advice
     target = _target(finding, session)
     live = live_text(finding.live)
-    unnamed = (finding.type, _root(finding.field)) in CONSTANT or opens(live) or live == HIDDEN
+    unnamed = (finding.type, _root(finding.field)) in CONSTANT or opens(live) or is_stand_in(live)
     unnamed = unnamed or finding.field in NEVER_WAIVED
     if not unnamed and not isinstance(session.loaded, ConfigError):
         advice = replace(advice, waive=f"{session.command('waive')} {target} --reason '…' --until 30d")
@@ -336,7 +336,7 @@ def _editable(finding: Finding, provenance: Provenance) -> list[Key]:
 
 def is_hidden(finding: Finding) -> bool:
     """True if reports do not show the live value, or a part of it: whoever accepts it has not seen it."""
-    return bool(finding.live == HIDDEN or harmless(finding.field, finding.live) != finding.live)
+    return is_stand_in(finding.live) or harmless(finding.field, finding.live) != finding.live
 
 
 def edit_for(finding: Finding, session: Session, provenance: Provenance) -> Edit | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,14 +12,17 @@ from typing import Any, Final
 from tapctl.engine import refs
 from tapctl.engine.drift import Finding, Report
 from tapctl.errors import RunInvalid
-from tapctl.reconcilers.lambda_function import HIDDEN
 from tapctl.render.harmless import harmless_finding
 from tapctl.render.screen import Screen
 from tapctl.safety.files import ForeignFile, read_handed_file
-from tapctl.safety.redaction import HIDDEN as STRIPPED
+from tapctl.safety.redaction import HIDDEN
+from tapctl.safety.stand_in import STAND_IN
 
 _MAX_BYTES: Final = 64 * 1024 * 1024
 _HINT: Final = "record one with: tapctl drift --json > RUN"
+
+_NOT_SHOWN: Final = re.compile(f'"({STAND_IN}|{re.escape(HIDDEN)})"')
+"""A value of JSON that stands for another one."""
 
 Known = frozenset[tuple[str, ...]]
 """The parts that tell findings apart: suffix, address, field, state, and the value as JSON, as `_values` gives it."""
@@ -52,7 +56,7 @@ def only_new(report: Report, suffix: str, known: Known) -> Report:
 
 
 def _is_hidden(parts: tuple[str, ...]) -> bool:
-    return any(_text(mark) in part for part in parts for mark in (HIDDEN, STRIPPED))
+    return any(_NOT_SHOWN.search(part) for part in parts)
 
 
 def _record(line: str) -> Mapping[str, Any] | None:

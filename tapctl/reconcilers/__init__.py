@@ -119,4 +119,4 @@ def observations_for(entries: Mapping[str, Entry]) -> Iterator[ObserveRequest]:
     """List what to observe because it is recorded; resources retained on purpose are left out."""
     for entry in entries.values():
         if entry.phase is not Phase.KEPT:
-            yield ObserveRequest(reconciler_of(entry), entry.id, recorded_spec(entry))
+            yield ObserveRequest(reconciler_of(entry).knowing(known_specs(entry)), entry.id, recorded_spec(entry))

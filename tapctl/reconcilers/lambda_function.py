@@ -42,14 +42,12 @@ from tapctl.reconcilers.lambda_interfaces import (
     remaining_interfaces,
 )
 from tapctl.regions import DOMAINS
+from tapctl.safety.stand_in import stand_in
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.type_defs import GetFunctionResponseTypeDef
 
     from tapctl.aws.client import Aws
-
-HIDDEN: Final = "(hidden)"
-"""Stands for an observed value that may be a secret: any that is not the expected one."""
 
 _MISSING: Final = "ResourceNotFoundException"
 _INVALID: Final = "InvalidParameterValueException"
@@ -153,7 +151,7 @@ class LambdaFunctionSpec(Spec):
     memory_mb: int
     timeout_s: int
     environment: dict[str, str]
-    """Observed: names as they are, values other than the expected ones as `HIDDEN`."""
+    """Observed: names as they are, in place of values other than the expected ones a stand-in."""
     kms_key_arn: str
     """The key that encrypts the environment; empty: AWS's own key."""
     subnet_ids: frozenset[str]
@@ -644,7 +642,10 @@ def _hide(live: Mapping[str, str], shown: Collection[Mapping[str, str]]) -> dict
     def is_shown(name: str, value: str) -> bool:
         return any(_is_wanted(value, one.get(name)) for one in shown)
 
-    return {name: value if is_shown(name, value) else HIDDEN for name, value in live.items()}
+    return {
+        name: value if is_shown(name, value) else stand_in([one.get(name) for one in shown])
+        for name, value in live.items()
+    }
 
 
 def _is_wanted(value: str, wanted: str | None) -> bool:
@@ -662,7 +663,7 @@ def _overrides(live: Mapping[str, Any], shown: Collection[str]) -> str:
         name: value for name, value in live.get("ImageConfigResponse", {}).get("ImageConfig", {}).items() if value
     }
     text = json.dumps(config, sort_keys=True) if config else ""
-    return text if not text or text in shown else HIDDEN
+    return text if not text or text in shown else stand_in(shown)
 
 
 # -- changing ----------------------------------------------------------------------------------------------------------

@@ -42,7 +42,7 @@ def test_everything_at_once_is_taken(folder: Folder) -> None:
         (
             "common",
             VARIABLES,
-            {"API_TOKEN_URL": "https://example.com", "DATABASE_SECRET_ARN": "arn:x", "JSON": '{"a": 1}'},
+            {"API_TOKEN_URL": "https://example.com", "DATABASE_SECRET_ARN": "arn:x", "JSON": '{"a": "(hidden)"}'},
         ),
         (
             "common",
@@ -116,6 +116,7 @@ def test_what_aws_accepts_is_taken(folder: Folder, file: str, key: str, value: A
         (VARIABLES, {"FLAG": "a" * 2049}, ".FLAG", "must be a string of 1 to 2048 characters on one line"),
         (VARIABLES, {"FLAG": ""}, ".FLAG", "must be a string of 1 to 2048 characters on one line"),
         (VARIABLES, {"FLAG": "{stage}"}, ".FLAG", NO_TOKEN),
+        (VARIABLES, {"FLAG": "(hidden)"}, ".FLAG", "is what reports show in place of a value that may be a secret"),
         (VARIABLES, {"FLAG": "${region}"}, ".FLAG", "${region} is no token; write {region}, without the $"),
         (VARIABLES, {"A1": "x" * 2000, "A2": "x" * 2000}, "", "has 4004 bytes of names and values"),
         (PERMISSIONS, {"sid": "A"}, "", "must be an array of at most 20 statements; this is a table"),

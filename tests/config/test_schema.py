@@ -54,6 +54,7 @@ def test_every_table_is_closed_and_nothing_may_be_null() -> None:
         ("common", "database.engine_version", 16),
         ("common", "database.instance_count", 2),
         ("common", "processor.image", {"tag": "1"}),
+        ("common", "processor.environment", {"PARTNER_HOST": "(hidden)"}),
         ("common", "tags", {"a": 1}),
         ("common", "colour", "red"),
         ("dev", "account_id", 123456789012),

@@ -17,10 +17,10 @@ from tapctl.engine.record import Entry, Phase
 from tapctl.engine.waiver import Waiver
 from tapctl.errors import ConfigError, Problem
 from tapctl.findings.advice import ACCEPTED, advise
-from tapctl.reconcilers.lambda_function import HIDDEN
 from tapctl.reconcilers.security_group import SecurityGroup, SecurityGroupOutputs
 from tapctl.reconcilers.security_group_rules import Rule
 from tapctl.render.screen import Advice, Place
+from tapctl.safety.stand_in import HIDDEN
 from tapctl.session.session import Session
 from tests.engine.kinds import SMALL
 from tests.support.config_folder import Folder

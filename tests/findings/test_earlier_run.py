@@ -59,18 +59,19 @@ def test_of_what_was_taken_away_each_is_known_by_itself(tmp_path: Path, screen: 
 
 
 def test_what_is_hidden_may_be_another_value_and_is_told_again(tmp_path: Path, screen: Screen) -> None:
-    token, variable, several = (
+    token, variable, other, several = (
         Finding("plain/a", "plain", field, Reason.CHANGED, None, live)
         for field, live in (
             ("tags.API_KEY", "hunter22hunter22"),
             ("environment.NODE_OPTIONS", "(hidden)"),
+            ("environment.PARTNER_HOST", "((hidden))"),
             ("tags", {"API_KEY": "hunter22hunter22"}),
         )
     )
     shown = Finding("plain/a", "plain", "tags.note", Reason.CHANGED, None, "(hidden) in a text")
-    findings = (token, variable, several, shown)
+    findings = (token, variable, other, several, shown)
     known = known_findings(run(tmp_path / "run", FIRST, *map(found, findings), LAST), screen)
-    assert only_new(Report(findings, 4, 0, 1), "dev", known).findings == (token, variable, several)
+    assert only_new(Report(findings, 5, 0, 1), "dev", known).findings == (token, variable, other, several)
 
 
 def test_a_run_that_was_cut_off_counts_as_far_as_it_goes(tmp_path: Path, screen: Screen, err: io.StringIO) -> None:

@@ -9,12 +9,12 @@ from tapctl.aws.client import Aws
 from tapctl.aws.refusals import UnreadableFields
 from tapctl.engine.model import Observed
 from tapctl.reconcilers.lambda_function import (
-    HIDDEN,
     LambdaFunction,
     LambdaFunctionOutputs,
     LambdaFunctionSpec,
     observed_function,
 )
+from tapctl.safety.stand_in import HIDDEN
 from tests.reconcilers import scripted as scripts
 from tests.reconcilers.lambda_function_answers import ARN, DIGEST, OURS, WANT, answer
 
@@ -137,6 +137,20 @@ def test_a_command_that_overrides_the_image_is_shown_only_where_it_is_wanted() -
     assert see(given, None).spec.image_config == HIDDEN
     assert see(given, WANT.model_copy(update={"image_config": text})).spec.image_config == text
     assert see(answer(ImageConfigResponse={"ImageConfig": {}})).spec.image_config == ""
+
+
+def test_a_hidden_value_is_another_one_than_the_expected_even_where_that_is_the_stand_in_s_text() -> None:
+    expected = WANT.model_copy(update={"environment": {"HOST": HIDDEN}, "image_config": HIDDEN})
+    given = answer(
+        Environment={"Variables": {"HOST": "evil.example"}},
+        ImageConfigResponse={"ImageConfig": {"Command": ["sh", "-c", "secret"]}},
+    )
+    for seen in (see(given, expected), observed_function(given, None, UnreadableFields(), WANT, [expected])):
+        assert seen.spec.environment["HOST"] != HIDDEN
+        assert seen.spec.image_config != HIDDEN
+        assert "evil" not in str(seen.spec)
+        assert "secret" not in seen.spec.image_config
+    assert environment({"HOST": HIDDEN}, {"HOST": HIDDEN}) == {"HOST": HIDDEN}
 
 
 # -- what could not be read ------------------------------------------------------------------------------------------

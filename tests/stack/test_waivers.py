@@ -107,6 +107,7 @@ def test_another_value_of_each_way_in_is_severe() -> None:
         (("lambda-function/f", "image_*", ""), "live", "would cover an open door in lambda-function.image_config"),
         (("lambda-function/f", "environment.DB_ENDPOINT", ""), "live", "open door in lambda-function.environment"),
         (("lambda-function/f", "environment.*", '"(hidden)"'), "live", "in place of any value that may be a secret"),
+        (("lambda-function/f", "environment.*", '"((hidden))"'), "live", "in place of any value that may be a secret"),
         (("lambda-function/f", "image_config", ""), "live", "would cover an open door in lambda-function.image_config"),
         (("lambda-function/f", "handler", ""), "live", "would cover an open door in lambda-function.handler"),
         (("lambda-function/f", "runtime", ""), "live", "would cover an open door in lambda-function.runtime"),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.stories.tampering import Case, all_are_found_and_undone, cases, drift_of, is_found_and_undone
+from tests.support.config_folder import Folder
 from tests.support.world import World
 
 FUNCTION = "lambda-function/payment-processor-dev"
@@ -268,3 +269,21 @@ def test_minor_upgrades_switched_off_for_one_instance_are_off_for_its_cluster_un
     assert sorted(one["address"] for one in found) == ["db-cluster/db-cluster-dev", "db-instance/db-cluster-dev-0"]
     assert dev.applied("dev").changes == ("rds:ModifyDBInstance",)
     assert dev.drift().code == 0
+
+
+def test_a_variable_whose_wanted_value_is_the_text_that_hides_values_is_compared_all_the_same(world: World) -> None:
+    Folder(world.folder / "environments").put("common", "processor.environment", {"PARTNER_HOST": "({suffix})"})
+    run = ("--env", "dev", "--suffix", "hidden")
+    assert world.tapctl("apply", *run, "--yes").code == 0
+    assert world.tapctl("drift", *run).code == 0
+
+    name, client = "payment-processor-hidden", world.client("lambda")
+    found = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    client.update_function_configuration(
+        FunctionName=name, Environment={"Variables": found | {"PARTNER_HOST": "evil.example"}}
+    )
+    answer = world.tapctl("drift", *run, "--json")
+    (finding,) = answer.of_type("finding")
+    assert (answer.code, finding["field"], finding["recorded"]) == (2, "environment.PARTNER_HOST", "(hidden)")
+    assert "evil.example" not in answer.out + answer.err
+    assert world.tapctl("plan", *run, "--detailed-exitcode").code == 2

@@ -297,7 +297,25 @@ def test_an_environment_whose_record_was_removed_is_told_by_whoever_names_it_or_
     alike = two.tapctl("parity", "--live")
     (two.folder / "staging").rename(history)
     two.path("staging").write_bytes(record)
-    assert (alike.code, alike.verdict.endswith("not compared, for its record is gone: staging")) == (3, True)
+    assert (alike.code, alike.verdict.endswith("not compared, without a record: staging")) == (3, True)
+
+
+def test_what_another_state_has_deployed_is_not_told_as_a_record_that_is_lost(two: World) -> None:
+    record = two.path("staging").read_bytes()
+    two.path("staging").unlink()
+    (two.folder / "manifests" / "history" / "staging").rename(two.folder / "staging")
+    for lock in (two.folder / "manifests").glob("staging.*"):
+        lock.unlink()
+    answer = two.tapctl("parity", "--live", "--json")
+    (two.folder / "staging").rename(two.folder / "manifests" / "history" / "staging")
+    two.path("staging").write_bytes(record)
+    (error,) = answer.of_type("error")
+    assert (answer.code, error["message"]) == (
+        3,
+        "there is no record of staging, and AWS has, or does not show, what bears its tag",
+    )
+    assert error["why"].startswith("no version of it is kept at ")
+    assert error["hint"].startswith("name the state that has its record (--state), or apply, which writes one anew; ")
 
 
 def test_that_a_copy_was_destroyed_is_believed_where_aws_has_nothing_of_it_but_a_key(two: World) -> None:
@@ -336,7 +354,7 @@ def test_a_copy_whose_record_was_removed_is_looked_for_by_its_tag_and_told(two: 
         assert "tapctl drift --env dev --suffix pr-42" in told
     alike = two.tapctl("parity", "--live")
     assert (alike.code, "the record of pr-42 is gone, and AWS has" in alike.err) == (3, True)
-    assert alike.verdict.endswith(" · not compared, for its record is gone: pr-42")
+    assert alike.verdict.endswith(" · not compared, without a record: pr-42")
     assert "pr-42" not in two.tapctl("parity", "--live", "dev", "staging").verdict, "these two alone are asked for"
     # Nor where the history, or an emptied record with a certificate, says that it was somewhere else.
     (newest,) = [*sorted((history / "pr-42").iterdir())][-1:]
@@ -347,7 +365,7 @@ def test_a_copy_whose_record_was_removed_is_looked_for_by_its_tag_and_told(two: 
     (history / "pr-42").rename(two.folder / "pr-42")
     answer = two.tapctl("status")
     (two.folder / "pr-42").rename(history / "pr-42")
-    assert (answer.code, "files of it are kept beside where it was" in answer.err) == (3, True)
+    assert (answer.code, "no version of it is kept" in answer.err) == (3, True)
     # Without a word of it in AWS it was put away: that is no finding.
     (history / "pr-7").mkdir()
     (history / "notes").mkdir()
@@ -419,16 +437,21 @@ def test_a_record_of_nothing_is_not_believed_where_its_history_was_elsewhere(
         two.path("pr-9").write_text(json.dumps(was | place | {"networking": {}}))
         answer = two.tapctl("destroy", "--suffix", "pr-9", "--yes", *region)
         assert (answer.code, answer.changes) == (3, ()), answer.out + answer.err
+        # Whom would a script send its payments to?
+        handed_out = two.tapctl("outputs", "topic_arn", "--suffix", "pr-9", *region)
+        assert (handed_out.code, handed_out.out) == (3, ""), handed_out.err
+        assert "and its history is of dev" in handed_out.err
         # One that is gone tells no more than one that was emptied.
         two.path("pr-9").unlink()
         for command in ("drift", "plan --destroy", "destroy --yes", "plan", "apply --yes", "status"):
             answer = two.tapctl(*command.split(), "--env", place.get("environment", "dev"), "--suffix", "pr-9", *region)
             assert (answer.code, answer.changes) == (3, ()), answer.out + answer.err
             assert "there is no record of pr-9, and its history is of dev in" in answer.err, command
-        # Where nothing was deployed when it was moved, nothing is looked for.
+        # Where nothing was deployed when it was moved, AWS alone tells.
         (history / "00000043-run.json").write_text(json.dumps(was | {"serial": 43, "entries": {}}))
         two.path("pr-9").write_text(json.dumps(was | place | {"networking": {}, "entries": {}}))
-        assert two.tapctl("drift", "--suffix", "pr-9", *region).code == 0
+        looked = two.tapctl("drift", "--suffix", "pr-9", *region)
+        assert (looked.code, "bears its tag elsewhere" in looked.err) == (3, True)
         shutil.rmtree(history)
 
 
@@ -440,9 +463,12 @@ def test_what_bears_the_tag_of_an_emptied_copy_is_looked_for_where_all_environme
     with emptied(two, **ELSEWHERE) as was:
         if certified:
             certify(two, "pr-9")
-        for command in ("drift", "status"):
-            answer = two.tapctl(command)
-            assert answer.code == 3, answer.out + answer.err
+        copy = "--suffix pr-9"
+        for command in (
+            *("drift", "status", f"drift {copy}", f"status {copy}", f"plan --destroy {copy}", f"destroy --yes {copy}"),
+        ):
+            answer = two.tapctl(*command.split())
+            assert (answer.code, answer.changes) == (3, ()), answer.out + answer.err
             told = answer.out + answer.err
             assert "the record of pr-9 tells of nothing deployed, and AWS has what bears its tag elsewhere" in told
             assert "it is of staging in account 123456789012, us-west-2" in told

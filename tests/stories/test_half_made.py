@@ -555,3 +555,12 @@ def test_what_was_read_back_once_is_compared_with_that_though_it_is_being_made_b
     dev.client("logs").delete_log_group(logGroupName="/aws/lambda/payment-processor-dev")
     states = {(one["address"], one["state"]) for one in dev.drift().of_type("finding")}
     assert (logs, "MISSING") in states
+
+
+def test_a_variable_that_a_failed_apply_has_not_reached_is_as_it_was(dev: World) -> None:
+    dev.edit("common.toml", "\n[processor]\n", '\n[processor.environment]\nPARTNER_HOST = "a.example"\n\n[processor]\n')
+    dev.applied("dev")
+    dev.edit("common.toml", "a.example", "b.example")
+    dev.meeting(deny("lambda:UpdateFunctionConfiguration"), "apply", "--env", "dev", "--yes")
+    told = dev.drift().of_type("finding")
+    assert [(one["field"], one["state"]) for one in told] == [("environment.PARTNER_HOST", "PENDING")]

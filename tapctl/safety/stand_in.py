@@ -1,0 +1,26 @@
+"""The stand-in for a value that may be a secret: shown in its place, and compared as another one than is expected."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import Final
+
+HIDDEN: Final = "(hidden)"
+"""The stand-in that people see."""
+
+STAND_IN: Final = r"\(+hidden\)+"
+"""A pattern of all stand-ins, for a whole text; the files may hold none."""
+
+
+def stand_in(expected: Collection[str | None]) -> str:
+    """The stand-in for a value that is none of the expected ones, equal to none of them: a record may hold `HIDDEN`."""
+    text = HIDDEN
+    while text in expected:
+        text = f"({text})"
+    return text
+
+
+def is_stand_in(value: object) -> bool:
+    """True if the value stands for one that is not shown."""
+    return isinstance(value, str) and re.fullmatch(STAND_IN, value) is not None
