@@ -76,7 +76,7 @@ def test_a_prefix_list_that_somebody_opens_to_the_world_is_told_and_named_by_no_
     last, one_list = found.records[-1], 1
     assert last["api_calls"] <= 2 * last["counts"]["resources"] + 8 + one_list
     assert dev.tapctl("status", "--env", "dev").code == 2
-    refused = dev.tapctl("waive", f"{place[0]}.{place[1]}", "--env", "dev", "--reason", "r", "--until", "2026-12-20")
+    refused = dev.tapctl("waive", f"{place[0]}.{place[1]}", "--env", "dev", "--reason", "r", "--until", "30d")
     assert refused.code == 3
 
     for command in (("plan",), ("apply", "--yes")):
@@ -88,6 +88,31 @@ def test_a_prefix_list_that_somebody_opens_to_the_world_is_told_and_named_by_no_
 def test_what_a_prefix_list_holds_beside_is_said_not_to_be_compared(dev: World) -> None:
     told = dev.drift().records[-1]["not_compared"]
     assert "security-group: what else the prefix lists in them hold" in told
+
+
+def test_a_prefix_list_behind_a_waived_rule_to_the_database_is_told_when_it_opens(dev: World) -> None:
+    ec2 = dev.client("ec2")
+    made = ec2.create_managed_prefix_list(
+        PrefixListName="office", MaxEntries=9, AddressFamily="IPv4", Entries=[{"Cidr": "10.20.0.0/16"}]
+    )
+    listed = made["PrefixList"]["PrefixListId"]
+    filters = [{"Name": "group-name", "Values": ["db-sg-dev"]}]
+    (group,) = ec2.describe_security_groups(Filters=filters)["SecurityGroups"]
+    rule = {"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432, "PrefixListIds": [{"PrefixListId": listed}]}
+    ec2.authorize_security_group_ingress(GroupId=group["GroupId"], IpPermissions=[rule])
+    place = "security-group-rules/db-sg-dev"
+    reason = ("--reason", "the office", "--until", "30d")
+    assert dev.tapctl("waive", f"{place}.rules", "--env", "dev", *reason).code == 0
+    assert dev.drift().code == 0
+
+    ec2.modify_managed_prefix_list(PrefixListId=listed, CurrentVersion=1, AddEntries=[{"Cidr": "0.0.0.0/0"}])
+
+    found = dev.drift()
+    told = {(one["address"], one["field"], one["state"]) for one in found.of_type("finding")}
+    assert told == {(place, "rules", "WAIVED"), (place, "open_lists", "DRIFT")}
+    assert (found.code, dev.tapctl("status", "--env", "dev").code) == (2, 2)
+    refused = dev.tapctl("waive", f"{place}.open_lists", "--env", "dev", *reason)
+    assert (refused.code, "open door to the world" in refused.err) == (3, True), refused.err
 
 
 def test_what_is_not_compared_is_said_and_counted(dev: World) -> None:

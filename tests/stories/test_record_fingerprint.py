@@ -183,6 +183,63 @@ def test_a_team_with_as_many_tags_as_files_may_have_is_left_no_fingerprint(world
     assert world.drift().code == 0
 
 
+def put_into_the_history(world: World, serial: int, **changes: object) -> None:
+    """Write a version of the record into its history, as somebody does who may write the state alone."""
+    record = world.manifest() | {"serial": serial, **changes}
+    folder = world.path().with_name("history") / "dev"
+    folder.mkdir(0o700, parents=True, exist_ok=True)
+    (folder / f"{serial:08}-{record['run']}.json").write_text(json.dumps(record))
+
+
+@pytest.mark.parametrize("later_by", ["serial", "time"])
+def test_a_later_version_that_no_run_has_left_takes_no_way_back_from_who_has_to_undo_a_change(
+    dev: World, later_by: str
+) -> None:
+    """The key bears the fingerprint of the record: no later run has got to its end."""
+    now = datetime.now(UTC)
+    record = dev.manifest() | {"written_at": (now - timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")}
+    dev.path().write_text(json.dumps(record))
+    entries = json.loads(json.dumps(record["entries"]))
+    entries[FUNCTION]["spec"]["memory_mb"] = 128
+    put_into_the_history(dev, record["serial"] - 1)
+    serial = record["serial"]
+    if later_by == "serial":
+        put_into_the_history(dev, serial)
+        serial += 1
+    put_into_the_history(dev, serial, run="f" * 32, written_at=now.strftime("%Y-%m-%dT%H:%M:%SZ"), entries=entries)
+    dev.client("lambda").update_function_configuration(FunctionName="payment-processor-dev", MemorySize=256)
+
+    told = dev.drift()
+
+    (finding,) = told.of_type("finding")
+    assert (told.code, finding["recorded"], finding["live"], "tapctl revert" in finding["undo"]) == (2, 1024, 256, True)
+    warned = [one["message"] for one in told.of_type("warning")]
+    assert [one for one in warned if one.startswith(f"no run has written serial {serial}, ")]
+    assert not [one for one in warned if "older than AWS" in one]
+    assert dev.tapctl("revert", "--env", "dev", "--yes").code == 0
+    assert dev.drift().code == 0
+
+
+def test_what_a_run_that_was_cut_off_has_left_in_the_history_makes_an_earlier_record_older_all_the_same(
+    dev: World,
+) -> None:
+    """It has left no fingerprint: that of the run before is there still."""
+    record = dev.manifest()
+    put_into_the_history(dev, record["serial"])
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    entries = json.loads(json.dumps(record["entries"]))
+    entries[FUNCTION]["spec"]["memory_mb"] = 256
+    put_into_the_history(dev, record["serial"] + 1, run="e" * 32, written_at=now, entries=entries, unfinished=True)
+    put_into_the_history(dev, record["serial"] + 2, run="f" * 32, written_at=now, entries=entries)
+    dev.client("lambda").update_function_configuration(FunctionName="payment-processor-dev", MemorySize=256)
+    told = dev.drift()
+    warned = "".join(one["message"] for one in told.of_type("warning"))
+    assert f"no run has written serial {record['serial'] + 2}" in warned
+    assert f"older than AWS: manifests/dev.json has serial {record['serial']}" in warned
+    assert f"its history has serial {record['serial'] + 1}" in warned
+    assert dev.tapctl("revert", "--env", "dev", "--yes").code == 6
+
+
 def tagged(world: World, *names: str) -> None:
     """Let the files have these tags and no others."""
     common = world.folder / "environments" / "common.toml"
