@@ -269,12 +269,12 @@ def _left_error(session: Session, foreign: tuple[str, ...]) -> Refused:
 
 
 def _others_error(session: Session, others: Mapping[str, str]) -> Refused:
-    """Refuse what bears our names and our tags, and is another one than ours; ``others``: as in `Inventory`."""
+    """Refuse what bears our names, and is another one than ours; ``others``: as in `Inventory`."""
     count = "a resource bears" if len(others) == 1 else f"{len(others)} resources bear"
     return Refused(
-        f"{count} the tags and a name of {session.suffix}, and no run of tapctl has made that; it was left untouched",
+        f"{count} a name of {session.suffix}, and no run of tapctl has made that; it was left untouched",
         evidence="\n".join(f"{address}: {told}" for address, told in sorted(others.items())),
-        hint="see whose it is: remove it yourself, or take our tags off; then run this again",
+        hint="see whose it is: remove it yourself, or let its tags say that it is another's; then run this again",
     )
 
 

@@ -187,6 +187,7 @@ class Claimant:
         *,
         recorded: Mapping[str, str] | None,
         just_made: bool = False,
+        known: bool = False,
     ) -> Ownership:
         """Tell whose the resource is.
 
@@ -196,11 +197,14 @@ class Claimant:
             seen: its observation.
             recorded: the outputs of the record's entry (`Entry.claim`); None where there is no entry.
             just_made: True if this run has made the resource: its tags show later than itself.
+            known: True if this run has judged the resource of this name ours before, and has changed it.
         """
         same = recorded is not None and seen.outputs is not None and _are_same(seen.outputs, recorded)
         if reconciler.name_is_identity and self._is_tagged_by_others(seen):
             same = False
-        untagged_is_ours = reconciler.created_by_aws or just_made
+        # A bare name proves nothing of what AWS does not make like that: somebody has set it up.
+        is_told = seen.owner is not None or known or recorded is not None
+        untagged_is_ours = just_made or (reconciler.created_by_aws and (seen.is_default or is_told))
         held = same or recorded == {}
         verdict = self._verdict(reconciler, id, seen, same=same, held=held, untagged_is_ours=untagged_is_ours)
         return Ownership(verdict, address(reconciler.type, id), self.owner, seen, same)
