@@ -10,11 +10,8 @@ from tapctl.commands.manifest import recorded
 from tapctl.engine.model import address
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import ManifestError, Status, UsageError
-from tapctl.evidence.earlier_versions import EarlierVersions
 from tapctl.evidence.witnesses import contradictions, may_be_of_another_emulator, not_borne_out, without_witness
-from tapctl.manifest.lock import silent
 from tapctl.manifest.manifest import Manifest
-from tapctl.manifest.store import Store
 from tapctl.names import Names
 from tapctl.reconcilers.db_cluster import MANAGED, RESOURCE_ID
 from tapctl.reconcilers.kms_key import KmsKey
@@ -60,7 +57,6 @@ def outputs(invocation: Invocation, screen: Screen, name: str | None) -> int:
         )
     drift = invocation.command_line_for("drift", target)
     _check(manifest, where, values, drift)
-    _check_history(manifest, store, drift)
     _check_name(manifest, name, values, drift)
     if name is None and (untold := [each for each in _RECORDED if each not in values]):
         screen.warn(
@@ -124,25 +120,6 @@ def _check(manifest: Manifest, where: str, values: Mapping[str, str], drift: str
             f"nothing in the record of {manifest.suffix} bears out {', '.join(sorted(alone))} any more",
             evidence="\n".join([where, *alone.values()]),
             hint=f"a destroy was cut off, or is at work, or somebody has taken that out: {drift} asks AWS",
-        )
-
-
-def _check_history(manifest: Manifest, store: Store, drift: str) -> None:
-    """Make sure that the version before tells of the same resources: what no run has made anew has kept its identity.
-
-    Raises:
-        ManifestError: it tells another one of something that outputs are of.
-    """
-    known = {(type_, field) for type_, field in _OUTPUTS.values()} | {("security-group", "group_id")}
-    versions = EarlierVersions(store, manifest, silent)
-    other = [
-        f"{place} {name}" for place, name in versions.other_identities() if (place.partition("/")[0], name) in known
-    ]
-    if other:
-        raise ManifestError(
-            f"the record of {manifest.suffix} tells of other resources than its history, and no run has made them",
-            evidence="\n".join([store.location(manifest.suffix), *other]),
-            hint=f"somebody has written it: {drift} asks AWS, and tells which is ours",
         )
 
 

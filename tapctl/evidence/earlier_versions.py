@@ -184,29 +184,15 @@ class EarlierVersions:
         A run of ours takes the entry out before it makes a thing anew, or takes another one for the recorded. What it
         only changes keeps the identity.
         """
-        for address, entry, earlier in self._kept_since(entries):
-            seen = observed.get(address)
+        before = next((version.entries for version in self._newest_first()), {})
+        for address in sorted(entries.keys() & before.keys()):
+            entry, earlier, seen = entries[address], before[address], observed.get(address)
             outputs = seen.outputs if isinstance(seen, Observed) else None
-            if outputs is None:
+            is_kept = earlier.phase is Phase.MADE and entry.phase in (Phase.MADE, Phase.MAKING) and entry.is_read_back
+            if outputs is None or not is_kept:
                 continue
             if outputs.changed_from(earlier.claim) and not outputs.changed_from(entry.claim):
                 yield address, entry.model_copy(update={"outputs": earlier.outputs})
-
-    def other_identities(self) -> Iterator[tuple[str, str]]:
-        """Yield the address and the output of each that the version before tells otherwise, without a run's word."""
-        for address, entry, earlier in self._kept_since(self.manifest.entries):
-            told_later = registry()[entry.type].outputs.told_later
-            for name, value in sorted(earlier.claim.items()):
-                if entry.claim.get(name) != value and (value or name not in told_later):
-                    yield address, name
-
-    def _kept_since(self, entries: Mapping[str, Entry]) -> Iterator[tuple[str, Entry, Entry]]:
-        """The entries, each with that of the version before, of what is there in both: no run has made it anew."""
-        before = next((version.entries for version in self._newest_first()), {})
-        for address in sorted(entries.keys() & before.keys()):
-            entry, earlier = entries[address], before[address]
-            if earlier.phase is Phase.MADE and entry.phase in (Phase.MADE, Phase.MAKING) and entry.is_read_back:
-                yield address, entry, earlier
 
     def _begun_anew(self, entries: Mapping[str, Entry], observed: Observations) -> Iterator[tuple[str, Entry]]:
         """The entries that call themselves, or fields of theirs, never read back, of what a version has as made.
