@@ -82,7 +82,7 @@ class Aws(Clients):
         self.searches = True
         """False: what was made a moment ago need not be found; see `cursory`."""
         self.learnt: set[str] = set()
-        """Facts that a look has settled for this run, in a reconciler's own words; of all views."""
+        """Facts that a look, or a step, has settled for this run, in a reconciler's own words; of all views."""
         self._memo: dict[str, Future[Any]] | None = None
         self._ids: Mapping[str, tuple[str, ...]] = {}
         self._fleet: Mapping[str, tuple[str, ...]] | None = None

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 BY_AWS: Final = frozenset({"awsApplication"})
 """Tags that a service of AWS's sets, and sets again, under names of no prefix: myApplications
 (https://docs.aws.amazon.com/awsconsolehelpdocs/latest/gsg/aws-myApplications.html)."""
+MOST: Final = 50
+"""The tags that a resource takes, AWS's own apart; no quota raises that
+(https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html, "Tag naming limits")."""
+_UNTOLD: Final = 2
+"""The tags that may be there beside those that a step is told: one of `BY_AWS`, and on the key the record's."""
 _SEARCH: Final = "resourcegroupstaggingapi:GetResources"
 
 
@@ -46,10 +51,14 @@ def step(
     """Make one changing call from these tags towards the wanted ones.
 
     Missing and wrong tags are added first (which overwrites), so that the owner tags are never away for a moment; then
-    the extra ones are removed. Returns ``{"tags"}`` where that call is the last one, and nothing where it is a part.
+    the extra ones are removed, which goes first only where there may be no room for both. Returns ``{"tags"}`` where
+    that call is the last one, and nothing where it is a part.
     """
     missing = {key: value for key, value in want.items() if have.get(key) != value}
     extra = sorted(have.keys() - want.keys())
+    if missing and extra and len(have.keys() | want.keys()) > MOST - _UNTOLD:
+        remove(extra)
+        return frozenset()
     if missing:
         add(missing)
         return frozenset(() if extra else {"tags"})

@@ -23,6 +23,7 @@ from tapctl.planning.deletions import planned_deletions
 from tapctl.planning.subscribers import tell_of_subscribers
 from tapctl.planning.survey import ApplySurvey, survey
 from tapctl.reconcilers import teardown_ranks
+from tapctl.reconcilers.kms_key import record_gave_way
 from tapctl.render.plan_counts import consequences, plan_counts
 from tapctl.session.session import Session
 
@@ -162,13 +163,14 @@ def _finish(session: Session, found: ApplySurvey, runner: EngineRunner) -> int:
     """Write the record and show the verdict; returns the exit status."""
     outcome = runner.outcome
     counts = _result_counts(outcome, found.plan)
+    left = "" if record_gave_way(session.aws) else found.fingerprint
     if outcome.ok:
         try:
-            leave_fingerprint(session, runner.journal.manifest, left=found.fingerprint)
+            leave_fingerprint(session, runner.journal.manifest, left=left)
         except AwsError as error:
-            if found.fingerprint:
+            if left:
                 return _finish_unconfirmed(session, error, counts)
-            session.screen.warn(f"no fingerprint of the record is left on the key: {error.cause}")
+            warn_of_no_fingerprint(session, error.cause)
         runner.journal.update(unfinished=False, restoring="")
     failed = finish_failed(session, runner, counts)
     if failed is not None:
@@ -193,6 +195,11 @@ def _finish(session: Session, found: ApplySurvey, runner: EngineRunner) -> int:
     session.screen.error(denied, "everything that was asked for was accepted by AWS; the manifest is up to date")
     code = ExitCode.NOT_CONVERGED if session.aws.call_log.accepted else ExitCode.REFUSED
     return session.finish(Status.INCOMPLETE, code, counts, summary)
+
+
+def warn_of_no_fingerprint(session: Session, why: str) -> None:
+    """Say that the key bears no fingerprint of the record, and why."""
+    session.screen.warn(f"no fingerprint of the record is left on the key: {why}")
 
 
 def _finish_unconfirmed(session: Session, error: AwsError, counts: Mapping[str, int]) -> int:

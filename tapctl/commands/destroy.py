@@ -38,7 +38,7 @@ from tapctl.planning.plan_file import PlanFile, PlanOut, publish, seal
 from tapctl.planning.subscribers import tell_of_ended_subscriptions
 from tapctl.reconcilers import teardown_ranks
 from tapctl.reconcilers.db_cluster import DbCluster, held_by_others
-from tapctl.reconcilers.db_cluster_snapshots import snapshots_left
+from tapctl.reconcilers.db_cluster_snapshots import SNAPSHOT, copies_under_other_keys, snapshots_left
 from tapctl.reconcilers.sns_topic import SnsTopic
 from tapctl.session.session import Session
 
@@ -371,7 +371,7 @@ def report_destroy(
     ended: list[Failed | Detached | Skipped] = [*outcome.failed, *outcome.detached, *outcome.skipped]
     undone = {event.address for event in ended} | {*swept.remaining, *swept.anew, *inventory.foreign}
     proof = replace(_certificate(session, runner, inventory, undone), swept=swept.unseen is None)
-    proof = replace(proof, retained={**_snapshots_left(session, runner, undone), **proof.retained})
+    proof = replace(proof, retained={**_snapshots_left(session, runner, undone, proof.retained), **proof.retained})
     counts = {"deleted": len(deleted(runner, existing(inventory))), "kept": len(proof.retained), "left": len(undone)}
     summary = f"{counts['deleted']} removed · {counts['kept']} kept · {counts['left']} left"
     certified = _certified(session, proof, earlier)
@@ -451,16 +451,23 @@ def deleted(runner: EngineRunner, among: set[str]) -> tuple[str, ...]:
     return tuple(event.address for event in finished if event.result is Result.DELETED and event.address in among)
 
 
-def _snapshots_left(session: Session, runner: EngineRunner, undone: Collection[str]) -> Mapping[str, Retained]:
-    """The snapshots that the removal of the cluster has left, where that was an earlier destroy's."""
-    cluster = f"{DbCluster.type}/{session.names.cluster}"
-    if cluster in undone or cluster in runner.outcome.finished:
-        return {}
+def _snapshots_left(
+    session: Session, runner: EngineRunner, undone: Collection[str], retained: Mapping[str, Retained]
+) -> Mapping[str, Retained]:
+    """The snapshots that the cluster's removal has left, where an earlier destroy did that, and copies of the data.
+
+    ``retained``: by this run. Nothing but the certificate tells of copies that other keys encrypt.
+    """
+    cluster, left = f"{DbCluster.type}/{session.names.cluster}", dict[str, Retained]()
     try:
-        return dict(snapshots_left(session.aws, session.names.cluster, session.owner))
+        if cluster not in undone and cluster not in runner.outcome.finished:
+            left |= snapshots_left(session.aws, session.names.cluster, session.owner)
+        kept = (place.partition("/") for place in (*left, *retained))
+        if names := {name for type_, _, name in kept if type_ == SNAPSHOT}:
+            left |= copies_under_other_keys(session.aws, names)
     except AwsError as error:
         session.screen.warn(f"the snapshots that are kept of {session.names.cluster} could not be seen: {error.cause}")
-        return {}
+    return left
 
 
 def _certificate(session: Session, runner: EngineRunner, inventory: Inventory, undone: set[str]) -> Certificate:

@@ -15,6 +15,7 @@ from tapctl.evidence.against_files import is_of_the_files
 from tapctl.evidence.comparison import is_kept_alone
 from tapctl.evidence.doubtful_record import NO_DOUBT, warn_of_doubtful_record
 from tapctl.evidence.pending_changes import pending_changes
+from tapctl.evidence.tag_bearers import check_not_elsewhere
 from tapctl.findings.advice import advise
 from tapctl.findings.authors import with_causes, with_who
 from tapctl.findings.earlier_run import Known, known_findings, only_new
@@ -49,12 +50,15 @@ def _drift_one(
     tally: WaiverTally | None = None,
     since: Manifest | None = None,
 ) -> int:
+    """Compare one environment; ``tally``: of a look at all of them, which has asked for copies in other places."""
     try:
         found = examine(session, since=since)
     except NotRecorded as error:
         # With counts, for a pipeline: it has to tell an environment that was never made from one that lost its record.
         session.screen.error(error, "nothing was changed")
         return session.finish(Status.FAILED, error.exit_code, {"there": error.there}, error.summary)
+    if tally is None and (found is None or is_kept_alone(found.entries, found.beside)):
+        check_not_elsewhere(session.invocation, session.screen, session.load_manifest()[0])
     if found is None:
         return _finish_destroyed(session, tally)
     manifest, entries, observed, report = found.manifest, found.entries, found.observed, found.report

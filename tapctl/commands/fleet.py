@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from tapctl.aws.answers import arn_parts
-from tapctl.aws.client import Aws
-from tapctl.aws.tags import as_dict
-from tapctl.config import known_environments, load
-from tapctl.engine.owner_tags import SUFFIX_TAG
+from tapctl.config import known_environments
 from tapctl.engine.record import Phase
-from tapctl.errors import AwsRefused, ExitCode, ManifestError, Status, TapctlError, add_default_hint, bug, exit_code_of
+from tapctl.errors import ExitCode, ManifestError, Status, TapctlError, add_default_hint, bug, exit_code_of
 from tapctl.evidence.certificate import end_of_destroyed, has_left_nothing
+from tapctl.evidence.tag_bearers import Bearing, elsewhere_error, listed, may_be_there
 from tapctl.manifest.history import last_version
 from tapctl.manifest.manifest import Manifest
 from tapctl.manifest.store import Store
-from tapctl.reconcilers.kms_key import PENDING_DELETION
 from tapctl.render.kept import KeptScreen
 from tapctl.render.screen import Screen, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.pool import ClientPool, Place
-from tapctl.session.target import connect, is_deployed, known_suffixes, open_store_unidentified, read_manifests
+from tapctl.session.target import is_deployed, known_suffixes, open_store_unidentified, read_manifests
 from tapctl.threads import as_they_end
 
 BEAT_S: Final = 30.0
 """Seconds without a result after which those that are awaited are named."""
-_VALUES: Final = 20
-"""Values that a filter of GetResources takes."""
-_COPIES: Final = ("cluster-snapshot", "snapshot", "cluster-auto-backup", "auto-backup")
 _NAMED: Final = 5
 """Environments that are named where more are meant; of those that are passed over, too."""
 
@@ -72,11 +64,11 @@ def environments_to_look_at(invocation: Invocation, screen: Screen) -> Fleet:
         for suffix, one in records.items()
         if isinstance(one, Manifest) and suffix not in names and not is_deployed(one)
     }
-    found = _may_be_there(invocation, screen, emptied)
+    found = may_be_there(invocation, screen, emptied)
     # Of copies of the data a drift tells who may read them.
     certified = {suffix for suffix, one in emptied.items() if has_left_nothing(store, one)} - found.copied
     passed = _pass_over(screen, found, certified, "not looked at, destroyed by its certificate and gone from AWS")
-    moved = {suffix: _elsewhere_error(invocation, emptied[suffix], place) for suffix, place in found.elsewhere.items()}
+    moved = {suffix: elsewhere_error(invocation, emptied[suffix], place) for suffix, place in found.elsewhere.items()}
     # Environments that have a file, and of which nothing is kept, are named in the verdict (`_never_recorded`).
     lost = lost_records(invocation, screen, store, records)
     members = {suffix: one for suffix, one in {**records, **lost.errors, **moved}.items() if suffix not in passed}
@@ -126,7 +118,7 @@ def errors_of_lost(
                 evidence=error.cause,
                 hint=f"put the record back at {store.location(suffix)}, or see who has written that history",
             )
-    found = _may_be_there(invocation, screen, newest)
+    found = may_be_there(invocation, screen, newest)
     why = "not looked at, without a record, and AWS has nothing of it"
     gone = _pass_over(screen, found, newest.keys() - found.copied, why)
     left_by_destroy = (found.keys_alone | found.copied) - found.there
@@ -151,29 +143,12 @@ def errors_of_lost(
     return lost
 
 
-def _elsewhere_error(invocation: Invocation, record: Manifest, place: Place) -> ManifestError:
-    """The error for a record of nothing that is deployed, while AWS has something of the copy in another place."""
-    history = invocation.command_line_for("manifest history", Target(record.environment, record.suffix))
-    return ManifestError(
-        f"the record of {record.suffix} tells of nothing deployed, and AWS has what bears its tag elsewhere",
-        evidence=f"it is of {record.environment} in account {record.account}, {record.region} ({record.stamp}); "
-        f"that is there in account {place[0]}, {place[1]}",
-        hint=f"see who has written the place into it ({history}), and put the newest version of that place back",
-    )
-
-
 def _pass_over(screen: Screen, found: Bearing, copies: Collection[str], why: str) -> Collection[str]:
     """Those of these suffixes of which AWS has nothing, or a key that waits for its deletion, named after ``why``."""
     passed = {*copies} - found.there - found.keys_alone
     if passed:
         screen.note(f"{why}: {listed(passed)}")
     return passed
-
-
-def listed(suffixes: Collection[str]) -> str:
-    """The first of them, and how many more there are."""
-    more = f" and {len(suffixes) - _NAMED} more" if len(suffixes) > _NAMED else ""
-    return f"{', '.join(sorted(suffixes)[:_NAMED])}{more}"
 
 
 def _never_recorded(names: Iterable[str], members: Members) -> str:
@@ -183,120 +158,6 @@ def _never_recorded(names: Iterable[str], members: Members) -> str:
     """
     lacking = {*names} - members.keys()
     return f" · not looked at, no record: {listed(lacking)}" if lacking else ""
-
-
-@dataclass(frozen=True)
-class Bearing:
-    """The suffixes whose tag something in AWS bears."""
-
-    there: set[str] = field(default_factory=set)
-    """Those whose tag something bears that a destroy does not leave, or of which that could not be asked."""
-    keys_alone: set[str] = field(default_factory=set)
-    """Those of which nothing bears it but a key that is kept alive: a destroy leaves one that others use."""
-    copied: set[str] = field(default_factory=set)
-    """Those of which a copy of the data bears it."""
-    elsewhere: dict[str, Place] = field(default_factory=dict)
-    """Those of ``there`` that are in a place which is not the record's, with that place."""
-
-    def add(self, other: Bearing) -> None:
-        """Take in what another place has."""
-        self.there.update(other.there)
-        self.keys_alone.update(other.keys_alone)
-        self.copied.update(other.copied)
-
-
-def _may_be_there(invocation: Invocation, screen: Screen, copies: Mapping[str, Manifest | None]) -> Bearing:
-    """The suffixes whose tag something in AWS bears, or of which that could not be asked where they were recorded.
-
-    Who may write an empty record may write a certificate beside it, and another place into both: it is asked where the
-    environments' files are, too. A call for twenty copies in each place.
-    """
-    found = Bearing()
-    if not copies:
-        return found
-    screen.note(f"{invocation.verb}: asking AWS if anything of {listed(copies.keys())} is there")
-    names = known_environments(invocation.config)
-    recorded: dict[str, Place] = {}
-    by_record: dict[tuple[str, Place], list[str]] = defaultdict(list)
-    for suffix, one in copies.items():
-        if one is not None:
-            recorded[suffix] = one.account, one.region
-            by_record[one.environment, recorded[suffix]].append(suffix)
-    for (env, place), suffixes in by_record.items():
-        try:
-            found.add(_bearing(invocation, screen, suffixes, env if env in names else "", place))
-        except Exception:  # noqa: BLE001 -- whatever it is, the look at each of them meets it, and tells it
-            found.there.update(suffixes)
-    asked: set[Place] = set()
-    for env in names:
-        try:
-            config = load(invocation.config, env)
-            place = config.account_id, config.region
-            others = [suffix for suffix in copies if recorded.get(suffix) != place and place not in asked]
-            bearing = _bearing(invocation, screen, others, env, place)
-        except Exception as error:  # noqa: BLE001 -- credentials may be for one account alone
-            cause = error.cause if isinstance(error, TapctlError) else type(error).__name__
-            screen.note(f"{invocation.verb}: not asked where {env} is: {cause}")
-        else:
-            asked.add(place)
-            found.add(bearing)
-            found.elsewhere.update(dict.fromkeys(bearing.there.intersection(recorded), place))
-    return found
-
-
-def _bearing(invocation: Invocation, screen: Screen, suffixes: Sequence[str], env: str, place: Place) -> Bearing:
-    """The suffixes whose tag something bears in this place, which is the environment's (empty: of none with a file).
-
-    Raises:
-        TapctlError: it could not be asked.
-    """
-    found = Bearing()
-    if not suffixes:
-        return found
-    account, region = place
-    config = load(invocation.config, env) if env else None
-    aws = connect(replace(invocation, region=region), screen, config, account=account)
-    aws.identify(account)
-    for first in range(0, len(suffixes), _VALUES):
-        found.add(bearing_suffixes(aws, suffixes[first : first + _VALUES]))
-    return found
-
-
-def bearing_suffixes(aws: Aws, suffixes: Sequence[str]) -> Bearing:
-    """Find, of at most 20 suffixes, those whose tag something bears that a destroy does not leave.
-
-    A destroy leaves copies of the data with the key that they need, and else a key that waits for its deletion: a call
-    for each key.
-    """
-    pages = aws.pages(
-        aws.tagging.get_paginator("get_resources"), TagFilters=[{"Key": SUFFIX_TAG, "Values": [*suffixes]}]
-    )
-    keys: dict[str, list[str]] = defaultdict(list)
-    copied, found = set(), set()
-    for each in (each for page in pages for each in page["ResourceTagMappingList"]):
-        suffix = as_dict(each["Tags"]).get(SUFFIX_TAG, "")
-        _, _, service, _, _, name = arn_parts(
-            each["ResourceARN"], "resourcegroupstaggingapi:GetResources", "ResourceARN"
-        )
-        if service == "kms":
-            keys[suffix].append(each["ResourceARN"])
-        elif service == "rds" and name.partition(":")[0] in _COPIES:
-            copied.add(suffix)
-        else:
-            found.add(suffix)
-    asked = keys.keys() - found - copied
-    alive = {suffix for suffix in asked if any(_is_kept_alive(aws, arn) for arn in keys[suffix])}
-    return Bearing(found, alive, copied)
-
-
-def _is_kept_alive(aws: Aws, arn: str) -> bool:
-    """True if the key does not wait for its deletion; the tags of one that is gone show for a while."""
-    try:
-        return aws.read(aws.kms.describe_key, KeyId=arn)["KeyMetadata"].get("KeyState", "") not in PENDING_DELETION
-    except AwsRefused as error:
-        if error.matches("NotFoundException"):
-            return False
-        raise
 
 
 def for_each_environment(

@@ -17,10 +17,12 @@ from tapctl.engine.resources import Deletion, deletion_graph
 from tapctl.errors import AwsError, ConfigError
 from tapctl.evidence.earlier_versions import EarlierVersions
 from tapctl.evidence.record_fingerprint import fingerprint_left
+from tapctl.evidence.tag_bearers import check_not_elsewhere
 from tapctl.execution.runner import EngineRunner
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers import reconciler_of, recorded_spec, registry, subresources_of, teardown_ranks
 from tapctl.reconcilers.log_group import LogGroup
+from tapctl.session.history_place import check_history_place
 from tapctl.session.session import Session
 from tapctl.stack.definition import planned_stack
 from tapctl.threads import in_background
@@ -61,9 +63,13 @@ class Inventory:
 
 
 def take_inventory(session: Session) -> Inventory:
-    """Find everything of ours."""
+    """Find everything of ours.
+
+    Raises:
+        ManifestError: nothing is to go, and AWS has what bears the tag of this copy in another place.
+    """
     manifest, version = session.load_manifest()
-    session.check_history(manifest)
+    check_history_place(session.invocation, session.store, manifest)
     # Those of the stack know what the configuration says of a removal: a final snapshot, a waiting period.
     configured = _configured(session)
     recorded = {
@@ -110,7 +116,10 @@ def take_inventory(session: Session) -> Inventory:
         for address, observation in _observe(session, strangers).items()
         if isinstance(observation, Unreadable) or (isinstance(observation, Observed) and not observation.deleting)
     )
-    return Inventory(deletions, observations, retained, tuple(foreign), manifest, version)
+    inventory = Inventory(deletions, observations, retained, tuple(foreign), manifest, version)
+    if not inventory.to_delete:
+        check_not_elsewhere(session.invocation, session.screen, manifest)
+    return inventory
 
 
 def _configured(session: Session) -> dict[str, Reconciler[Any, Any]]:

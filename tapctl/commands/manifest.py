@@ -33,8 +33,8 @@ def show(invocation: Invocation, screen: Screen, serial: int | None = None) -> i
     return invocation.finish(screen, Status.OK)
 
 
-def recorded(invocation: Invocation, screen: Screen) -> tuple[Manifest, str]:
-    """The record of the environment that is named, and its place; no call to AWS for a local one.
+def recorded(invocation: Invocation, screen: Screen) -> tuple[Manifest, Store]:
+    """The record of the environment that is named, and its store; no call to AWS for a local one.
 
     Raises:
         ConfigError: the environment's name or files, or the suffix.
@@ -49,7 +49,7 @@ def recorded(invocation: Invocation, screen: Screen) -> tuple[Manifest, str]:
             hint=f"{invocation.command_line_for('apply', target)} makes it where there never was one; "
             f"{invocation.command_line_for('drift', target)} asks AWS if there was",
         )
-    return manifest, store.location(target.suffix)
+    return manifest, store
 
 
 def _version(invocation: Invocation, screen: Screen, serial: int) -> Manifest:

@@ -17,6 +17,7 @@ from tapctl.reconcilers.db_cluster import MANAGED, RESOURCE_ID
 from tapctl.reconcilers.kms_key import KmsKey
 from tapctl.regions import database_host, partition_of
 from tapctl.render.screen import Screen, Target
+from tapctl.session.history_place import check_history_place
 from tapctl.session.invocation import Invocation
 from tapctl.session.target import check_names
 
@@ -41,7 +42,9 @@ _VALUE: Final = re.compile(r"[A-Za-z0-9/_.:!+=,@-]{1,2048}")
 
 def outputs(invocation: Invocation, screen: Screen, name: str | None) -> int:
     """Print all values that scripts need, or the bare value of the one that is named."""
-    manifest, where = recorded(invocation, screen)
+    manifest, store = recorded(invocation, screen)
+    where = store.location(manifest.suffix)
+    check_history_place(invocation, store, manifest)
     check_names(manifest, where)
     values = output_values(manifest)
     target = Target(manifest.environment, manifest.suffix)

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from tapctl.commands.fleet import Lost, errors_of_lost, for_each_environment, listed, lost_records
+from tapctl.commands.fleet import Lost, errors_of_lost, for_each_environment, lost_records
 from tapctl.commands.parity import (
     ALLOWED,
     NOT_APPLIED,
@@ -50,6 +50,7 @@ from tapctl.engine.waiver import Spares, Waiver, spare_nothing, spares_of
 from tapctl.errors import ExitCode
 from tapctl.evidence.comparison import compare_between_readings, is_kept_alone
 from tapctl.evidence.pending_changes import pending_changes
+from tapctl.evidence.tag_bearers import listed
 from tapctl.findings.waivers import waivers_for
 from tapctl.manifest.manifest import Manifest
 from tapctl.manifest.store import Store

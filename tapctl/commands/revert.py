@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from tapctl.commands.apply import confirm, finish_failed
+from tapctl.commands.apply import confirm, finish_failed, warn_of_no_fingerprint
 from tapctl.engine.converge import Job
+from tapctl.engine.drift import Reason
 from tapctl.engine.events import Result
 from tapctl.engine.plan import Change, Plan
 from tapctl.engine.planner import make_plan
@@ -24,6 +25,7 @@ from tapctl.findings.selection import ALL, choose
 from tapctl.findings.waivers import waivers_for
 from tapctl.planning.blockers import NOTHING_CHANGED, show_blockers
 from tapctl.reconcilers import reconciler_of, registry
+from tapctl.reconcilers.kms_key import record_gave_way
 from tapctl.render.plan_counts import consequences
 from tapctl.session.session import Session
 
@@ -31,13 +33,15 @@ from tapctl.session.session import Session
 def revert(session: Session, targets: Sequence[str]) -> int:
     """Put back the recorded values of these findings: plan, confirm, execute, read back, record.
 
+    What a revert has begun that was cut off is gone on with, or, where AWS has it by now, recorded as made.
+
     Raises:
         UsageError: a target names nothing that drifted.
         Refused: nothing of it can be put back, or all of it by a record that is older than AWS.
     """
     with session.lock() as lease:
         found = examine(session, locked=True)
-        chosen = choose(session, targets, found.report.findings if found else ())
+        chosen = choose(session, targets, found.report.findings if found else (), Reason.REVERT_INTERRUPTED)
         if found is None or not chosen:
             return finish_nothing(session, found)
         older = warn_of_doubtful_record(session, found.manifest, found.observed, found.fingerprint)
@@ -48,7 +52,7 @@ def revert(session: Session, targets: Sequence[str]) -> int:
         plan, ignored = _plan(session, found, part)
         for where, why in [*left.items(), *ignored.items()]:
             session.screen.warn(f"{where} is not put back: {why}")
-        if not plan.changes or (plan.is_empty and not plan.blocked):
+        if not plan.confirmed and (not plan.changes or (plan.is_empty and not plan.blocked)):
             raise Refused(
                 f"none of this can be put back, and {NOTHING_CHANGED}",
                 evidence="\n".join(f"{where}: {why}" for where, why in [*left.items(), *ignored.items()]),
@@ -57,18 +61,21 @@ def revert(session: Session, targets: Sequence[str]) -> int:
         session.screen.plan(without_blame(plan) if older else plan, by="revert")
         if plan.blocked:
             return session.finish(Status.BLOCKED, show_blockers(session, plan), summary=NOTHING_CHANGED)
-        if not confirm(session, _question(session, plan)):
+        if plan.work and not confirm(session, _question(session, plan)):
             return session.finish(Status.CANCELLED, ExitCode.REFUSED, summary=NOTHING_CHANGED)
         journal = session.journal(found.manifest, found.version)
         # The files were not applied: the record goes on to say which configuration was.
         journal.update(config_hash=found.manifest.config_hash)
+        journal.put(*plan.confirmed)
         runner = EngineRunner(session, journal, lease)
         runner.context.outputs.update({address: dict(outputs) for address, outputs in plan.outputs.items()})
         entries = found.manifest.entries
         jobs = {one.address: Job(stack[one.address], one, entries[one.address]) for one in plan.work}
         runner.converge([Node(address) for address in jobs], jobs)  # all there already: nothing waits
         _tell_of_moved_outputs(session, runner, entries)
-        if runner.outcome.ok:
+        if record_gave_way(session.aws):
+            warn_of_no_fingerprint(session, "it gave way to the last tag that the key takes")
+        elif runner.outcome.ok:
             carry_fingerprint(session, found.manifest, journal.manifest, left=found.fingerprint)
         return _finish(session, runner, len(left) + len(ignored))
 
@@ -111,7 +118,8 @@ def _plan(session: Session, found: Examined, part: Revertible) -> tuple[Plan, di
         if change.blocked is None
         for path in sorted(fields[change.address] - {field.path for field in change.fields})
     }
-    return replace(plan, changes=changes, confirmed=(), forgotten=()), ignored
+    confirmed = tuple(entry for entry in plan.confirmed if found.entries[entry.address].is_put_back)
+    return replace(plan, changes=changes, confirmed=confirmed, forgotten=()), ignored
 
 
 def without_allow(session: Session, change: Change) -> TapctlError | None:

@@ -14,6 +14,7 @@ from tapctl.engine.observe import Absent, Observation, Unreadable, unread_note
 from tapctl.engine.record import Entry, Phase, is_deleted_with_parent
 from tapctl.errors import AwsRefused, ConfigError, ExitCode, TapctlError, add_default_hint, exit_code_of
 from tapctl.evidence.comparison import Compared, compare_between_readings
+from tapctl.evidence.tag_bearers import check_not_elsewhere
 from tapctl.evidence.unrecorded import not_recorded_error
 from tapctl.findings.waivers import waivers_for
 from tapctl.manifest.manifest import Manifest
@@ -77,6 +78,8 @@ def status(invocation: Invocation, screen: Screen) -> int:
     if invocation.target_is_explicit:
         named = _named(invocation, screen)
         codes = {suffix: add_row(invocation, manifest, screen) for suffix, manifest in named.items()}
+        for manifest in (record for suffix, record in named.items() if by_suffix[suffix] is None):
+            check_not_elsewhere(invocation, screen, manifest)
         remark, unseen = "" if named else f" · {_unrecorded(invocation, screen)}", ExitCode.OK
     else:
         screen.target(Target())

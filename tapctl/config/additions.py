@@ -278,18 +278,7 @@ def is_everything(resource: str) -> bool:
 
 Port = Annotated[int, Field(ge=1, le=65535, description="a port: a whole number from 1 to 65535")]
 HTTPS: Final = 443
-_WORLD: Final = {4: 7, 6: 15}
-"""IP version to the longest prefix that stands for the world: a half of it is no less open."""
 _PEER_RULE: Final = "a CIDR block (10.20.0.0/16, 2001:db8::/32), a prefix list (pl-…) or a security group (sg-…)"
-
-
-def opens_world(peer: str) -> bool:
-    """True if the peer is the whole internet, or so large a part of it that it makes no difference."""
-    try:
-        network = ip_network(peer)
-    except ValueError:  # a group, a prefix list, or no peer at all
-        return False
-    return network.prefixlen <= _WORLD[network.version]
 
 
 def _peer(peer: str) -> str:

@@ -20,12 +20,12 @@ from tapctl.config.additions import (
     MINUTE_S,
     is_everything,
     longest_window_s,
-    opens_world,
 )
 from tapctl.config.types import APP_USER, BACKUP_WINDOW, DAY, MAINTENANCE_WINDOW, MAX_TIMEOUT_S, ROLE_ARN, WEEK, window
 from tapctl.names import is_our_alarm
 from tapctl.regions import partition_of, registry_of
 from tapctl.safety.card_data import card_data_rule
+from tapctl.safety.open_networks import opens_world
 from tapctl.safety.redaction import is_secret
 
 RECEIVERS: Final = "alarms.subscribers"

@@ -88,7 +88,9 @@ class _DeleteLoop:
         if self.leftovers != before:
             self.leftovers_since = self.poller.now
         if self.leftovers is None and self.last is not None:
-            identity = self.identity() or {}
+            # What a run that was cut off has made is recorded without its identity.
+            removed = self.last_step_on.outputs if self.last_step_on is not None else None
+            identity = removed.model_dump() if removed is not None else self.identity() or {}
             left = self.reconciler.retained_after_delete(self.context.aws, self.id, self.last, identity)
             self.left_behind = tuple(left)
 

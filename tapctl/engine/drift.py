@@ -75,6 +75,7 @@ class Reason(StrEnum):
     UNCONFIRMED = "unconfirmed"
     """An apply asked for another value and did not finish; what is compared is the value that was confirmed last."""
     APPLY_INTERRUPTED = "apply interrupted"
+    REVERT_INTERRUPTED = "revert interrupted"
     DELETE_INTERRUPTED = "delete interrupted"
     UNDER_WAY = "under way"
     """A run was changing the resource during the look."""
@@ -130,6 +131,7 @@ _MEANINGS: Final[Mapping[Reason, tuple[FindingState, str]]] = {
     Reason.DEFERRED: (FindingState.PENDING, "until {detail}"),
     Reason.UNCONFIRMED: (FindingState.PENDING, "an apply did not finish"),
     Reason.APPLY_INTERRUPTED: (FindingState.PENDING, "an apply did not finish; run it again"),
+    Reason.REVERT_INTERRUPTED: (FindingState.PENDING, "a revert did not finish; run it again"),
     Reason.DELETE_INTERRUPTED: (FindingState.PENDING, "its removal was interrupted; run the same command again"),
     Reason.UNDER_WAY: (FindingState.PENDING, "a run was changing it during this look; look again when that has ended"),
     Reason.NOT_OURS: (FindingState.UNEXPECTED, "not ours; it is never removed"),
@@ -152,6 +154,7 @@ UNFINISHED: Final = frozenset(
     {
         Reason.UNCONFIRMED,
         Reason.APPLY_INTERRUPTED,
+        Reason.REVERT_INTERRUPTED,
         Reason.DELETE_INTERRUPTED,
         Reason.NEVER_MADE,
         Reason.REMOVED,

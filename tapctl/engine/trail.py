@@ -23,6 +23,8 @@ class Trail:
     """Field to the events that change it; empty where CloudTrail writes none."""
     named: bool = True
     """True if the events name the resource; else they are found by their own name, and by what the request says."""
+    of_items: frozenset[str] = frozenset()
+    """Fields whose events are about what the items name by their first word: a list that a rule names."""
     is_global: bool = False
     """True if the service writes its events in the partition's home region."""
 

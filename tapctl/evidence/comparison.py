@@ -27,6 +27,7 @@ from tapctl.evidence.unfinished_apply import continuing
 from tapctl.evidence.unfinished_destroy import is_gone_from_aws, removed_by_destroy, unfinished_destroy, with_destroy
 from tapctl.evidence.unfinished_removal import with_removal
 from tapctl.evidence.unfinished_replacement import with_replacement
+from tapctl.evidence.unfinished_revert import with_revert
 from tapctl.evidence.unfinished_upgrade import with_upgrade
 from tapctl.evidence.unrecorded import (
     findings_of_before,
@@ -220,7 +221,7 @@ class _Look:
         session, manifest, entries, observed = self.session, self.manifest, self.entries, self.observed
         report = detect_drift(entries, observed, waivers)
         explained = with_replacement(with_upgrade(report.findings, session.names, entries), entries)
-        explained = with_removal(explained, session, manifest, entries)
+        explained = with_revert(with_removal(explained, session, manifest, entries), manifest)
         report = replace(report, findings=tuple(explained))
         return held_against_the_files(session, manifest, report, entries, observed, made_for=self.made_for)
 

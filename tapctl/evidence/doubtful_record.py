@@ -13,7 +13,7 @@ from tapctl.engine.record import Entry, Phase
 from tapctl.errors import ManifestError, TapctlError
 from tapctl.evidence.record_fingerprint import is_other_record
 from tapctl.manifest.history import later_version
-from tapctl.manifest.manifest import TIME_FORMAT, Manifest
+from tapctl.manifest.manifest import TIME_FORMAT, Manifest, fingerprint
 from tapctl.session.session import Session
 
 
@@ -50,9 +50,15 @@ def warn_of_doubtful_record(session: Session, manifest: Manifest, observed: Obse
 
     What differs then may be as it should be, and no apply undoes it. ``left``: the fingerprint that run has left.
     """
-    doubt = _doubt(session, manifest, observed, left)
+    history = session.command("manifest history")
+    forged: list[Manifest] = []
+    doubt = _doubt(session, manifest, observed, left, forged)
+    if forged:
+        session.screen.warn(
+            f"no run has written {forged[0].stamp}, which the history of {session.suffix} has: the key bears the "
+            f"fingerprint of the record. See the versions ({history}) and move away what no run of yours has written"
+        )
     if doubt:
-        history = session.command("manifest history")
         session.screen.warn(
             f"the record {doubt}: {session.location} has {manifest.stamp}; {doubt.evidence}. What differs "
             f"{doubt.meaning}. See the versions ({history}) and {doubt.way_out}; an apply records what AWS has where "
@@ -70,11 +76,24 @@ def without_blame(plan: Plan) -> Plan:
     return replace(plan, changes=tuple(changes))
 
 
-def _doubt(session: Session, manifest: Manifest, observed: Observations, left: str) -> Doubt:
+def _doubt(session: Session, manifest: Manifest, observed: Observations, left: str, forged: list[Manifest]) -> Doubt:
+    """Evidence against the record; ``forged``: collects the versions that would be later, and that no run has written.
+
+    A run that gets to its end leaves its fingerprint before the record says that it did: where that of the record is
+    left, no later run has.
+    """
+    is_the_last = manifest.is_whole and left == fingerprint(manifest)
+
+    def is_of_no_run(version: Manifest) -> bool:
+        if not is_the_last or not version.is_whole or fingerprint(version) == left:
+            return False
+        forged.append(version)
+        return True
+
     unknown = ""
     with suppress(TapctlError):  # a history that cannot be asked for tells nothing
         try:
-            later, doubt = later_version(session.store, session.suffix, manifest), ""
+            later, doubt = later_version(session.store, session.suffix, manifest, is_of_no_run), ""
         except ManifestError as error:
             later, doubt = None, f"{error.cause}: {error.evidence}"
         # A run may have carried all of it on since this record was read.

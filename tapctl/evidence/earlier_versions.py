@@ -149,9 +149,10 @@ class EarlierVersions:
         """The entries that are neither as the run has left them whose fingerprint this is, nor as a run since.
 
         Each as that one has left it. A run says in a version that it changes an entry, before it has. A fingerprint may
-        show late: what was written a moment ago is not held against it.
+        show late: what a run has finished a moment ago is not held against it.
         """
-        if left in ("", fingerprint(self.manifest)) or _is_young(self.manifest):
+        is_shown = not self.manifest.is_whole or not _is_young(self.manifest)
+        if left in ("", fingerprint(self.manifest)) or not is_shown:
             return
         since = [self.manifest]
         for version in self._newest_first():

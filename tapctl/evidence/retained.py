@@ -30,6 +30,7 @@ from tapctl.reconcilers.db_cluster_snapshots import (
     SNAPSHOT,
     LastingSnapshot,
     cluster_in_name,
+    data_in,
     is_of_another_cluster,
     lasting_snapshots,
     restorers_of,
@@ -188,9 +189,11 @@ class _Snapshots:
         yield from self.unread
         for name in sorted({*self.known} - self.there.keys()):
             yield Finding(address(SNAPSHOT, name), SNAPSHOT, _UNTIL, Reason.KEPT, "you delete it", _GONE)
+        data = data_in(self.known, self.there)
         for name, one in sorted(self.there.items()):
             place = address(SNAPSHOT, name), SNAPSHOT
-            if self.known and name not in self.known and not self.unread and one.kms_key_arn in self.keys:
+            is_copy = one.kms_key_arn in self.keys or one.resource_id.lower() in data
+            if self.known and name not in self.known and not self.unread and is_copy:
                 yield Finding(*place, _UNTIL, Reason.KEPT, live=_COPIED)
             if name in self.known and is_of_another_cluster(name, one.resource_id):
                 yield Finding(*place, RESOURCE_ID, Reason.KEPT, cluster_in_name(name), one.resource_id)

@@ -32,9 +32,8 @@ from tapctl.render.terminal import sanitize
 from tapctl.safety.stand_in import is_stand_in
 from tapctl.session.session import Session
 from tapctl.session.target import is_gone
-from tapctl.stack.never_wanted import CONSTANT
 from tapctl.stack.provenance import Key, Provenance, provenance_of, value_at, values_as_written
-from tapctl.stack.waivers import opens
+from tapctl.stack.waivers import is_never_waived, opens
 
 ACCEPTED: Final = "the files want it already, and an apply records it"
 _WHERE_FROM: Final = "with --restore SNAPSHOT or --empty, which says where its data comes from:"
@@ -50,6 +49,7 @@ _ALL_BACK: Final = "where automation has overwritten our tags, this takes all su
 _GOES_ON: Final = {
     Reason.UNCONFIRMED: "apply",
     Reason.APPLY_INTERRUPTED: "apply",
+    Reason.REVERT_INTERRUPTED: "revert",
     Reason.NEVER_MADE: "apply",
     Reason.DESTROY_UNFINISHED: "destroy",
     Reason.DESTROY_LEFT: "destroy",
@@ -176,7 +176,7 @@ def _acting(advice: Advice, finding: Finding, session: Session, left: Collection
         return advice
     target = _target(finding, session)
     live = live_text(finding.live)
-    unnamed = (finding.type, _root(finding.field)) in CONSTANT or opens(live) or is_stand_in(live)
+    unnamed = is_never_waived(finding.type, _root(finding.field)) or opens(live) or is_stand_in(live)
     unnamed = unnamed or finding.field in NEVER_WAIVED
     if not unnamed and not isinstance(session.loaded, ConfigError):
         advice = replace(advice, waive=f"{session.command('waive')} {target} --reason '…' --until 30d")

@@ -91,9 +91,12 @@ def _fields_of(
     fields: dict[str, set[str]] = defaultdict(set)
     left: dict[str, str] = {}
     for one in chosen:
-        if one.reason is not Reason.CHANGED:
+        if one.reason is Reason.REVERT_INTERRUPTED:
+            # Its fields, where some are left to put back, have findings of their own.
+            fields[one.address].update()
+        elif one.reason is not Reason.CHANGED:
             left[place(one)] = _NO_REVERT[one.reason]
-        elif entries[one.address].phase is not Phase.MADE:
+        elif entries[one.address].phase is not Phase.MADE and not entries[one.address].is_put_back:
             left[place(one)] = _UNFINISHED[entries[one.address].phase is Phase.LEAVING]
         elif reconciler_of(entries[one.address]).subresource and session.claimant.chosen_name(
             one.type, entries[one.address].id

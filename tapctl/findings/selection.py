@@ -7,7 +7,7 @@ from typing import Final
 
 from tapctl.config.types import did_you_mean
 from tapctl.config.waivers import path_of
-from tapctl.engine.drift import Finding, FindingState, finding_id
+from tapctl.engine.drift import Finding, FindingState, Reason, finding_id
 from tapctl.errors import UsageError
 from tapctl.session.session import Session
 
@@ -15,13 +15,17 @@ ALL: Final = "all"
 DRIFTED: Final = (FindingState.DRIFT, FindingState.MISSING, FindingState.UNEXPECTED)
 
 
-def choose(session: Session, targets: Sequence[str], findings: Sequence[Finding]) -> list[Finding]:
+def choose(
+    session: Session, targets: Sequence[str], findings: Sequence[Finding], also: Reason | None = None
+) -> list[Finding]:
     """The drifted findings that these targets name, each once; all of them for no target, or the word ``all``.
+
+    ``also``: a reason for which a finding counts as drifted.
 
     Raises:
         UsageError: a target names nothing that drifted.
     """
-    drifted = [finding for finding in findings if finding.state in DRIFTED]
+    drifted = [finding for finding in findings if finding.state in DRIFTED or finding.reason is also]
     for target in targets:
         if target != ALL and not any(is_named(session, target, finding) for finding in drifted):
             waived = _waived(session, target, findings)

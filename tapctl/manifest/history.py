@@ -172,12 +172,15 @@ def read_others(store: Store, manifest: Manifest, names: Iterable[str], broken: 
         return [version for version in read if version is not None and version != manifest]
 
 
-def later_version(store: Store, suffix: str, manifest: Manifest) -> Manifest | None:
+def later_version(
+    store: Store, suffix: str, manifest: Manifest, is_of_no_run: Callable[[Manifest], bool] = lambda _: False
+) -> Manifest | None:
     """Read a kept version that is later than this one, which then is an old one that was put back; None if none is.
 
     The serial tells it, and, where somebody has written another one into it, run and time do; a record of tomorrow has
     no time that tells anything, nor has such a version. Of the versions with no higher serial the last one is read.
-    Files that cannot be used, and versions of another place, which somebody has put there, hide none.
+    Files that cannot be used, and versions of another place, which somebody has put there, hide none; nor do those that
+    would be later and that no run has written (``is_of_no_run``).
 
     Raises:
         ManifestError: nobody can tell: what bears the highest serials cannot be used, or it is older by its time (or of
@@ -191,15 +194,19 @@ def later_version(store: Store, suffix: str, manifest: Manifest) -> Manifest | N
     numbers, broken, astray = {number for number, _ in numbered}, list[str](), list[str]()
     above, below = (_usable(store, suffix, some, place_of(manifest), broken) for some in (higher, lower))
     for one in above:
+        if is_of_no_run(one):
+            continue
         is_younger = of_tomorrow or (one.written_at >= manifest.written_at and not is_of_tomorrow(one))
         if is_younger and one.serial - 1 in numbers:
             return one
         astray.append(version_name(one))
     blind = astray or broken[:] or higher[_LOOKED_AT:]
-    newest = next((one for one in below if of_tomorrow or not is_of_tomorrow(one)), None)
-    if newest is not None:
+    newest = None
+    for newest in (one for one in below if of_tomorrow or not is_of_tomorrow(one)):
         earlier = {_run_in(name) for number, name in names if number < newest.serial}
-        if _is_later(newest, manifest, earlier):
+        if not _is_later(newest, manifest, earlier):
+            break
+        if not is_of_no_run(newest):
             return newest
     if doubtful := blind or (broken if newest is None else []):
         higher_serials = (

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TypeVar
+from typing import Final, TypeVar
 
+from tapctl.aws.client import Aws
+from tapctl.config.additions import HTTPS
 from tapctl.config.types import did_you_mean
 from tapctl.engine import model
 from tapctl.engine.record import Phase
@@ -23,6 +25,7 @@ from tapctl.reconcilers.db_instance import DbInstance
 from tapctl.reconcilers.db_parameter_groups import DbClusterParameterGroup, DbParameterGroup
 from tapctl.reconcilers.iam_role import boundary_exists
 from tapctl.reconcilers.lambda_function import LambdaFunction
+from tapctl.reconcilers.prefix_lists import NO_SUCH_LIST, is_prefix_list, world_in
 from tapctl.session.session import Session
 from tapctl.stack.definition import ENGINE, Artifact
 from tapctl.stack.image import resolve as resolve_image
@@ -33,6 +36,9 @@ from tapctl.stack.package import handler_of
 from tapctl.threads import in_background
 
 T = TypeVar("T")
+_OPEN_LIST: Final = (
+    f'the whole internet, which no list stands for; to = "0.0.0.0/0" says so, for HTTPS (port {HTTPS}) alone'
+)
 
 
 def look_up(session: Session, manifest: Manifest, image_digest: str = "") -> tuple[NetworkContract, Artifact]:
@@ -76,7 +82,7 @@ def check_additions(session: Session) -> None:
     """Make sure that AWS knows what common.toml names of it: else it would be refused after much had been made.
 
     Raises:
-        ConfigError: there is no such permissions boundary, or no such parameter.
+        ConfigError: there is no such permissions boundary, or no such parameter; or a prefix list is wide open.
     """
     organisation, db = session.config.organisation, session.config.database
     family = f"{ENGINE}{db.engine_major}"
@@ -99,10 +105,28 @@ def check_additions(session: Session) -> None:
                 problems.append((f"{key}.{name}", value, f"is no parameter of {family}{did_you_mean(name, [*known])}"))
             elif not known[name]:
                 problems.append((f"{key}.{name}", value, f"is a parameter of {family} that RDS lets nobody set"))
+    egress = session.config.processor.egress
+    lists = dict.fromkeys(each.to for each in egress if is_prefix_list(each.to))
+    held = {each: _ask(session, f"what {each} holds", partial(_world_in, session.aws, each)) or () for each in lists}
+    problems += [
+        (f"processor.egress.{at}.to", each.to, f"holds {network}: {_OPEN_LIST}")
+        for at, each in enumerate(egress)
+        for network in held.get(each.to, ())
+    ]
     if problems:
         file = str(session.invocation.config / "common.toml")
         hint = f"correct what is named, then run {session.command('plan')}: without AWS nobody sees this"
         raise ConfigError([Problem(file, key, value, rule) for key, value, rule in problems], hint=hint)
+
+
+def _world_in(aws: Aws, prefix_list: str) -> list[str]:
+    """As `world_in`; nothing of a list that is not there, which is told where a rule is to name it."""
+    try:
+        return world_in(aws, prefix_list)
+    except AwsRefused as error:
+        if not error.matches(NO_SUCH_LIST):
+            raise
+        return []
 
 
 def _ask(session: Session, what: str, call: Callable[[], T]) -> T | None:

@@ -27,6 +27,7 @@ from tapctl.reconcilers.db_subnet_group import DbSubnetGroup
 from tapctl.reconcilers.kms_key import KmsKey
 from tapctl.reconcilers.kms_key_rights import FINGERPRINT_RIGHT
 from tapctl.reconcilers.lambda_function import LambdaFunction
+from tapctl.reconcilers.prefix_lists import is_prefix_list
 from tapctl.reconcilers.security_group_rules import OF_EVERY_NEW_GROUP, Rule, SecurityGroupRules
 from tapctl.render.screen import Check
 from tapctl.stack.rights import Values
@@ -63,7 +64,6 @@ _RULES_QUOTA: Final = "L-0EA8095F"
 """Service Quotas' code for the rules of a security group, inbound or outbound (VPC user guide, "Amazon VPC quotas")."""
 _DEFAULT_RULES: Final = 60
 _FAMILIES: Final = ("IPv4", "IPv6")
-_PREFIX_LIST: Final = "pl-"
 _NO_SUCH_LIST: Final = "EC2 has no such prefix list here: make it, have it shared, or correct the key"
 _WEIGHTS: Final[Mapping[str, int]] = {
     "cloudfront.origin-facing": 55,
@@ -440,7 +440,7 @@ class _RuleQuota:
     def ask(cls, aws: Aws, groups: Mapping[str, frozenset[Rule]]) -> _RuleQuota:
         """Ask Service Quotas and EC2, in the background."""
         peers = {rule.peer for rules in groups.values() for rule in rules}
-        lists = sorted(peer for peer in peers if peer.startswith(_PREFIX_LIST))
+        lists = sorted(peer for peer in peers if is_prefix_list(peer))
         sizes = in_background(partial(_sizes, aws, lists)) if lists else None
         return cls(in_background(partial(_most_rules, aws)), lists, sizes)
 

@@ -13,7 +13,7 @@ from tapctl.engine.diff import same
 from tapctl.engine.model import Owner
 from tapctl.engine.observe import Observation, Observations
 from tapctl.engine.plan import Action, Change
-from tapctl.engine.record import Entry, Phase
+from tapctl.engine.record import Phase
 from tapctl.errors import AwsRefused, Refused, UsageError
 from tapctl.evidence.certificate import kept_snapshots
 from tapctl.evidence.earlier_versions import EarlierVersions
@@ -88,9 +88,9 @@ def plan_restore(
     except AwsRefused as error:
         refused = error.unasked(f"{change.address} is to be made, and whether there are snapshots of it")
         return replace(change, blocked=refused)
-    gone, doubt = (
-        ("", "") if taken else _told_as_gone(session, manifest.entries.get(change.address), manifest, observed)
-    )
+    # What a destroy has kept tells nothing of the snapshots of what was deployed since.
+    kept = frozenset() if is_deployed(manifest) else kept_snapshots(session.store, manifest)
+    gone, doubt = ("", "") if taken else _told_as_gone(session, change.address, manifest, observed, kept)
     if not taken and not gone:
         return change
     if permits.empty:
@@ -107,8 +107,6 @@ def plan_restore(
         return replace(change, blocked=refused)
     found = "a snapshot of its name is" if len(taken) == 1 else "snapshots of its name are"
     view = session.aws.memoized()
-    # What a destroy has kept tells nothing of the snapshots of what was deployed since.
-    kept = frozenset() if is_deployed(manifest) else kept_snapshots(session.store, manifest)
     doubts = {
         name: _doubt_of_origin(change.id, name, snapshot, kept) or _doubts(session, view, change, snapshot, want)
         for name, snapshot in taken.items()
@@ -129,11 +127,17 @@ def plan_restore(
     return replace(change, blocked=refused)
 
 
-def _told_as_gone(session: Session, entry: Entry | None, manifest: Manifest, observed: Observations) -> tuple[str, str]:
+def _told_as_gone(
+    session: Session, address: str, manifest: Manifest, observed: Observations, snapshots: Collection[str]
+) -> tuple[str, str]:
     """Tell how a cluster went that may have had data, and why nobody can tell for sure; each is empty where none is.
 
-    Both are where a run of ours has removed the cluster, or none was made.
+    Both are where a run of ours has removed the cluster and has kept none of these ``snapshots`` of it, or none was
+    made.
     """
+    if snapshots:
+        return f"was destroyed, and what was kept of it ({', '.join(sorted(snapshots)[:_NAMED])}) is gone", ""
+    entry = manifest.entries.get(address)
     # The plan has warned of what it could not read; more is evidence of the refusal.
     kept = EarlierVersions(session.store, manifest, silent, newest=_READ)
     was_made = entry is not None and entry.phase is not Phase.LEAVING and entry.confirmed_spec is not None

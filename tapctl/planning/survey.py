@@ -19,6 +19,7 @@ from tapctl.evidence.doubtful_record import NO_DOUBT, Doubt, warn_of_doubtful_re
 from tapctl.evidence.earlier_versions import EarlierVersions
 from tapctl.evidence.final_snapshot import snapshot_stays_due, tell_of_snapshot
 from tapctl.evidence.record_fingerprint import fingerprint_left, is_other_record
+from tapctl.evidence.tag_bearers import check_not_elsewhere
 from tapctl.evidence.unfinished_upgrade import changes_with_upgrade
 from tapctl.findings.waivers import waivers_for, warn_of_ended_waivers
 from tapctl.manifest.manifest import Manifest
@@ -37,6 +38,7 @@ from tapctl.reconcilers.db_cluster import DbCluster, DbClusterSpec
 from tapctl.reconcilers.iam_role import IamRole
 from tapctl.reconcilers.sns_topic import SnsTopic
 from tapctl.session.session import Session
+from tapctl.session.target import is_deployed
 from tapctl.stack.definition import build
 from tapctl.stack.image import FIELD as IMAGE_FIELD
 from tapctl.stack.image import tags_of
@@ -80,11 +82,14 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
 
     Raises:
         UsageError: an address that is permitted cannot be one.
+        ManifestError: nothing of this copy is deployed, by its record, and AWS has it in another place.
     """
     check_restore_flags(permits)
     waivers = waivers_for(session)
     record, version = stored or session.load_manifest()
     check_allowed(session, permits.allowed, record)
+    if version is not None and not is_deployed(record):
+        check_not_elsewhere(session.invocation, session.screen, record)
     network, release = look_up(session, record, image_digest)
     session.screen.target(replace(session.target, networking=network_summary(network)))
     stack = build(session.config, session.names, network, release, restore_from=permits.restore)

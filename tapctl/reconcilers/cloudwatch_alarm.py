@@ -1,7 +1,8 @@
 """A CloudWatch metric alarm.
 
 AWS's facts are from the CloudWatch API reference: PutMetricAlarm overwrites whatever alarm has the name and knows no
-"already exists"; it takes tags only when it makes the alarm; DescribeAlarms takes 100 names a call.
+"already exists"; it takes tags only when it makes the alarm; DescribeAlarms takes 100 names a call, or tells the
+composite alarms whose rule names one. As long as there are any, that one is not deleted (cloud-custodian#7763).
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from tapctl.aws import tags
 from tapctl.aws.refusals import Transient, UnreadableFields, classify
 from tapctl.aws.rights import LISTS, Need, Right, arn
-from tapctl.engine.model import Observed, Outputs, Owner, Reconciler, Spec, Timing, address
+from tapctl.engine.model import Observed, Outputs, Owner, Spec, Timing, address
 from tapctl.engine.trail import Trail
 from tapctl.errors import AlreadyExists, AwsRefused, Patience, Refused
 from tapctl.reconcilers.exposures import with_details, with_exposures
+from tapctl.reconcilers.used_by_others import UsedByOthers
 
 if TYPE_CHECKING:
     from tapctl.aws.client import Aws
@@ -97,12 +99,16 @@ class CloudwatchAlarmOutputs(Outputs):
     arn: str
 
 
-class CloudwatchAlarm(Reconciler[CloudwatchAlarmSpec, CloudwatchAlarmOutputs]):
+class CloudwatchAlarm(UsedByOthers[CloudwatchAlarmSpec, CloudwatchAlarmOutputs]):
     """A metric alarm; the id is its name."""
 
     type = "cloudwatch-alarm"
     name_is_identity = True
     teardown_rank = 10
+    why_it_stays = "CloudWatch deletes no alarm that the rule of a composite alarm names"
+    way_out = "take the alarm out of that rule, or remove the composite alarm where nobody needs it"
+    stays_in_use = True
+    never_compared = ("composite alarms over it",)
     left_alone: ClassVar[Mapping[str, str]] = {
         "muted_by": "aws cloudwatch delete-alarm-mute-rule --alarm-mute-rule-name {name}",
     }
@@ -216,7 +222,22 @@ class CloudwatchAlarm(Reconciler[CloudwatchAlarmSpec, CloudwatchAlarmOutputs]):
             aws.cloudwatch.delete_alarms(AlarmNames=[id])
         except AwsRefused as error:
             if not error.matches(*_MISSING):
+                if error.matches(*_INVALID, text="composite alarm"):
+                    parents = f"aws cloudwatch describe-alarms --parents-of-alarm-name {id}"
+                    error.hint = f"{self.way_out} ({aws.target.command(parents)}), then run the same command again"
                 raise classify(error, _TRANSIENT) from error
+
+    def _others(
+        self,
+        aws: Aws,
+        id: str,
+        observed: Observed[CloudwatchAlarmSpec, CloudwatchAlarmOutputs],
+        going: Collection[str],
+    ) -> Iterator[str]:
+        """Name the composite alarms whose rule names this one: none is ever ours."""
+        pages = aws.pages(aws.cloudwatch.get_paginator("describe_alarms"), ParentsOfAlarmName=id)
+        for alarm in (alarm for page in pages for alarm in page.get("CompositeAlarms", ())):
+            yield f"the composite alarm {alarm.get('AlarmName', '')}"
 
     def list_owned(self, aws: Aws, owner: Owner) -> Iterator[str]:
         """Find the alarms by the owner's tags."""

@@ -39,6 +39,7 @@ from tapctl.reconcilers.db_cluster_snapshots import (
     SNAPSHOT,
     described_final_snapshots,
     free_name,
+    misnamed,
     shared_snapshots,
     snapshot_of,
     snapshot_quota,
@@ -589,12 +590,14 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
     ) -> Iterator[tuple[str, Retained]]:
         """List the snapshots that bear a final one's name, and tell this cluster's own from those of others.
 
-        Anybody may make a cluster of this name once it is free, and choose the name of a snapshot.
+        Anybody may make a cluster of this name once it is free, and choose the name of a snapshot. Where nobody knows
+        the cluster's identity, the name of each has to bear the id of the cluster that it is of.
         """
         own = identity.get("resource_id", "")
         for name, snapshot in described_final_snapshots(aws, id).items():
             why = "the final snapshot: the database can be restored from it"
-            if not own or snapshot.get("DbClusterResourceId") != own:
+            of_another = snapshot.get("DbClusterResourceId") != own if own else bool(misnamed(name, snapshot))
+            if of_another:
                 user = snapshot.get("MasterUsername", "unknown")
                 why = f"of another cluster of this name, whose master user is {user}: no final snapshot of this one"
             yield address(SNAPSHOT, name), Retained("you delete it", why)

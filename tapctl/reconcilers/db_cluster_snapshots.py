@@ -146,6 +146,25 @@ def snapshots_left(aws: Aws, id: str, owner: Owner) -> Iterator[tuple[str, Retai
         yield address(SNAPSHOT, name), Retained("you delete it", why)
 
 
+def copies_under_other_keys(aws: Aws, snapshots: Collection[str]) -> Iterator[tuple[str, Retained]]:
+    """List the copies of the data in these kept snapshots that other keys than theirs encrypt: one call.
+
+    No removal of ours makes one, and no key of ours stays for them. Each has the id of the cluster that the data is of.
+    """
+    there = lasting_snapshots(aws)
+    keys = {there[name].kms_key_arn for name in snapshots if name in there}
+    data = data_in(snapshots, there)
+    for name, one in sorted(there.items()):
+        if one.resource_id.lower() in data and one.kms_key_arn not in keys and name not in snapshots:
+            yield address(SNAPSHOT, name), Retained("you delete it", f"a copy of the data, under {one.kms_key_arn}")
+
+
+def data_in(snapshots: Collection[str], there: Mapping[str, LastingSnapshot]) -> frozenset[str]:
+    """The resource ids of the clusters, in lower case, whose data these snapshots hold, by their names and by AWS."""
+    told = (there[name].resource_id for name in snapshots if name in there)
+    return frozenset(id_.lower() for id_ in (*map(cluster_in_name, snapshots), *told)) - {""}
+
+
 def shared_snapshots(aws: Aws, id: str) -> frozenset[str]:
     """List who else may restore a manual snapshot; RDS shares no other kind, and keeps at most 100 of this one."""
     paginator = aws.rds.get_paginator("describe_db_cluster_snapshots")

@@ -84,7 +84,7 @@ class IamRole(UsedByOthers[IamRoleSpec, IamRoleOutputs]):
         "--role-name {id}",
         "permissions_boundary": ALLOW,  # the organisation's own limit on the role
     }
-    never_compared = ("last use", "others that run as it: functions, services")
+    never_compared = ("last use", "what its boundary allows", "others that run as it: functions, services")
     trail = Trail(
         "iam",
         whole=("CreateRole", "DeleteRole"),

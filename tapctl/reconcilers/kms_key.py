@@ -23,7 +23,7 @@ from pydantic import model_validator
 from tapctl.aws import tags
 from tapctl.aws.policy import PolicyDocument, as_json, from_answer
 from tapctl.aws.refusals import Transient, UnreadableFields, classify
-from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Retained, Spec, Timing, address
+from tapctl.engine.model import UNSEEN, Impact, Observed, Outputs, Owner, Reconciler, Retained, Spec, Timing, address
 from tapctl.engine.owner_tags import MANAGED_BY, OWNER_TAG, SUFFIX_TAG
 from tapctl.engine.trail import Trail
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience, Refused
@@ -45,6 +45,7 @@ setting."""
 DEFAULT_PERIOD_DAYS: Final = 365
 """EnableKeyRotation's default, which GetKeyRotationStatus may leave out."""
 
+_GAVE_WAY: Final = "the fingerprint of the record gave way"
 _ALIAS: Final = "alias/"
 _DESCRIPTION: Final = "Encrypts everything of {service} in {suffix}"
 PENDING_DELETION: Final = frozenset({"PendingDeletion", "PendingReplicaDeletion"})
@@ -100,6 +101,11 @@ def description(service: str, suffix: str) -> str:
 def tag_with_record(aws: Aws, key_id: str, fingerprint: str) -> None:
     """Tag the key with the fingerprint of the record: one call."""
     aws.kms.tag_resource(KeyId=key_id, Tags=tags.as_list({RECORD_TAG: fingerprint}, "Tag"))
+
+
+def record_gave_way(aws: Aws) -> bool:
+    """True if this run has taken the fingerprint off the key to make room for a tag that is wanted."""
+    return _GAVE_WAY in aws.learnt
 
 
 def untag_record(aws: Aws, key_id: str) -> None:
@@ -713,12 +719,32 @@ def _step(aws: Aws, key: Key, have: KmsKeySpec, want: KmsKeySpec) -> frozenset[s
         extra = have.duplicates - want.duplicates
         _retire(aws, extra, key)
         return frozenset({"duplicates"} if len(extra) == 1 else ())
-    return tags.step(
-        have.tags,
-        want.tags,
-        add=lambda missing: kms.tag_resource(KeyId=key.id, Tags=tags.as_list(missing, "Tag")),
-        remove=lambda extra: kms.untag_resource(KeyId=key.id, TagKeys=extra),
-    )
+    return _step_tags(aws, key, have.tags, want.tags)
+
+
+def _step_tags(aws: Aws, key: Key, have: Mapping[str, str], want: Mapping[str, str]) -> frozenset[str]:
+    """Make one call towards the wanted tags; the fingerprint of the record gives way to the last one.
+
+    That shows in no spec, and the run leaves its own fingerprint at its end, where there is room.
+    """
+    try:
+        return tags.step(
+            have,
+            want,
+            add=lambda missing: aws.kms.tag_resource(KeyId=key.id, Tags=tags.as_list(missing, "Tag")),
+            remove=lambda extra: aws.kms.untag_resource(KeyId=key.id, TagKeys=extra),
+        )
+    except AwsRefused as error:
+        if not error.matches("LimitExceededException"):
+            raise
+        if RECORD_TAG not in key.tags:
+            error.hint = (
+                f"a key takes {tags.MOST} tags, and no quota raises that: take some out of [tags], or off the key"
+            )
+            raise
+    untag_record(aws, key.id)
+    aws.learnt.add(_GAVE_WAY)
+    return UNSEEN
 
 
 def _retire(aws: Aws, duplicates: frozenset[str], in_use: Key) -> None:

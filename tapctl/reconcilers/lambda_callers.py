@@ -58,13 +58,14 @@ def _qualifier(config: Mapping[str, Any]) -> str:
     return f" for {qualifier}" if qualifier not in ("", "$LATEST") else ""
 
 
-def list_event_sources(aws: Aws, id: str, *, at_once: bool) -> frozenset[str]:
-    """List the event source mappings that call the function; ``at_once``: those of all functions are read, once."""
-    only = {} if at_once else {"FunctionName": id}
-    pages = aws.pages(aws.lambda_.get_paginator("list_event_source_mappings"), **only)
+def list_event_sources(aws: Aws, id: str) -> frozenset[str]:
+    """List the event source mappings that call the function, a version or an alias of it: a call for 100 of the region.
+
+    By a function's name Lambda lists those of the function alone, and of a version or an alias by that one's ARN.
+    """
+    pages = aws.pages(aws.lambda_.get_paginator("list_event_source_mappings"))
     listed = (mapping for page in pages for mapping in page.get("EventSourceMappings", ()))
-    mappings = (each for each in listed if only or f":function:{id}:" in f"{each.get('FunctionArn', '')}:")
-    return frozenset(map(_event_source, mappings))
+    return frozenset(_event_source(each) for each in listed if f":function:{id}:" in f"{each.get('FunctionArn', '')}:")
 
 
 def _event_source(mapping: Mapping[str, Any]) -> str:

@@ -368,7 +368,7 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
         """Read URLs, event sources, destinations and aliases: four calls."""
         reads = {
             "urls": lambda: list_urls(aws, id),
-            "event_sources": lambda: list_event_sources(aws, id, at_once=aws.reads_many(self.type)),
+            "event_sources": lambda: list_event_sources(aws, id),
             "destinations": lambda: list_destinations(aws, id),
             "aliases": lambda: list_aliases(aws, id),
         }

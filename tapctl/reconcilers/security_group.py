@@ -84,6 +84,7 @@ class SecurityGroup(DatabaseGroups[SecurityGroupSpec, SecurityGroupOutputs]):
         "functions that share our interfaces",
         "shares by RAM",
         "tags of its rules",
+        "what else the prefix lists in them hold",
     )
     # As long as Lambda's interfaces, which hold the group after the function has left it (`lambda_function`).
     trail = Trail(

@@ -16,6 +16,8 @@ from tapctl.aws.rights import LISTS, OURS, Need, Right
 from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.engine.trail import Trail
 from tapctl.errors import AwsRefused, NotYet, Patience
+from tapctl.reconcilers.exposures import with_exposures
+from tapctl.reconcilers.prefix_lists import PREFIX_LISTS, is_prefix_list, world_in
 from tapctl.reconcilers.security_group import GROUPS, NOT_FOUND, RULES, existing_id, find_group, groups, owner_of
 
 if TYPE_CHECKING:
@@ -79,6 +81,8 @@ class SecurityGroupRulesSpec(Spec):
 
     vpc_id: str
     rules: frozenset[Rule] = Field(min_length=1)
+    open_lists: frozenset[str] = frozenset()
+    """Prefix lists that a rule names and that are as open as the internet: ``<id> holds <network>``. Wanted: none."""
 
 
 class SecurityGroupRulesOutputs(Outputs):
@@ -95,6 +99,9 @@ class SecurityGroupRules(Reconciler[SecurityGroupRulesSpec, SecurityGroupRulesOu
     parent_type = "security-group"
     identity = "vpc_id"
     unset_by_removal = frozenset({"rules"})
+    left_alone: ClassVar[Mapping[str, str]] = {
+        "open_lists": "aws ec2 get-managed-prefix-list-entries --prefix-list-id {value}",
+    }
     impacts: ClassVar[Mapping[str, Impact]] = {"vpc_id": Impact.REPLACE}
     trail = Trail(
         "ec2",
@@ -109,7 +116,9 @@ class SecurityGroupRules(Reconciler[SecurityGroupRulesSpec, SecurityGroupRulesOu
                 "UpdateSecurityGroupRuleDescriptionsIngress",
                 "UpdateSecurityGroupRuleDescriptionsEgress",
             ),
+            "open_lists": ("ModifyManagedPrefixList", "RestoreManagedPrefixListVersion"),
         },
+        of_items=frozenset({"open_lists"}),
     )
     timing = Timing(create_s=5, delete_s=5, longest_s=600)
     actions = (
@@ -117,6 +126,7 @@ class SecurityGroupRules(Reconciler[SecurityGroupRulesSpec, SecurityGroupRulesOu
         Right(Need.PLAN, ("servicequotas:GetServiceQuota",), why="the account's own quotas"),
         # Only where a rule names a prefix list: it counts as all that it may hold.
         Right(Need.PLAN, ("ec2:DescribeManagedPrefixLists",), why=LISTS),
+        Right(Need.PLAN | Need.EXPOSURES, ("ec2:GetManagedPrefixListEntries",), (PREFIX_LISTS,)),
         Right(Need.CREATE | Need.UPDATE | Need.DELETE, ("ec2:DescribeSecurityGroupRules",), why=LISTS),
         Right(
             Need.CREATE | Need.UPDATE,
@@ -152,6 +162,21 @@ class SecurityGroupRules(Reconciler[SecurityGroupRulesSpec, SecurityGroupRulesOu
             outputs=SecurityGroupRulesOutputs(group_id=group["GroupId"]),
             owner=owner_of(group),
         )
+
+    def observe_exposures(
+        self,
+        aws: Aws,
+        id: str,
+        seen: Observed[SecurityGroupRulesSpec, SecurityGroupRulesOutputs],
+        expected: SecurityGroupRulesSpec | None,
+    ) -> Observed[SecurityGroupRulesSpec, SecurityGroupRulesOutputs]:
+        """Read what the prefix lists hold that the rules name: one call for each list of the round."""
+        lists = sorted({rule.peer for rule in seen.spec.rules if is_prefix_list(rule.peer)})
+
+        def held() -> frozenset[str]:
+            return frozenset(f"{each} holds {network}" for each in lists for network in world_in(aws, each))
+
+        return with_exposures(seen, {"open_lists": held})
 
     def create(self, aws: Aws, id: str, want: SecurityGroupRulesSpec, owner: Owner) -> None:
         """Add the first rule. The owner is the group's."""
@@ -236,7 +261,7 @@ def _permission(rule: Rule) -> IpPermissionTypeDef:
         permission |= {"FromPort": rule.from_port, "ToPort": rule.to_port}
     if rule.peer.startswith("sg-"):
         kind, name = "UserIdGroupPairs", "GroupId"
-    elif rule.peer.startswith("pl-"):
+    elif is_prefix_list(rule.peer):
         kind, name = "PrefixListIds", "PrefixListId"
     elif ":" in rule.peer:
         kind, name = "Ipv6Ranges", "CidrIpv6"

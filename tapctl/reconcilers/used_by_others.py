@@ -1,4 +1,4 @@
-"""Resources that others may use too: a destroy asks who does before anything is begun."""
+"""Resources that others may use too: who removes one asks who does before anything is begun."""
 
 from __future__ import annotations
 
@@ -28,6 +28,10 @@ class UsedByOthers(Reconciler[S, O]):
     """The addresses of all that a destroy removes; None where it is none."""
     why_it_stays: ClassVar[str]
     """The reason for which it is not removed as long as others use it."""
+    way_out: ClassVar[str] = "move that elsewhere, or remove it where nobody needs it"
+    """The way in which a person ends the use."""
+    stays_in_use: ClassVar[bool] = False
+    """True if an apply, too, has to ask: it moves nothing elsewhere by which the use would end."""
 
     def removed_with(self, going: Collection[str]) -> Self:
         """Leave out, of what uses it, what goes before it."""
@@ -36,12 +40,16 @@ class UsedByOthers(Reconciler[S, O]):
         return known
 
     def removal_refusal(self, aws: Aws, id: str, observed: Observed[S, O], last: S | None) -> Refused | None:
-        """Look for other users, who need it. Of an apply, which moves ours elsewhere first, nobody."""
-        if self.going is None:
+        """Look for other users, who need it. An apply, which moves ours elsewhere first, asks where that is no help.
+
+        Raises:
+            AwsRefused: AWS does not tell them, for another reason than a missing permission.
+        """
+        if self.going is None and not self.stays_in_use:
             return None
         name = address(self.type, id)
         try:
-            users = sorted(self._others(aws, id, observed, self.going))
+            users = sorted(self._others(aws, id, observed, self.going or ()))
         except AwsRefused as error:
             return error.unasked(f"{name}: who else uses it")
         if not users:
@@ -49,7 +57,7 @@ class UsedByOthers(Reconciler[S, O]):
         return Refused(
             f"{name} is used by what is not ours and is never removed: {', '.join(users)}",
             evidence=f"{self.why_it_stays}; nothing was begun",
-            hint="move that elsewhere, or remove it where nobody needs it, then run this again",
+            hint=f"{self.way_out}, then run this again",
         )
 
     @abstractmethod

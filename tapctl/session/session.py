@@ -19,16 +19,17 @@ from tapctl.config import Config
 from tapctl.engine.estimate import Durations
 from tapctl.engine.model import Owner
 from tapctl.engine.ownership import Claimant
-from tapctl.errors import ConfigError, ExitCode, ManifestError, Status, StoreFailed, TapctlError, WrongTarget
+from tapctl.errors import ConfigError, ExitCode, Status, StoreFailed, TapctlError, WrongTarget
 from tapctl.manifest import open_store
 from tapctl.manifest.durations import read_durations, write_durations
-from tapctl.manifest.history import highest_serial, history_folder, last_version, place_of
+from tapctl.manifest.history import highest_serial
 from tapctl.manifest.journal import Journal
 from tapctl.manifest.lock import Lease, LockHolder, ci_commit, ci_run
 from tapctl.manifest.manifest import AwsKind, Manifest, empty
 from tapctl.manifest.store import Store
 from tapctl.names import Names
 from tapctl.render.screen import Screen, Target
+from tapctl.session.history_place import check_history_place
 from tapctl.session.invocation import NO_COUNTS, Invocation
 from tapctl.session.target import (
     Files,
@@ -129,44 +130,14 @@ class Session:
             target = self.target
             named = {"environment": target.env, "suffix": target.suffix}
             nothing = empty(**named, account=target.account, region=target.region)
-            self.check_history(nothing)
+            check_history_place(self.invocation, self.store, nothing)
             return nothing, None
         check_manifest_target(stored.manifest, self.store.location(self.suffix), self.target)
         self._check_aws_kind(stored.manifest)
         self.claimant.check_entries(stored.manifest.entries.values(), self.location)
         if not is_deployed(stored.manifest):
-            self.check_history(stored.manifest)
+            check_history_place(self.invocation, self.store, stored.manifest)
         return stored.manifest, stored.version
-
-    def check_history(self, manifest: Manifest) -> None:
-        """Make sure that the newest kept version of the record is of the same place, if anything was deployed by it.
-
-        Of a copy nothing but the record tells where it is: who may write another place into it, or take it away, would
-        have a look there tell that nothing is left, and everything would go on where it is.
-
-        Raises:
-            ManifestError: it is of another place; or there are versions, and none that can be used.
-        """
-        newest = last_version(self.store, self.suffix)
-        if newest is None or place_of(newest) == place_of(manifest) or not is_deployed(newest):
-            return
-        own, its = (
-            f"of {env} in account {account}, {region}" for env, account, region in map(place_of, (manifest, newest))
-        )
-        is_there = manifest.serial > 0
-        cause = f"the record of {self.suffix} is {own}" if is_there else f"there is no record of {self.suffix}"
-        there = self.invocation.command_line_for("drift", Target(newest.environment, newest.suffix))
-        raise ManifestError(
-            f"{cause}, and its history is {its}: what was deployed there may be there still",
-            evidence="\n".join(
-                [
-                    f"{self.location} has {manifest.stamp}" if is_there else f"nothing at {self.location}",
-                    f"its history has {newest.stamp}",
-                ]
-            ),
-            hint=f"put that version back, then look there: {there}; where it was destroyed there, move its versions of "
-            f"there away from {history_folder(self.suffix)}",
-        )
 
     def _check_aws_kind(self, manifest: Manifest) -> None:
         """Refuse a manifest of the real AWS in the sandbox, and the other way round: both have the same account."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 
 from tapctl.aws.policy import UNREAD, PolicyDocument, Principal, Statement, policy
-from tapctl.config.additions import HTTPS, opens_world
+from tapctl.config.additions import HTTPS
 from tapctl.config.rules import assumes_by_pattern
 from tapctl.config.schema import Permission
 from tapctl.engine.model import Spec, address
@@ -24,6 +24,7 @@ from tapctl.reconcilers.iam_role import IamRoleSpec
 from tapctl.reconcilers.kms_key import KmsKey, KmsKeySpec
 from tapctl.reconcilers.security_group_rules import Rule, SecurityGroupRulesSpec
 from tapctl.reconcilers.sns_topic import SnsTopicSpec
+from tapctl.safety.open_networks import opens_world
 from tapctl.stack.policies import function_policy, key_policy, lambda_trust, topic_policy
 
 EVERYBODY: Final = "*"

@@ -13,7 +13,6 @@ from typing import Any, Final, get_args, get_origin
 from pydantic import BaseModel
 
 from tapctl.aws.policy import PolicyDocument
-from tapctl.config.additions import opens_world
 from tapctl.config.types import did_you_mean
 from tapctl.config.waivers import EVERY, WaiverTable, load_waivers, path_of, problem_at
 from tapctl.engine.waiver import REMOVED, Waiver, live_text, matches, may_begin
@@ -21,6 +20,7 @@ from tapctl.errors import ConfigError, Problem
 from tapctl.reconcilers import registry
 from tapctl.reconcilers.db_cluster import DbCluster
 from tapctl.reconcilers.security_group_rules import Rule
+from tapctl.safety.open_networks import opens_world
 from tapctl.safety.redaction import hide_path_once
 from tapctl.safety.stand_in import is_stand_in
 from tapctl.stack.never_wanted import CONSTANT
@@ -101,8 +101,8 @@ def _problems(path: Path, index: int, one: WaiverTable) -> Iterator[Problem]:
     if not covered and root not in known_names:
         yield problem_at(path, index, "field", one.field, f"is no field of it{did_you_mean(root, known_names)}")
         return
-    if fixed := sorted(f"{name}.{field}" for name, field in covered if (name, field) in CONSTANT):
-        rule = f"opens a door, or takes a protection, that is never waived: {', '.join(fixed)}"
+    if fixed := sorted(f"{name}.{field}" for name, field in covered if is_never_waived(name, field)):
+        rule = f"opens a door, takes a protection, or tells of another one, which is never waived: {', '.join(fixed)}"
         yield problem_at(path, index, "field", one.field, rule)
     doors = sorted(f"{name}.{field}" for name, field in covered if may_be_door(name, field))
     if doors and one.live is None:
@@ -115,6 +115,11 @@ def _problems(path: Path, index: int, one: WaiverTable) -> Iterator[Problem]:
             "is shown in place of any value that may be a secret, and names none: give it to the files, or put it back"
         )
         yield problem_at(path, index, "live", one.live, rule)
+
+
+def is_never_waived(type_: str, field: str) -> bool:
+    """True if the product can want one value alone in this field, or another one in it tells of another resource."""
+    return (type_, field) in CONSTANT or registry()[type_].identity == field
 
 
 def fits(pattern: str, path: str, kind: Any) -> bool:

@@ -35,6 +35,16 @@ def test_a_step_adds_and_overwrites_before_it_removes_and_says_when_it_is_the_la
     assert calls == [{"a": "1", "b": "2"}, {"b": "2"}, ["x", "y"]]
 
 
+def test_where_there_may_be_no_room_for_both_a_step_removes_before_it_adds() -> None:
+    """A resource takes 50 tags: two that are renamed on a full one would be the 51st and 52nd."""
+    calls: list[Any] = []
+    kept = {f"t{number}": "" for number in range(47)}
+    for have, want in (({"old": ""}, {"new": ""}), ({}, {"new": ""})):
+        tags.step({**kept, **have}, {**kept, **want}, add=calls.append, remove=calls.append)
+    assert calls == [["old"], {"new": ""}]
+    assert tags.step({**kept, "old": ""}, {**kept, "new": ""}, add=calls.append, remove=calls.append) == frozenset()
+
+
 def test_the_search_answers_the_names_of_one_kind_of_one_service() -> None:
     arns = [
         "arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/f:*",

@@ -9,10 +9,11 @@ import pytest
 
 from tapctl.aws.client import Aws
 from tapctl.commands import fleet
-from tapctl.commands.fleet import bearing_suffixes, environments_to_look_at, errors_of_lost, for_each_environment
+from tapctl.commands.fleet import environments_to_look_at, errors_of_lost, for_each_environment
 from tapctl.engine.record import Phase
 from tapctl.errors import AwsRefused, ExitCode, ManifestError, WrongTarget
 from tapctl.evidence.certificate import end_of_destroyed
+from tapctl.evidence.tag_bearers import bearing_suffixes
 from tapctl.manifest.history import last_version
 from tapctl.manifest.local import LocalStore
 from tapctl.manifest.manifest import Manifest

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from tapctl.aws.rights import COMMANDS
 from tapctl.cli import run
 from tapctl.commands.iam_policy import PAGE
+from tapctl.sandbox.emulator.policies import EXPLICIT_DENY, IMPLICIT_DENY, decide
 from tests.support.config_folder import ENVIRONMENTS
 
 DOCS = Path(__file__).parents[2] / "docs" / PAGE
@@ -88,6 +90,26 @@ def test_whoever_lists_the_environments_reads_records_and_locks_and_nothing_else
         "arn:aws:s3:::records/team/*.json",
         "arn:aws:s3:::records/team/*.lock",
     ]
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        *("GetObject", "PutObject", "DeleteObject", "GetObjectVersion", "DeleteObjectVersion"),
+        *("PutObjectAcl", "PutObjectVersionAcl", "ReplicateObject", "ReplicateDelete", "BypassGovernanceRetention"),
+    ],
+)
+def test_the_bucket_keeps_everybody_else_from_records_and_from_their_versions(tmp_path: Path, action: str) -> None:
+    assert iam_policy("--for", "plan", "--env", "dev", "--out", str(tmp_path), state="s3://records/team") == 0
+    blocks = re.findall(r"(?s)```json\n(.*?)```", (tmp_path / PAGE).read_text())
+    (policy,) = [json.loads(block) for block in blocks if "OnlyTheRolesOfTapctl" in block]
+    (denied,) = [each for each in policy["Statement"] if each["Sid"] == "OnlyTheRolesOfTapctl"]
+    # IAM asks for the condition apart: who is none of the roles.
+    documents = [{"Statement": {name: denied[name] for name in ("Effect", "Action", "Resource")}}]
+    for name in ("dev.json", "dev.lock", "history/dev/00000001-x.json"):
+        assert decide(documents, f"s3:{action}", f"arn:aws:s3:::records/team/{name}", {}) == EXPLICIT_DENY
+    assert decide(documents, f"s3:{action}", "arn:aws:s3:::records/team/prod.json", {}) == IMPLICIT_DENY
+    assert {*denied["Condition"]} == {"ArnNotEquals"}
 
 
 def test_somebodys_own_page_is_never_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -136,6 +136,45 @@ def test_a_mute_rule_is_listed_for_its_alarms(aws: Aws) -> None:
         client.get_alarm_mute_rule(AlarmMuteRuleName="night")
 
 
+def test_naive_code_deletes_an_alarm_that_a_composite_alarm_names(aws: Aws, refused: Refused) -> None:
+    put(aws)
+    put(aws, AlarmName="b")
+    client: Any = aws.cloudwatch
+    for name, rule in (("one", "ALARM(a) AND OK(other)"), ("two", f'NOT ALARM("{ARN}")')):
+        client.put_composite_alarm(AlarmName=name, AlarmRule=rule)
+
+    def parents(of: str) -> list[str]:
+        told = client.describe_alarms(ParentsOfAlarmName=of)
+        return [each["AlarmName"] for each in told["CompositeAlarms"]]
+
+    assert (parents("a"), parents("b"), parents("other")) == (["one", "two"], [], ["one"])
+    with refused("ValidationError", "Cannot delete a as there are composite alarm(s) depending on it."):
+        client.delete_alarms(AlarmNames=["a"])
+    client.delete_alarms(AlarmNames=["b"])
+    client.delete_alarms(AlarmNames=["one"])
+    client.delete_alarms(AlarmNames=["two"])
+    client.delete_alarms(AlarmNames=["a"])
+    assert client.describe_alarms()["MetricAlarms"] == []
+
+
+def test_composite_alarms_are_told_to_who_asks_for_them(aws: Aws, refused: Refused) -> None:
+    put(aws)
+    client: Any = aws.cloudwatch
+    client.put_composite_alarm(AlarmName="one", AlarmRule="ALARM(a)")
+
+    def told(**asked: Any) -> tuple[list[str], list[str]]:
+        answer = client.describe_alarms(**asked)
+        metric, composite = answer.get("MetricAlarms", []), answer.get("CompositeAlarms", [])
+        return [each["AlarmName"] for each in metric], [each["AlarmRule"] for each in composite]
+
+    assert told() == (["a"], [])
+    assert told(AlarmTypes=["CompositeAlarm"]) == ([], ["ALARM(a)"])
+    assert told(AlarmNames=["a", "b"], AlarmTypes=["MetricAlarm", "CompositeAlarm"]) == (["a"], [])
+    assert told(AlarmNames=["one"], AlarmTypes=["MetricAlarm", "CompositeAlarm"]) == ([], ["ALARM(a)"])
+    with refused("ValidationError", "ParentsOfAlarmName"):
+        client.describe_alarms(ParentsOfAlarmName="a", AlarmTypes=["CompositeAlarm"])
+
+
 def test_naive_code_asks_an_older_region_for_log_alarms(aws: Aws, simulation: Simulation, refused: Refused) -> None:
     simulation.script("cloudwatch.older", "yes")
     with refused("ValidationError", "LogAlarm"):

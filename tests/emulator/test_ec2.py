@@ -283,6 +283,9 @@ def test_naive_code_names_a_prefix_list_that_is_not_there(aws: Aws, group: str, 
         aws.ec2.authorize_security_group_egress(GroupId=group, IpPermissions=[listing(known), listing(unknown)])
     with refused("InvalidPrefixListID.NotFound"):
         aws.ec2.describe_managed_prefix_lists(PrefixListIds=[known, unknown])
+    with refused("InvalidPrefixListID.NotFound"):
+        aws.ec2.get_managed_prefix_list_entries(PrefixListId=unknown)
+    assert aws.ec2.get_managed_prefix_list_entries(PrefixListId=known)["Entries"] == []
     found = aws.ec2.describe_managed_prefix_lists(Filters=[{"Name": "prefix-list-id", "Values": [known, unknown]}])
     assert [each["PrefixListId"] for each in found["PrefixLists"]] == [known]
 

@@ -12,7 +12,7 @@ from tapctl.engine.delete import delete
 from tapctl.engine.events import Finished, Progress, Released, Result
 from tapctl.engine.model import Impact, Owner, Retained
 from tapctl.engine.polling import Cancelled
-from tapctl.engine.record import Phase
+from tapctl.engine.record import Entry, Phase
 from tapctl.engine.resources import Deletion
 from tapctl.errors import AwsNoAnswer, AwsRefused, LockHeld, NotConverged, Patience, Refused
 from tests.engine.driving import Told, delete_until_gone, entry, quiet, there
@@ -324,7 +324,14 @@ def test_what_waits_for_its_date_is_kept_and_says_until_when_and_why() -> None:
     assert world.calls == ["delete key/a"]
 
 
-def test_things_left_behind_on_purpose_are_told_once_no_leftovers_remain() -> None:
+@pytest.mark.parametrize(
+    "recorded",
+    [None, entry(Plain(), Phase.MAKING, spec={"size": "small"}, outputs=None)],
+    ids=["not", "without outputs"],
+)
+def test_things_left_behind_on_purpose_are_told_once_no_leftovers_remain(recorded: Entry | None) -> None:
+    """By the identity of what was removed, though a run that was cut off recorded none."""
+
     class Archived(Plain):
         def retained_after_delete(
             self, aws: World, id: str, last: ThingSpec, identity: Mapping[str, str]
@@ -336,7 +343,7 @@ def test_things_left_behind_on_purpose_are_told_once_no_leftovers_remain() -> No
     world = there(Archived())
     world.holds["plain/a"] = 60
 
-    ended = delete_until_gone(world, Archived())
+    ended = delete_until_gone(world, Archived(), entry=recorded)
 
     assert ended.result is Result.DELETED
     assert ended.left_behind == (("snapshot/s", Retained("you delete it", "it holds the data")),)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tapctl.aws.client import Aws
+from tapctl.config.schema import Egress
 from tapctl.errors import AwsRefused, ConfigError
 from tapctl.manifest import open_store
 from tapctl.planning.lookup import check_additions
@@ -46,6 +49,56 @@ def test_all_that_aws_does_not_know_is_told_at_once(session: Session, aws: Aws) 
         "did you mean log_lock_waits?",
         "database.instance_parameters.server_version": "is a parameter of aurora-postgresql16 that RDS lets nobody set",
     }
+
+
+def listed(aws: Aws, *blocks: str) -> str:
+    """A prefix list that holds these blocks."""
+    entries: Any = [{"Cidr": block} for block in blocks]
+    made = aws.ec2.create_managed_prefix_list(
+        PrefixListName="partners", MaxEntries=9, AddressFamily="IPv4", Entries=entries
+    )
+    return made["PrefixList"]["PrefixListId"]
+
+
+def naming(session: Session, *lists: str) -> Session:
+    """The same, of files that name these lists as the peers of rules, and nothing else of AWS."""
+    egress = tuple(Egress(port=8443 + at, to=each, why="partners") for at, each in enumerate(lists))
+    config = session.config.model_copy(
+        update={
+            "organisation": session.config.organisation.model_copy(update={"permissions_boundary": None}),
+            "database": session.config.database.model_copy(
+                update={"cluster_parameters": {}, "instance_parameters": {}}
+            ),
+            "processor": session.config.processor.model_copy(update={"egress": egress}),
+        }
+    )
+    return replace(session, loaded=config)
+
+
+def test_a_prefix_list_that_holds_the_world_is_refused_wherever_a_rule_names_it(session: Session, aws: Aws) -> None:
+    wide, narrow = listed(aws, "0.0.0.0/1", "128.0.0.0/1"), listed(aws, "10.20.0.0/16")
+    with pytest.raises(ConfigError) as refused:
+        check_additions(naming(session, narrow, wide, wide))
+    rule = (
+        'holds 0.0.0.0/0: the whole internet, which no list stands for; to = "0.0.0.0/0" says so, for HTTPS '
+        "(port 443) alone"
+    )
+    assert [(each.key, each.value, each.rule) for each in refused.value.problems] == [
+        (f"processor.egress.{at}.to", wide, rule) for at in (1, 2)
+    ]
+    check_additions(naming(session, narrow))
+
+
+def test_what_a_prefix_list_holds_is_asked_once_a_list_and_may_stay_unknown(
+    session: Session, aws: Aws, said: io.StringIO
+) -> None:
+    wide = listed(aws, "0.0.0.0/0")
+    with refuse(aws.ec2, "GetManagedPrefixListEntries", "UnauthorizedOperation"):
+        check_additions(naming(session, wide, wide))
+    assert said.getvalue().count(f"what {wide} holds could not be asked: ec2:GetManagedPrefixListEntries denied") == 1
+    check_additions(naming(session, "pl-0123456789abcdef0"))
+    with refuse(aws.ec2, "GetManagedPrefixListEntries", "InternalFailure"), pytest.raises(AwsRefused):
+        check_additions(naming(session, wide))
 
 
 def test_what_may_not_be_asked_is_said_and_stops_nothing(session: Session, aws: Aws, said: io.StringIO) -> None:

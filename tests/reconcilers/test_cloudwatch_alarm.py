@@ -261,6 +261,27 @@ def test_a_removal_meets_what_a_change_meets() -> None:
         CloudwatchAlarm().delete(scripted({"delete_alarms": busy}), NAME, seen, None)
 
 
+def test_who_made_a_composite_alarm_over_it_since_the_plan_is_told_how_to_find_it() -> None:
+    seen = look(scripted({"describe_alarms": alarm(), "list_tags_for_resource": TAGS}))
+    said = f"Cannot delete {NAME} as there are composite alarm(s) depending on it."
+    held = refused("cloudwatch:DeleteAlarms", "ValidationError", said)
+    with pytest.raises(AwsRefused) as caught:
+        CloudwatchAlarm().delete(scripted({"delete_alarms": held}), NAME, seen, None)
+    assert caught.value.hint is not None
+    assert f"aws cloudwatch describe-alarms --parents-of-alarm-name {NAME} --region us-east-1" in caught.value.hint
+
+
+def test_composite_alarms_over_it_that_may_not_be_asked_for_stop_a_removal() -> None:
+    seen = look(scripted({"describe_alarms": alarm(), "list_tags_for_resource": TAGS}))
+    denied = scripted({"describe_alarms": refused("cloudwatch:DescribeAlarms", "AccessDenied")})
+    told = CloudwatchAlarm().removal_refusal(denied, NAME, seen, None)
+    assert told is not None
+    assert told.cause == f"cloudwatch-alarm/{NAME}: who else uses it could not be asked"
+    nobody = scripted({"describe_alarms": {"CompositeAlarms": []}})
+    assert CloudwatchAlarm().removal_refusal(nobody, NAME, seen, None) is None
+    assert nobody.asked("describe_alarms") == [{"ParentsOfAlarmName": NAME}]
+
+
 def test_a_warm_up_that_somebody_gave_an_alarm_shows_and_is_undone(aws: Aws) -> None:
     kind = CloudwatchAlarm()
     kind.create(aws, NAME, WANT, OURS)

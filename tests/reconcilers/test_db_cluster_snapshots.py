@@ -90,6 +90,19 @@ def test_only_a_snapshot_of_the_very_cluster_that_was_removed_is_its_final_one(a
     assert all(another in why.why for _, why in REC.retained_after_delete(aws, ID, DUE, {}))
 
 
+def test_where_no_run_has_recorded_which_cluster_it_was_the_snapshots_name_tells_whose_it_is(aws: Aws) -> None:
+    token = "abcdefghijklmnopqrstuvwxyz"
+    own, other = f"cluster-{token.upper()}", "cluster-ZYXWVUTSRQPONMLKJIHGFEDCBA"
+    snapshots = [
+        snapshot(f"{ID}-final-{token}", "available", OLD, OLD, DbClusterResourceId=own),
+        snapshot(f"{ID}-final-{token}-2", "available", NEW, NEW, DbClusterResourceId=other),
+    ]
+    answer(aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": snapshots})
+    (mine, theirs) = [why.why for _, why in REC.retained_after_delete(aws, ID, DUE, {})]
+    assert mine == "the final snapshot: the database can be restored from it"
+    assert theirs.startswith("of another cluster of this name")
+
+
 def test_what_an_earlier_removal_has_left_is_told_by_its_tags(aws: Aws) -> None:
     owner = Owner.ours("dev", "dev")
     mine = snapshot(f"{ID}-final-x", "available", NEW, NEW, TagList=as_list(owner.tags))

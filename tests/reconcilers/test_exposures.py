@@ -209,13 +209,19 @@ def _function(**more: Any) -> Expose:
     return expose
 
 
-def _event_source(bench: Bench) -> None:
+def _event_source(bench: Bench, function: str = "") -> None:
     bench.aws.client("sqs").create_queue(QueueName="orders")
     role = bench.aws.lambda_.get_function_configuration(FunctionName=bench.id)["Role"].rpartition("/")[2]
     statement = {"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     bench.aws.iam.put_role_policy(RoleName=role, PolicyName="queue", PolicyDocument=document)
-    bench.aws.lambda_.create_event_source_mapping(FunctionName=bench.id, EventSourceArn=bench.aws.arn("sqs", "orders"))
+    bench.aws.lambda_.create_event_source_mapping(
+        FunctionName=function or bench.id, EventSourceArn=bench.aws.arn("sqs", "orders")
+    )
+
+
+def _event_source_of_version(bench: Bench) -> None:
+    _event_source(bench, bench.aws.lambda_.publish_version(FunctionName=bench.id)["FunctionArn"])
 
 
 def _destination(bench: Bench) -> None:
@@ -264,6 +270,11 @@ def _stranger(bench: Bench) -> None:
 def _other_vpc(bench: Bench) -> None:
     ec2: Any = bench.aws.ec2
     ec2.associate_security_group_vpc(GroupId=_group_id(bench), VpcId=bench.world["other_vpc"])
+
+
+def _open_list(bench: Bench) -> None:
+    halves: Any = [{"Cidr": "0.0.0.0/1"}, {"Cidr": "128.0.0.0/1"}]
+    bench.aws.ec2.modify_managed_prefix_list(PrefixListId=bench.world["list"], CurrentVersion=1, AddEntries=halves)
 
 
 def _instance_profile(bench: Bench) -> None:
@@ -321,6 +332,7 @@ EXPOSURES = [
         f" from arn:aws:sqs:us-east-1:{ACCOUNT}:orders",
         ("lambda_", "ListEventSourceMappings"),
     ),
+    Exposure("lambda_function", "event_sources", _event_source_of_version, ":orders for 1"),
     Exposure(
         "lambda_function",
         "destinations",
@@ -333,6 +345,9 @@ EXPOSURES = [
     Exposure("lambda_function", "ipv6", _ipv6, "True"),
     Exposure("security_group", "strangers", _stranger, "(RDSNetworkInterface)", ("ec2", "DescribeNetworkInterfaces")),
     Exposure("security_group", "other_vpcs", _other_vpc, "vpc-", ("ec2", "DescribeSecurityGroupVpcAssociations")),
+    Exposure(
+        "security_group_rules", "open_lists", _open_list, " holds 0.0.0.0/0", ("ec2", "GetManagedPrefixListEntries")
+    ),
     Exposure("iam_role", "instance_profiles", _instance_profile, "bastion", ("iam", "ListInstanceProfilesForRole")),
     Exposure("db_cluster", "auto_minor_version_upgrade", _modified(AutoMinorVersionUpgrade=False), "False"),
     Exposure("db_cluster", "activity_stream", _activity_stream, "aws-rds-das-"),
@@ -570,7 +585,7 @@ class Growth:
     members: tuple[dict[str, Any], ...]
 
 
-_FUNCTION = "arn:aws:lambda:us-east-1:1:function:f"
+_FUNCTION = f"arn:aws:lambda:us-east-1:1:function:{CASES['lambda_function'].ID}"
 GROWTHS = [
     Growth(
         "lambda_function",

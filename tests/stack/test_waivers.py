@@ -98,6 +98,11 @@ def test_another_value_of_each_way_in_is_severe() -> None:
         (("lambda-function/f", "timeout", ""), "field", "is no field of it; did you mean timeout_s?"),
         (("db-instance/i", "publicly_accessible", "true"), "field", "never waived: db-instance.publicly_accessible"),
         (("db-instance/i", "*", ""), "field", "is never waived"),
+        (
+            ("security-group/g", "vpc_id", '"vpc-1"'),
+            "field",
+            "another one, which is never waived: security-group.vpc_id",
+        ),
         (("security-group-rules/g", "rules", ""), "live", "would cover an open door in security-group-rules.rules"),
         (("sns-topic/t", "policy", ""), "live", "would cover an open door"),
         (("kms-key/k", "grants", ""), "live", "would cover an open door"),

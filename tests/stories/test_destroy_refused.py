@@ -8,6 +8,8 @@ import shutil
 import pytest
 
 from tests.stories.leftovers import left
+from tests.support.additions import ALARM
+from tests.support.config_folder import Folder
 from tests.support.world import World
 
 
@@ -108,6 +110,44 @@ def test_another_function_that_needs_our_role_and_group_stops_it_until_it_is_gon
             assert said in refused.err
     functions.delete_function(FunctionName="report-tool")
     assert dev.tapctl("plan", "--destroy", "--env", "dev").code == 0
+
+
+COMPOSITE = "is used by what is not ours and is never removed: the composite alarm payments-are-red"
+
+
+def test_a_composite_alarm_over_one_of_ours_stops_it_before_anything_is_begun(dev: World) -> None:
+    """CloudWatch keeps the alarm as long as the other team's rule names it, and all else would be gone by then."""
+    alarms = dev.client("cloudwatch")
+    rule = 'ALARM("payment-processor-errors-dev") OR ALARM("checkout")'
+    alarms.put_composite_alarm(AlarmName="payments-are-red", AlarmRule=rule)
+    before = left(dev)
+    for command in (("destroy", "--yes"), ("plan", "--destroy")):
+        refused = dev.tapctl(*command, "--env", "dev")
+        assert (refused.code, refused.changes) == (6, ())
+        assert f"cloudwatch-alarm/payment-processor-errors-dev {COMPOSITE}" in refused.err
+        assert "take the alarm out of that rule" in refused.err
+    assert left(dev) == before
+    assert dev.tapctl("plan", "--env", "dev").code == 0
+    alarms.delete_alarms(AlarmNames=["payments-are-red"])
+    assert dev.tapctl("destroy", "--env", "dev", "--yes").code == 0
+
+
+def test_a_composite_alarm_over_one_that_the_files_want_no_more_stops_an_apply_before_its_first_change(
+    dev: World,
+) -> None:
+    common = dev.folder / "environments" / "common.toml"
+    original = common.read_text()
+    Folder(common.parent).put("common", "alarms.extra", [ALARM])
+    dev.applied("dev")
+    common.write_text(original.replace("timeout_s = 30", "timeout_s = 60"))
+    alarms = dev.client("cloudwatch")
+    alarms.put_composite_alarm(AlarmName="payments-are-red", AlarmRule="ALARM(db-freeable-memory-0-dev)")
+    for command in (("apply", "--yes"), ("plan",)):
+        refused = dev.tapctl(*command, "--env", "dev")
+        assert (refused.code, refused.changes) == (6, ())
+        assert f"cloudwatch-alarm/db-freeable-memory-0-dev {COMPOSITE}" in refused.err
+    alarms.delete_alarms(AlarmNames=["payments-are-red"])
+    assert dev.applied("dev").verdict.startswith("APPLY dev: CONVERGED")
 
 
 def test_a_topic_tagged_as_another_owner_s_is_left_untouched(dev: World) -> None:

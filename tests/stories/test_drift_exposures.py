@@ -45,6 +45,76 @@ def test_a_grant_to_a_stranger_is_drift_that_only_a_person_ends(dev: World) -> N
     assert dev.drift().code == 0
 
 
+def name_a_list(world: World) -> str:
+    """Let the files name a prefix list in the place of an address; returns its id."""
+    made = world.client("ec2").create_managed_prefix_list(
+        PrefixListName="partners", MaxEntries=9, AddressFamily="IPv4", Entries=[{"Cidr": "10.20.0.0/16"}]
+    )
+    listed: str = made["PrefixList"]["PrefixListId"]
+    common = world.folder / "environments" / "common.toml"
+    rule = f'[[processor.egress]]\nport = 8443\nto = "{listed}"\nwhy = "the partners"\n'
+    common.write_text(f"{common.read_text()}\n{rule}")
+    return listed
+
+
+def test_a_prefix_list_that_somebody_opens_to_the_world_is_told_and_named_by_no_further_plan(dev: World) -> None:
+    listed = name_a_list(dev)
+    dev.applied("dev")
+    assert dev.drift().code == 0
+
+    dev.client("ec2").modify_managed_prefix_list(
+        PrefixListId=listed, CurrentVersion=1, AddEntries=[{"Cidr": "0.0.0.0/0"}]
+    )
+
+    found = dev.drift()
+    assert found.code == 2
+    (finding,) = found.of_type("finding")
+    place = (finding["address"], finding["field"], finding["live"])
+    assert place == ("security-group-rules/lambda-sg-dev", "open_lists", f"{listed} holds 0.0.0.0/0")
+    look = f"aws ec2 get-managed-prefix-list-entries --prefix-list-id {listed} --region us-east-2"
+    assert finding["undo"] == look
+    last, one_list = found.records[-1], 1
+    assert last["api_calls"] <= 2 * last["counts"]["resources"] + 8 + one_list
+    assert dev.tapctl("status", "--env", "dev").code == 2
+    refused = dev.tapctl("waive", f"{place[0]}.{place[1]}", "--env", "dev", "--reason", "r", "--until", "30d")
+    assert refused.code == 3
+
+    for command in (("plan",), ("apply", "--yes")):
+        answer = dev.tapctl(*command, "--env", "dev")
+        assert (answer.code, answer.changes) == (3, ())
+        assert f"processor.egress.0.to = {listed}: holds 0.0.0.0/0" in answer.err
+
+
+def test_what_a_prefix_list_holds_beside_is_said_not_to_be_compared(dev: World) -> None:
+    told = dev.drift().records[-1]["not_compared"]
+    assert "security-group: what else the prefix lists in them hold" in told
+
+
+def test_a_prefix_list_behind_a_waived_rule_to_the_database_is_told_when_it_opens(dev: World) -> None:
+    ec2 = dev.client("ec2")
+    made = ec2.create_managed_prefix_list(
+        PrefixListName="office", MaxEntries=9, AddressFamily="IPv4", Entries=[{"Cidr": "10.20.0.0/16"}]
+    )
+    listed = made["PrefixList"]["PrefixListId"]
+    filters = [{"Name": "group-name", "Values": ["db-sg-dev"]}]
+    (group,) = ec2.describe_security_groups(Filters=filters)["SecurityGroups"]
+    rule = {"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432, "PrefixListIds": [{"PrefixListId": listed}]}
+    ec2.authorize_security_group_ingress(GroupId=group["GroupId"], IpPermissions=[rule])
+    place = "security-group-rules/db-sg-dev"
+    reason = ("--reason", "the office", "--until", "30d")
+    assert dev.tapctl("waive", f"{place}.rules", "--env", "dev", *reason).code == 0
+    assert dev.drift().code == 0
+
+    ec2.modify_managed_prefix_list(PrefixListId=listed, CurrentVersion=1, AddEntries=[{"Cidr": "0.0.0.0/0"}])
+
+    found = dev.drift()
+    told = {(one["address"], one["field"], one["state"]) for one in found.of_type("finding")}
+    assert told == {(place, "rules", "WAIVED"), (place, "open_lists", "DRIFT")}
+    assert (found.code, dev.tapctl("status", "--env", "dev").code) == (2, 2)
+    refused = dev.tapctl("waive", f"{place}.open_lists", "--env", "dev", *reason)
+    assert (refused.code, "open door to the world" in refused.err) == (3, True), refused.err
+
+
 def test_what_is_not_compared_is_said_and_counted(dev: World) -> None:
     answer = dev.drift()
     last = holds(answer, "drift")[-1]

@@ -437,16 +437,21 @@ def test_a_record_of_nothing_is_not_believed_where_its_history_was_elsewhere(
         two.path("pr-9").write_text(json.dumps(was | place | {"networking": {}}))
         answer = two.tapctl("destroy", "--suffix", "pr-9", "--yes", *region)
         assert (answer.code, answer.changes) == (3, ()), answer.out + answer.err
+        # Whom would a script send its payments to?
+        handed_out = two.tapctl("outputs", "topic_arn", "--suffix", "pr-9", *region)
+        assert (handed_out.code, handed_out.out) == (3, ""), handed_out.err
+        assert "and its history is of dev" in handed_out.err
         # One that is gone tells no more than one that was emptied.
         two.path("pr-9").unlink()
         for command in ("drift", "plan --destroy", "destroy --yes", "plan", "apply --yes", "status"):
             answer = two.tapctl(*command.split(), "--env", place.get("environment", "dev"), "--suffix", "pr-9", *region)
             assert (answer.code, answer.changes) == (3, ()), answer.out + answer.err
             assert "there is no record of pr-9, and its history is of dev in" in answer.err, command
-        # Where nothing was deployed when it was moved, nothing is looked for.
+        # Where nothing was deployed when it was moved, AWS alone tells.
         (history / "00000043-run.json").write_text(json.dumps(was | {"serial": 43, "entries": {}}))
         two.path("pr-9").write_text(json.dumps(was | place | {"networking": {}, "entries": {}}))
-        assert two.tapctl("drift", "--suffix", "pr-9", *region).code == 0
+        looked = two.tapctl("drift", "--suffix", "pr-9", *region)
+        assert (looked.code, "bears its tag elsewhere" in looked.err) == (3, True)
         shutil.rmtree(history)
 
 
@@ -458,9 +463,13 @@ def test_what_bears_the_tag_of_an_emptied_copy_is_looked_for_where_all_environme
     with emptied(two, **ELSEWHERE) as was:
         if certified:
             certify(two, "pr-9")
-        for command in ("drift", "status"):
-            answer = two.tapctl(command)
-            assert answer.code == 3, answer.out + answer.err
+        copy = "--suffix pr-9"
+        for command in (
+            *("drift", "status", f"drift {copy}", f"status {copy}", f"plan --destroy {copy}", f"destroy --yes {copy}"),
+            *(f"plan {copy}", f"apply --yes {copy}"),
+        ):
+            answer = two.tapctl(*command.split())
+            assert (answer.code, answer.changes) == (3, ()), answer.out + answer.err
             told = answer.out + answer.err
             assert "the record of pr-9 tells of nothing deployed, and AWS has what bears its tag elsewhere" in told
             assert "it is of staging in account 123456789012, us-west-2" in told

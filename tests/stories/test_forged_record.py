@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -41,15 +40,6 @@ def forge(world: World, change: Callable[[dict[str, Any]], object]) -> None:
     change(forged["entries"])
     world.path().write_text(json.dumps(forged))
     world.forget_fingerprint()
-
-
-def into_history(world: World) -> Path:
-    """Put the record as it is among the kept versions; returns that one's file."""
-    record = world.manifest()
-    version = world.path().with_name("history") / "dev" / f"{record['serial']:08}-{record['run']}.json"
-    version.parent.mkdir(0o700, parents=True)
-    version.write_bytes(world.path().read_bytes())
-    return version
 
 
 def test_status_is_not_healthy_where_others_were_let_in(exposed: World) -> None:
@@ -170,7 +160,7 @@ def test_no_word_of_the_record_turns_its_comparison_with_the_files_off_and_is_gr
     dev.path().write_text(json.dumps({**forged, "entries": {**forged["entries"], TOPIC: half}}))
     told = dev.drift()
     found = {(one["address"], one["field"], one["note"]) for one in told.of_type("finding")}
-    assert {(TOPIC, "phase", "an apply did not finish")} < found
+    assert {(TOPIC, "phase", "a revert did not finish; run it again")} < found
     assert (told.code, {field for _, field, _ in found}) == (2, {"phase", "tracing"})
     assert dev.applied("dev").changes == ("lambda:UpdateFunctionConfiguration", "kms:TagResource")
     assert dev.manifest()["networking"] == forged["networking"]
@@ -619,7 +609,7 @@ def test_a_cluster_that_no_run_of_ours_has_removed_is_lost_whatever_the_record_s
         dev.client("lambda").update_function_configuration(**function, Environment={"Variables": {}})
     elif gone:
         dev.client("lambda").delete_function(**function)
-    forged = json.loads(into_history(dev).read_bytes())
+    forged = json.loads(dev.keep_version().read_bytes())
     forge(forged["entries"])
     dev.path().write_text(json.dumps(forged | {"serial": forged["serial"] + 1}))
     told = dev.drift()
@@ -635,7 +625,7 @@ def test_where_nobody_can_tell_if_a_cluster_was_made_none_is_made_empty_unasked(
     rds.delete_db_instance(DBInstanceIdentifier="db-cluster-dev-0", SkipFinalSnapshot=True)
     rds.delete_db_cluster(DBClusterIdentifier="db-cluster-dev", SkipFinalSnapshot=True)
     dev.client("lambda").delete_function(FunctionName="payment-processor-dev")
-    version, forged = into_history(dev), dev.manifest()
+    version, forged = dev.keep_version(), dev.manifest()
     before = version.read_text()
     for each in (CLUSTER, INSTANCE, ROTATION, FUNCTION):
         del forged["entries"][each]
@@ -698,7 +688,7 @@ def test_an_entry_whose_removal_is_said_to_have_begun_hides_nothing(dev: World) 
 def test_an_entry_that_was_taken_out_hides_no_change_of_what_is_there(dev: World) -> None:
     """The versions before tell of it, unless a run of ours has taken it out; so they do without a fingerprint."""
     dev.forget_fingerprint()
-    record, version = dev.manifest(), into_history(dev)
+    record, version = dev.manifest(), dev.keep_version()
     left = {place: record["entries"][place] for place in (FUNCTION, "security-group/lambda-sg-dev")}
     dev.path().write_text(json.dumps(record | {"entries": left, "serial": record["serial"] + 1}))
     quiet = dev.drift()
@@ -749,7 +739,7 @@ def test_what_is_written_into_the_record_while_others_look_is_no_run_s_work(dev:
 
 def test_another_cluster_is_not_ours_by_the_record_s_word_alone(dev: World) -> None:
     """Every version before tells of the one that somebody has deleted, and none of a run that has made another."""
-    rds, record, _ = dev.client("rds"), dev.manifest(), into_history(dev)
+    rds, record, _ = dev.client("rds"), dev.manifest(), dev.keep_version()
     rds.delete_db_instance(DBInstanceIdentifier="db-cluster-dev-0", SkipFinalSnapshot=True)
     rds.delete_db_cluster(DBClusterIdentifier="db-cluster-dev", SkipFinalSnapshot=True)
     theirs = dev.tapctl("apply", "--env", "dev", "--state", "theirs", "--empty", "--yes")
@@ -781,7 +771,7 @@ def test_another_cluster_is_not_ours_by_the_record_s_word_alone(dev: World) -> N
 
 
 def test_a_thing_that_the_record_alone_takes_for_the_recorded_one_is_told_until_an_apply_takes_it(dev: World) -> None:
-    logs, record, _ = "log-group//aws/lambda/payment-processor-dev", dev.manifest(), into_history(dev)
+    logs, record, _ = "log-group//aws/lambda/payment-processor-dev", dev.manifest(), dev.keep_version()
     spec = record["entries"][logs]["spec"]
     named = {"logGroupName": "/aws/lambda/payment-processor-dev"}
     dev.client("logs").delete_log_group(**named)

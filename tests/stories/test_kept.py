@@ -142,6 +142,28 @@ def test_whom_a_copy_of_the_kept_snapshot_under_another_key_is_shared_with_is_to
     assert told_of(destroyed) == {}
 
 
+def test_a_copy_of_the_kept_data_under_another_key_is_told_until_a_destroy_certifies_that(destroyed: World) -> None:
+    """Who may use that key reads the data, and no policy of ours is asked."""
+    rds, kms = destroyed.client("rds"), destroyed.client("kms")
+    arn = kms.create_key()["KeyMetadata"]["Arn"]
+    rds.copy_db_cluster_snapshot(
+        SourceDBClusterSnapshotIdentifier=snapshot_of(destroyed),
+        TargetDBClusterSnapshotIdentifier="quarterly-report",
+        KmsKeyId=arn,
+    )
+    place = "db-cluster-snapshot/quarterly-report"
+    finding = told_of(destroyed)[place, "kept_until"]
+    assert (finding["live"], finding["undo"]) == ("a copy, made since", "tapctl destroy --env dev")
+    assert destroyed.tapctl("destroy", "--env", "dev", "--yes").code == 0
+    assert told_of(destroyed) == {}
+    certificate = json.loads((destroyed.path().parent / "dev.certificate.json").read_text())
+    assert certificate["kept"][place]["why"] == f"a copy of the data, under {arn}"
+    rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier="quarterly-report")
+    assert told_of(destroyed)[place, "kept_until"]["live"] == "it is gone"
+    assert destroyed.tapctl("destroy", "--env", "dev", "--yes").code == 0
+    assert told_of(destroyed) == {}
+
+
 def test_who_is_let_to_the_kept_key_is_told(destroyed: World) -> None:
     shut = open_key(destroyed)
     found = told_of(destroyed)
@@ -260,6 +282,13 @@ def test_a_kept_snapshot_that_is_deleted_is_told_until_a_destroy_certifies_that(
     rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier="archive")
     (finding,) = told_of(destroyed).values()
     assert (finding["address"], finding["live"]) == ("db-cluster-snapshot/archive", "it is gone")
+
+    # Nobody has said that the data may be done without.
+    for verb in (["plan"], ["apply", "--yes"]):
+        refused = destroyed.tapctl(*verb, "--env", "dev")
+        assert (refused.code, refused.changes) == (6, ())
+        assert "was destroyed, and what was kept of it (archive) is gone with its data" in refused.err
+    assert destroyed.tapctl("plan", "--env", "dev", "--empty").code == 0
     rds.create_db_cluster_snapshot(DBClusterSnapshotIdentifier="archive", DBClusterIdentifier=evil)
     (finding,) = told_of(destroyed).values()
     assert (finding["field"], finding["recorded"].endswith(key)) == ("kms_key_arn", True)

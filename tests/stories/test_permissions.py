@@ -44,6 +44,7 @@ IN_TROUBLE = {
     ("destroy", "ec2:DeleteNetworkInterface"): "an interface that Lambda has left behind",
     ("plan", "ec2:DescribeManagedPrefixLists"): "where a rule names a prefix list",
     ("apply", "ec2:DescribeManagedPrefixLists"): "as in a plan",
+    **{(command, "ec2:GetManagedPrefixListEntries"): "what that list holds" for command in ("plan", "drift", "apply")},
     ("plan", "iam:GetRole"): "of the role that asks; the embedded AWS's caller is none",
     ("apply", "iam:GetRole"): "as in a plan",
     **{

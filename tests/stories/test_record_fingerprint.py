@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -117,6 +118,44 @@ def test_a_revert_that_is_cut_off_is_unfinished_and_accuses_nobody(dev: World) -
     assert not [one for one in dev.drift().of_type("finding") if one["field"] == "record"]
 
 
+def test_a_revert_that_is_cut_off_is_gone_on_with_by_the_same_command(dev: World) -> None:
+    """The files want more by then, which is none of its business."""
+    dev.edit("dev.toml", "memory_mb = 1024", "memory_mb = 512")
+    functions = dev.client("lambda")
+    functions.update_function_configuration(FunctionName="payment-processor-dev", MemorySize=2048, Timeout=31)
+    dev.meeting(deny("lambda:UpdateFunctionConfiguration"), "revert", "--env", "dev", "--yes")
+    (phase,) = [one for one in dev.drift().of_type("finding") if one["field"] == "phase"]
+    assert (phase["note"], phase["now"]) == ("a revert did not finish; run it again", "tapctl revert --env dev")
+    assert dev.tapctl("revert", "--env", "dev", "--yes").code == 0
+    assert dev.drift().code == 0
+    live = functions.get_function_configuration(FunctionName="payment-processor-dev")
+    assert (live["MemorySize"], live["Timeout"]) == (1024, 30)
+
+
+def test_what_a_revert_that_was_cut_off_has_put_back_is_recorded_as_that(dev: World) -> None:
+    """It was killed between its last step and the word of that in the record."""
+    functions = dev.client("lambda")
+    functions.update_function_configuration(FunctionName="payment-processor-dev", MemorySize=2048)
+    dev.meeting(deny("lambda:UpdateFunctionConfiguration"), "revert", "--env", "dev", "--yes")
+    functions.update_function_configuration(FunctionName="payment-processor-dev", MemorySize=1024)
+    told = dev.drift()
+    assert (told.code, [one["field"] for one in told.of_type("finding")]) == (7, ["phase"])
+    answer = dev.tapctl("revert", "--env", "dev", FUNCTION)
+    assert (answer.code, answer.changes) == (0, ()), "nothing is asked where AWS is not to change"
+    assert dev.drift().code == 0
+
+
+def test_a_revert_that_somebody_has_written_into_the_record_is_no_reason_to_put_anything_back(dev: World) -> None:
+    dev.keep_version()
+    record = dev.manifest()
+    entry = record["entries"][FUNCTION]
+    entry["phase"], entry["spec"]["memory_mb"] = "making", 128
+    entry["confirmed"] = entry["spec"]
+    dev.path().write_text(json.dumps(record | {"serial": record["serial"] + 1}))
+    refused = dev.tapctl("revert", "--env", "dev", "--yes")
+    assert (refused.code, refused.changes, "nothing has drifted" in refused.out) == (7, (), True), refused.err
+
+
 def test_a_destroy_that_is_cut_off_accuses_nobody(dev: World) -> None:
     answer = dev.meeting(deny("lambda:DeleteFunction"), "destroy", "--env", "dev", "--yes")
     assert (answer.code, answer.changes[0]) == (4, "kms:UntagResource"), answer.err
@@ -142,6 +181,138 @@ def test_a_team_with_as_many_tags_as_files_may_have_is_left_no_fingerprint(world
     answer = world.tapctl("apply", "--env", "dev", "--yes")
     assert (answer.code, "no fingerprint of the record is left on the key: " in answer.err) == (0, True), answer.err
     assert world.drift().code == 0
+
+
+def put_into_the_history(world: World, serial: int, **changes: object) -> None:
+    """Write a version of the record into its history, as somebody does who may write the state alone."""
+    record = world.manifest() | {"serial": serial, **changes}
+    folder = world.path().with_name("history") / "dev"
+    folder.mkdir(0o700, parents=True, exist_ok=True)
+    (folder / f"{serial:08}-{record['run']}.json").write_text(json.dumps(record))
+
+
+@pytest.mark.parametrize("later_by", ["serial", "time"])
+def test_a_later_version_that_no_run_has_left_takes_no_way_back_from_who_has_to_undo_a_change(
+    dev: World, later_by: str
+) -> None:
+    """The key bears the fingerprint of the record: no later run has got to its end."""
+    now = datetime.now(UTC)
+    record = dev.manifest() | {"written_at": (now - timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")}
+    dev.path().write_text(json.dumps(record))
+    entries = json.loads(json.dumps(record["entries"]))
+    entries[FUNCTION]["spec"]["memory_mb"] = 128
+    put_into_the_history(dev, record["serial"] - 1)
+    serial = record["serial"]
+    if later_by == "serial":
+        put_into_the_history(dev, serial)
+        serial += 1
+    put_into_the_history(dev, serial, run="f" * 32, written_at=now.strftime("%Y-%m-%dT%H:%M:%SZ"), entries=entries)
+    dev.client("lambda").update_function_configuration(FunctionName="payment-processor-dev", MemorySize=256)
+
+    told = dev.drift()
+
+    (finding,) = told.of_type("finding")
+    assert (told.code, finding["recorded"], finding["live"], "tapctl revert" in finding["undo"]) == (2, 1024, 256, True)
+    warned = [one["message"] for one in told.of_type("warning")]
+    assert [one for one in warned if one.startswith(f"no run has written serial {serial}, ")]
+    assert not [one for one in warned if "older than AWS" in one]
+    assert dev.tapctl("revert", "--env", "dev", "--yes").code == 0
+    assert dev.drift().code == 0
+
+
+def test_what_a_run_that_was_cut_off_has_left_in_the_history_makes_an_earlier_record_older_all_the_same(
+    dev: World,
+) -> None:
+    """It has left no fingerprint: that of the run before is there still."""
+    record = dev.manifest()
+    put_into_the_history(dev, record["serial"])
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    entries = json.loads(json.dumps(record["entries"]))
+    entries[FUNCTION]["spec"]["memory_mb"] = 256
+    put_into_the_history(dev, record["serial"] + 1, run="e" * 32, written_at=now, entries=entries, unfinished=True)
+    put_into_the_history(dev, record["serial"] + 2, run="f" * 32, written_at=now, entries=entries)
+    dev.client("lambda").update_function_configuration(FunctionName="payment-processor-dev", MemorySize=256)
+    told = dev.drift()
+    warned = "".join(one["message"] for one in told.of_type("warning"))
+    assert f"no run has written serial {record['serial'] + 2}" in warned
+    assert f"older than AWS: manifests/dev.json has serial {record['serial']}" in warned
+    assert f"its history has serial {record['serial'] + 1}" in warned
+    assert dev.tapctl("revert", "--env", "dev", "--yes").code == 6
+
+
+def tagged(world: World, *names: str) -> None:
+    """Let the files have these tags and no others."""
+    common = world.folder / "environments" / "common.toml"
+    lines = "".join(f'{name} = "x"\n' for name in names)
+    common.write_text(re.sub(r"(?s)(\n\[tags\][^\n]*\n).*?(?=\n\[)", rf"\g<1>{lines}", common.read_text()))
+
+
+def on_the_key(world: World) -> dict[str, str]:
+    kms = world.client("kms")
+    key = kms.describe_key(KeyId="alias/db-key-dev")["KeyMetadata"]["KeyId"]
+    pages = kms.get_paginator("list_resource_tags").paginate(KeyId=key)
+    found = {tag["TagKey"]: tag["TagValue"] for page in pages for tag in page["Tags"]}
+    return {key: value for key, value in found.items() if not key.startswith("aws:")}
+
+
+FULL = [f"t{number}" for number in range(MAX_TAGS - 1)]
+"""As many tags as a key takes beside tapctl's own and the fingerprint."""
+
+
+def test_a_fingerprint_gives_way_to_the_last_tag_that_a_team_may_have(world: World) -> None:
+    tagged(world, *FULL)
+    assert "no fingerprint" not in world.applied("dev").err
+    assert len(on_the_key(world)) == 50
+    tagged(world, *FULL, "last")
+    answer = world.applied("dev")
+    assert "no fingerprint of the record is left on the key: " in answer.err
+    there = on_the_key(world)
+    assert (len(there), "last" in there, "tapctl:record" in there) == (50, True, False)
+    assert world.drift().code == 0
+    tagged(world, *FULL)
+    assert "no fingerprint" not in world.applied("dev").err
+    assert "tapctl:record" in on_the_key(world)
+    assert world.drift().code == 0
+
+
+@pytest.mark.soak
+def test_tags_are_renamed_on_a_key_that_takes_no_further_one(world: World) -> None:
+    tagged(world, *FULL)
+    world.applied("dev")
+    tagged(world, *FULL[2:], "renamed", "renamed2")
+    assert "no fingerprint" not in world.applied("dev").err
+    there = on_the_key(world)
+    assert (len(there), "renamed" in there, FULL[0] in there, "tapctl:record" in there) == (50, True, False, True)
+    assert world.drift().code == 0
+
+
+def test_the_last_tag_that_a_key_has_room_for_is_put_back_in_the_place_of_the_fingerprint(world: World) -> None:
+    tagged(world, *FULL, "last")
+    world.applied("dev")
+    kms = world.client("kms")
+    key = kms.describe_key(KeyId="alias/db-key-dev")["KeyMetadata"]["KeyId"]
+    for command in (("revert", f"{KEY}.tags.last"), ("apply",)):
+        kms.untag_resource(KeyId=key, TagKeys=["last"])
+        world.leave(world.manifest())
+        assert "tapctl:record" in on_the_key(world)
+        answer = world.tapctl(*command, "--env", "dev", "--yes")
+        assert (answer.code, "no fingerprint of the record is left on the key: " in answer.err) == (0, True), answer.err
+        assert "last" in on_the_key(world)
+        assert world.drift().code == 0
+
+
+def test_a_key_that_others_have_filled_is_told_as_what_no_quota_raises(dev: World) -> None:
+    kms = dev.client("kms")
+    key = kms.describe_key(KeyId="alias/db-key-dev")["KeyMetadata"]["KeyId"]
+    dev.forget_fingerprint()
+    theirs = [f"cost:{number}" for number in range(50 - len(on_the_key(dev)))]
+    kms.tag_resource(KeyId=key, Tags=[{"TagKey": name, "TagValue": "x"} for name in theirs])
+    reason = ("--reason", "the platform's", "--until", "30d")
+    assert dev.tapctl("waive", "--env", "dev", f"{KEY}.tags.cost:*", *reason).code == 0
+    dev.edit("common.toml", 'CostCenter = "payments"', 'CostCenter = "payments"\nTeam = "payments"')
+    refused = dev.tapctl("apply", "--env", "dev", "--yes")
+    assert refused.code in (1, 4)
+    assert "a key takes 50 tags, and no quota raises that" in refused.err
 
 
 @pytest.mark.parametrize("change", ["made", "recorded"])

@@ -57,6 +57,7 @@ _RESOURCES: Final[Mapping[str, tuple[str, ...]]] = {
     "ecr:GetDownloadUrlForLayer": ("ecr:repository/{repositoryName}",),
     "ecr:GetRepositoryPolicy": ("ecr:repository/{repositoryName}",),
     "kms:CreateAlias": ("kms:{AliasName}", "kms:key/{TargetKeyId}"),
+    "ec2:GetManagedPrefixListEntries": ("ec2:prefix-list/{PrefixListId}",),
     "kms:DeleteAlias": ("kms:{AliasName}", "kms:key/{AliasName}"),
     "logs:DescribeSubscriptionFilters": ("logs:log-group:{logGroupName}:*",),
     "logs:ListTagsForResource": ("{resourceArn}",),

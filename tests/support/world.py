@@ -140,6 +140,14 @@ class World:
         record: dict[str, Any] = json.loads(self.path(suffix).read_text())
         return record
 
+    def keep_version(self, suffix: str = "dev") -> Path:
+        """Put the record as it is among the kept versions; returns that one's file."""
+        record, path = self.manifest(suffix), self.path(suffix)
+        version = path.with_name("history") / suffix / f"{record['serial']:08}-{record['run']}.json"
+        version.parent.mkdir(0o700, parents=True, exist_ok=True)
+        version.write_bytes(path.read_bytes())
+        return version
+
     def leave(self, record: dict[str, Any], suffix: str = "dev") -> None:
         """Write the record as a run leaves it at its end: its fingerprint is on the key."""
         self.path(suffix).write_text(json.dumps(record))

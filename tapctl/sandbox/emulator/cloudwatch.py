@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 from tapctl.sandbox.emulator.rules import Next, Reply, Request, Rules, Service, ServiceError, Tags
@@ -13,7 +15,7 @@ SERVICE: Final = Service(
     timing=(timing,),
     contract=(contract,),
     stale_reads=("DescribeAlarms", "ListTagsForResource"),
-    changes=("PutMetricAlarm", "DeleteAlarms", "TagResource", "UntagResource"),
+    changes=("PutMetricAlarm", "PutCompositeAlarm", "DeleteAlarms", "TagResource", "UntagResource"),
     tags=Tags(
         returned_by=("ListTagsForResource",),
         taken_by=("PutMetricAlarm", "TagResource", "UntagResource"),
@@ -107,6 +109,61 @@ def alarms_are_muted(request: Request, proceed: Next) -> Reply:  # noqa: ARG001 
             for name in listed
         ]
     }
+
+
+_NAMED_IN_A_RULE: Final = re.compile(r'(?:ALARM|OK|INSUFFICIENT_DATA)\(\s*"?(?:arn:[^"()]*:alarm:)?([^"()]*?)"?\s*\)')
+
+
+def _composite_alarms(request: Request) -> dict[str, Mapping[str, Any]]:
+    alarms: dict[str, Mapping[str, Any]] = notes_on(request.backend("cloudwatch")).setdefault("composite_alarms", {})
+    return alarms
+
+
+@contract("PutCompositeAlarm", "DescribeAlarms")
+def composite_alarms_are_told_to_who_asks_for_them(request: Request, proceed: Next) -> Reply:
+    """Composite alarms, which moto lacks, are told as such alone, by name, or as those whose rule names an alarm.
+
+    With what names that one, a call takes nothing else, and tells no more than names and states (DescribeAlarms).
+    """
+    composite, params = _composite_alarms(request), request.params
+    if request.operation == "PutCompositeAlarm":
+        composite[params["AlarmName"]] = params
+        return {}
+    if of := params.get("ParentsOfAlarmName"):
+        if params.keys() - {"ParentsOfAlarmName", "MaxRecords", "NextToken"}:
+            raise ServiceError("ValidationError", "ParentsOfAlarmName must not be combined with other parameters.")
+        return {"CompositeAlarms": [_told(request, name) for name in _parents(composite, of)]}
+    kinds = params.get("AlarmTypes", ["MetricAlarm"])
+    reply = proceed() if kinds != ["CompositeAlarm"] else {}
+    if "CompositeAlarm" in kinds:
+        asked = params.get("AlarmNames") or composite
+        reply["CompositeAlarms"] = [
+            {**alarm, **_told(request, name)} for name, alarm in composite.items() if name in asked
+        ]
+    return reply
+
+
+def _told(request: Request, name: str) -> dict[str, Any]:
+    return {"AlarmName": name, "AlarmArn": request.arn("cloudwatch", f"alarm:{name}"), "StateValue": "OK"}
+
+
+def _parents(composite: Mapping[str, Mapping[str, Any]], of: str) -> list[str]:
+    """The names of the composite alarms whose rule names this alarm, as such or by its ARN."""
+    return [name for name, alarm in composite.items() if of in _NAMED_IN_A_RULE.findall(alarm["AlarmRule"])]
+
+
+@contract("DeleteAlarms")
+def an_alarm_that_a_rule_names_stays(request: Request, proceed: Next) -> Reply:
+    """No alarm is deleted that the rule of a composite alarm names (cloud-custodian#7763, aws-nuke#462)."""
+    composite = _composite_alarms(request)
+    for name in request.params["AlarmNames"]:
+        if _parents(composite, name):
+            raise ServiceError(
+                "ValidationError", f"Cannot delete {name} as there are composite alarm(s) depending on it."
+            )
+    for name in request.params["AlarmNames"]:
+        composite.pop(name, None)
+    return proceed()
 
 
 @contract("DeleteAlarms")

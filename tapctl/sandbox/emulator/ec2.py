@@ -158,13 +158,14 @@ _WEIGHTS: Final = {
 }
 
 
-@contract(*_AUTHORIZE, "DescribeManagedPrefixLists")
+@contract(*_AUTHORIZE, "DescribeManagedPrefixLists", "GetManagedPrefixListEntries")
 def a_prefix_list_that_is_named_is_there(request: Request, proceed: Next) -> Reply:
-    """A single unknown id ends the call (aws-cloudformation/rain#308); moto takes any list in a rule."""
+    """A single unknown id ends the call (aws-cloudformation/rain#308); moto takes any list in a rule or a look."""
     params, known = request.params, request.backend("ec2").managed_prefix_lists
     permissions = params.get("IpPermissions", [])
     peers = [peer["PrefixListId"] for permission in permissions for peer in permission.get("PrefixListIds", [])]
-    if unknown := [id_ for id_ in (*peers, *params.get("PrefixListIds", [])) if id_ not in known]:
+    asked = params.get("PrefixListIds", [params["PrefixListId"]] if "PrefixListId" in params else [])
+    if unknown := [id_ for id_ in (*peers, *asked) if id_ not in known]:
         raise ServiceError("InvalidPrefixListID.NotFound", f"The prefix list ID '{unknown[0]}' does not exist")
     return proceed()
 

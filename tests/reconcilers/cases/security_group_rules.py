@@ -15,7 +15,7 @@ FIXED = frozenset({"vpc_id"})
 
 
 def prepare(aws: Aws) -> dict[str, str]:
-    """Our group as EC2 makes it, which is with a rule that lets everything out, but for that rule; and a peer."""
+    """Our group as EC2 makes it, but for the rule that lets everything out; and a group and a list to be peers."""
     vpc = aws.ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     group = aws.ec2.create_security_group(
         GroupName=ID,
@@ -33,18 +33,22 @@ def prepare(aws: Aws) -> dict[str, str]:
     aws.ec2.revoke_security_group_egress(
         GroupId=group, SecurityGroupRuleIds=[row["SecurityGroupRuleId"] for row in rules["SecurityGroupRules"]]
     )
-    return {"vpc": vpc, "group": group, "peer": peer}
+    listed = aws.ec2.create_managed_prefix_list(
+        PrefixListName="partners", MaxEntries=9, AddressFamily="IPv4", Entries=[{"Cidr": "10.20.0.0/16"}]
+    )["PrefixList"]["PrefixListId"]
+    return {"vpc": vpc, "group": group, "peer": peer, "list": listed}
 
 
 def examples(world: dict[str, str]) -> list[Spec]:
     https = Rule(direction="egress", protocol="tcp", from_port=443, to_port=443, peer="0.0.0.0/0", description="AWS")
     postgres = https.model_copy(update={"from_port": 5432, "to_port": 5432, "peer": world["peer"]})
+    partners = https.model_copy(update={"from_port": 8443, "to_port": 8443, "peer": world["list"]})
     sixth = https.model_copy(update={"peer": "::/0"})
     inward = postgres.model_copy(update={"direction": "ingress", "description": ""})
     return [
         SecurityGroupRulesSpec(vpc_id=world["vpc"], rules=frozenset(rules))
         for rules in (
-            {https, postgres},
+            {https, postgres, partners},
             {https.model_copy(update={"description": "AWS and payment networks"}), sixth},
             {inward},
         )
