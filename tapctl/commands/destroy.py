@@ -82,7 +82,8 @@ def destroy(session: Session, *, confirm: str | None = None, approval: Approval 
         journal.update(unfinished=False)
         runner = EngineRunner(session, journal, lease)
         delete_inventory(runner, inventory)
-        swept = sweep(session, runner, inventory) if runner.outcome.ok else NOTHING_LEFT
+        nothing = replace(NOTHING_LEFT, others=inventory.others)
+        swept = sweep(session, runner, inventory) if runner.outcome.ok else nothing
         code = approval.end(session, report_destroy(session, runner, inventory, swept, earlier))
         runner.keep_durations(Operation.DELETE)
         return code
@@ -102,7 +103,7 @@ def preview(session: Session, *, detailed_exitcode: bool = False, out: PlanOut |
     going, kept = len(inventory.to_delete), len(inventory.retained)
     counts, summary = {"remove": going, "kept": kept}, f"{going} to remove · {kept} kept already"
     protection = _protection(session) or _protection_by_record(session, inventory)
-    blocked = bool(protection or plan.blocked or inventory.foreign)
+    blocked = bool(protection or plan.blocked or inventory.foreign or inventory.others)
     publish(session, _seal(session, inventory, plan, out), out, blocked=blocked)
     if protection:
         error = _protected(session, protection)
@@ -110,10 +111,11 @@ def preview(session: Session, *, detailed_exitcode: bool = False, out: PlanOut |
         return session.finish(Status.BLOCKED, error.exit_code, counts, summary)
     if plan.blocked:
         return session.finish(Status.BLOCKED, show_blockers(session, plan), counts, summary)
-    if inventory.foreign:
-        error = _left_error(session, inventory.foreign)
-        session.screen.error(error, NOTHING_CHANGED)
-        return session.finish(None, error.exit_code, counts, f"{summary} · {len(inventory.foreign)} not ours")
+    if theirs := [*_refusals(session, inventory, inventory.others)]:
+        for error in theirs:
+            session.screen.error(error, NOTHING_CHANGED)
+        not_ours = len(inventory.foreign) + len(inventory.others)
+        return session.finish(None, ExitCode.REFUSED, counts, f"{summary} · {not_ours} not ours")
     code = ExitCode.DIFFERENT if detailed_exitcode and going else ExitCode.OK
     return session.finish(None, code, counts, summary)
 
@@ -262,6 +264,28 @@ def _left_error(session: Session, foreign: tuple[str, ...]) -> Refused:
     )
 
 
+def _others_error(session: Session, others: Mapping[str, str]) -> Refused:
+    """Refuse what bears our names and our tags, and is another one than ours; ``others``: as in `Inventory`."""
+    count = "a resource bears" if len(others) == 1 else f"{len(others)} resources bear"
+    return Refused(
+        f"{count} the tags and a name of {session.suffix}, and no run of tapctl has made that; it was left untouched",
+        evidence="\n".join(f"{address}: {told}" for address, told in sorted(others.items())),
+        hint="see whose it is: remove it yourself, or take our tags off; then run this again",
+    )
+
+
+def _refusals(
+    session: Session, inventory: Inventory, others: Mapping[str, str], anew: tuple[str, ...] = ()
+) -> Iterator[Refused]:
+    """The refusals of what is left since it is not ours; ``anew``: as in `Swept`."""
+    if inventory.foreign:
+        yield _left_error(session, inventory.foreign)
+    if others:
+        yield _others_error(session, others)
+    if anew:
+        yield _anew_error(session, anew)
+
+
 def _anew_error(session: Session, anew: tuple[str, ...]) -> Refused:
     """Refuse what somebody has made anew, under our names and without our tags, while the destroy ran."""
     return Refused(
@@ -369,7 +393,7 @@ def report_destroy(
     """Show the certificate and the verdict, and write the record; returns the exit status."""
     outcome = runner.outcome
     ended: list[Failed | Detached | Skipped] = [*outcome.failed, *outcome.detached, *outcome.skipped]
-    undone = {event.address for event in ended} | {*swept.remaining, *swept.anew, *inventory.foreign}
+    undone = {event.address for event in ended} | {*swept.remaining, *swept.anew, *swept.others, *inventory.foreign}
     proof = replace(_certificate(session, runner, inventory, undone), swept=swept.unseen is None)
     proof = replace(proof, retained={**_snapshots_left(session, runner, undone, proof.retained), **proof.retained})
     counts = {"deleted": len(deleted(runner, existing(inventory))), "kept": len(proof.retained), "left": len(undone)}
@@ -395,8 +419,7 @@ def report_destroy(
             return session.finish(Status.NOT_RECORDED, runner.report_unsaved(error), counts, summary)
     if not certified:
         return session.finish(Status.NOT_CERTIFIED, StoreFailed.exit_code, counts, summary)
-    refused = [_left_error(session, inventory.foreign)] if inventory.foreign else []
-    refused += [_anew_error(session, swept.anew)] if swept.anew else []
+    refused = [*_refusals(session, inventory, swept.others, swept.anew)]
     for refusal in refused:
         session.screen.error(refusal, "all that is ours is gone, or kept as told above")
     if refused:
@@ -424,11 +447,12 @@ def _certified(session: Session, proof: Certificate, before: EarlierCertificate 
     if not proof.records():
         return True
     write_error = None
+    stays = before is not None and proof.is_no_more_than(before)
     if before is not None:
         proof = proof.continuing(before)
     try:
         # A run that had nothing left to remove leaves the certificate of the one that did, as long as that is so.
-        if proof.deleted or proof.remaining or before is None:
+        if before is None or (not stays and (proof.deleted or proof.remaining)):
             session.store.put_sidecar(session.suffix, NAME, proof.text())
         elif not before.keeps_as(proof):
             session.store.put_sidecar(session.suffix, NAME, proof.renewing(before).text())

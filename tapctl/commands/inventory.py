@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ from tapctl.engine.delete import is_another
 from tapctl.engine.events import Result
 from tapctl.engine.model import Observed, Owner, Reconciler, Retained, address
 from tapctl.engine.observe import Absent, Observation, ObserveRequest, Unreadable, observe_all
-from tapctl.engine.ownership import Ownership, Verdict
+from tapctl.engine.ownership import Ownership, Verdict, other_identity
 from tapctl.engine.resources import Deletion, deletion_graph
 from tapctl.errors import AwsError, ConfigError
 from tapctl.evidence.earlier_versions import EarlierVersions
@@ -41,6 +41,9 @@ class Inventory:
     """The resources that stay: AWS deletes them only later, or a resource that stays needs them."""
     foreign: tuple[str, ...]
     """Addresses of what bears our tags and no name of ours: a restored copy of the cluster. Listed, never touched."""
+    others: Mapping[str, str]
+    """Address to both identities of what bears our name and tags, and is another one than the last version of the
+    record that has it. Listed, never touched."""
     manifest: Manifest
     version: str | None
     ending: tuple[str, ...] = ()
@@ -95,10 +98,12 @@ def take_inventory(session: Session) -> Inventory:
     kept = EarlierVersions(session.store, manifest, session.screen.warn)
     corrected = kept.corrected(manifest.entries, observations, fingerprint_left(session.names, observations))
     deletions |= {place: replace(deletions[place], entry=entry) for place, entry in corrected.items()}
+    others = _others(deletions, observations, kept)
     # A resource without a record counts only if it is there and ours.
     deletions = {
         address: deletion
         for address, deletion in deletions.items()
+        if address not in others
         if deletion.entry or _may_be_ours(session, deletion, observations) or _lingers(session, deletion, observations)
     }
     deletions = {
@@ -116,10 +121,25 @@ def take_inventory(session: Session) -> Inventory:
         for address, observation in _observe(session, strangers).items()
         if isinstance(observation, Unreadable) or (isinstance(observation, Observed) and not observation.deleting)
     )
-    inventory = Inventory(deletions, observations, retained, tuple(foreign), manifest, version)
+    inventory = Inventory(deletions, observations, retained, tuple(foreign), others, manifest, version)
     if not inventory.to_delete:
         check_not_elsewhere(session.invocation, session.screen, manifest)
     return inventory
+
+
+def _others(
+    deletions: Mapping[str, Deletion], observations: Mapping[str, Observation], kept: EarlierVersions
+) -> dict[str, str]:
+    """Address to both identities of what is not recorded, and is another one than an earlier version tells of.
+
+    Anybody may give a thing of theirs our tags, and, in another place, our name.
+    """
+    told: dict[str, str] = {}
+    for address_, deletion in deletions.items():
+        seen = observations[address_]
+        if deletion.entry is None and deletion.reconciler.identity and isinstance(seen, Observed):
+            told[address_] = other_identity(deletion.reconciler, kept.last_made(address_), seen)
+    return {address_: identities for address_, identities in told.items() if identities}
 
 
 def _configured(session: Session) -> dict[str, Reconciler[Any, Any]]:
@@ -196,6 +216,8 @@ class Swept:
     """Address to state, in AWS's words, of each resource that is ours, or may be."""
     anew: tuple[str, ...]
     """Addresses of resources that this run had removed, and somebody has made anew without our tags."""
+    others: Mapping[str, str] = field(default_factory=dict)
+    """As in `Inventory`, with what bears the name and the tags of what this run has removed, and is another one."""
     unseen: AwsError | None = None
     """The reason why nobody could look; None where it was looked."""
 
@@ -214,23 +236,31 @@ def sweep(session: Session, runner: EngineRunner, inventory: Inventory) -> Swept
     except AwsError as error:
         if not session.aws.call_log.accepted:
             raise
-        return Swept({}, (), error)
+        return Swept({}, (), inventory.others, error)
 
 
 def _sweep(session: Session, runner: EngineRunner, inventory: Inventory) -> Swept:
-    remaining, anew = leftovers(session, runner, inventory)
+    found, anew = leftovers(session, runner, inventory)
+    others = dict(inventory.others)
     for _ in range(_SWEEPS):
+        remaining = {address: found[address] for address in found.keys() - others.keys()}
+        others |= {
+            address: "made, or tagged, since this run has looked"
+            for address, (deletion, observation) in remaining.items()
+            if is_another(deletion.reconciler, inventory.observations.get(address), observation)
+        }
         deletions = {
             address: replace(deletion, entry=None, last=_spec(observation))
             for address, (deletion, observation) in remaining.items()
-            if not is_another(deletion.reconciler, inventory.observations.get(address), observation)
+            if address not in others
         }
         if not deletions:
             break
         observations = {address: remaining[address][1] for address in deletions}
         delete_inventory(runner, replace(inventory, deletions=deletions, observations=observations, retained={}))
-        remaining, anew = leftovers(session, runner, inventory)
-    return Swept({address: _state(observation) for address, (_, observation) in remaining.items()}, anew)
+        found, anew = leftovers(session, runner, inventory)
+    left = {address: _state(observation) for address, (_, observation) in found.items() if address not in others}
+    return Swept(left, anew, others)
 
 
 def _state(observation: Observation) -> str:

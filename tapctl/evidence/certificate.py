@@ -97,6 +97,11 @@ class Certificate:
         keys = ("state", "resource_type", "id", "until", "why")
         return [[record[key] for key in keys] for record in self.records()]
 
+    def is_no_more_than(self, before: EarlierCertificate) -> bool:
+        """True if this destroy has removed nothing, and leaves the very same as an incomplete one before it."""
+        left = frozenset(self.remaining)
+        return bool(left) and not self.deleted and before.left == left and before.keeps_as(self)
+
     def continuing(self, before: EarlierCertificate) -> Certificate:
         """The certificate with the resources that an incomplete destroy before it had removed.
 

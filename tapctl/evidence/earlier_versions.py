@@ -110,6 +110,11 @@ class EarlierVersions:
         is_going = entry.phase is Phase.LEAVING or is_kept
         return is_going or is_deleted_with_parent(entry, version.entries)
 
+    def last_made(self, address: str) -> Entry | None:
+        """The entry of the last version that has the resource as read back, as one that is made; None if none has."""
+        told = self._last(address)
+        return told[0].as_made() if told is not None else None
+
     def made_at(self, address: str, moment: str) -> tuple[Entry, Manifest] | None:
         """The entry of the last version, this record or one before, written by this moment, that has it as read back.
 

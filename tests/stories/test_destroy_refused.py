@@ -315,11 +315,19 @@ def test_a_namesake_in_another_vpc_with_our_tags_was_in_no_plan_and_is_left(dev:
     ours = {"ManagedBy": "tapctl", "EnvironmentSuffix": "dev", "Environment": "dev"}
     tags = [{"Key": key, "Value": value} for key, value in ours.items()]
     specification = {"ResourceType": "security-group", "Tags": tags}
+    ours_in = dev.manifest()["entries"]["security-group/db-sg-dev"]["spec"]["vpc_id"]
     made = ec2.create_security_group(
         GroupName="db-sg-dev", Description="d", VpcId=vpc, TagSpecifications=[specification]
     )["GroupId"]
+    theirs = "2 resources bear the tags and a name of dev, and no run of tapctl has made that"
+    told = "security-group/db-sg-dev: made, or tagged, since this run has looked"
     ended = dev.tapctl("destroy", "--env", "dev", "--yes")
-    assert (ended.code, "warning: left: security-group/db-sg-dev (active)" in ended.err) == (4, True), ended.err
+    assert (ended.code, theirs in ended.err, told in ended.err) == (6, True, True), ended.err
+    # The record holds it no more: its history tells which one was ours.
+    for verb in ("plan --destroy", "destroy --yes"):
+        again = dev.tapctl(*verb.split(), "--env", "dev")
+        assert (again.code, again.changes, theirs in again.err) == (6, (), True), again.err
+        assert f"security-group/db-sg-dev: vpc_id {ours_in} → {vpc}" in again.err
     untouched = [one for one in dev.drift().of_type("finding") if one["state"] != "DRIFT"]
     assert {one["address"] for one in untouched} == {"security-group/db-sg-dev", "security-group-rules/db-sg-dev"}
     (note,) = {one["note"] for one in untouched}
@@ -329,9 +337,6 @@ def test_a_namesake_in_another_vpc_with_our_tags_was_in_no_plan_and_is_left(dev:
     assert goes_on in dev.tapctl("status", "--env", "dev").out
     (group,) = ec2.describe_security_groups(Filters=[{"Name": "group-name", "Values": ["db-sg-dev"]}])["SecurityGroups"]
     assert (group["GroupId"], len(group["IpPermissionsEgress"])) == (made, 1)
-    # It bears our name and our tags: a plan that shows it may be approved.
-    planned = dev.tapctl("plan", "--destroy", "--env", "dev")
-    assert "security-group        db-sg-dev" in planned.out
 
 
 def test_a_cluster_in_the_place_of_the_recorded_one_goes_only_once_it_was_adopted(dev: World) -> None:
