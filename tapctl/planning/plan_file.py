@@ -104,6 +104,8 @@ class PlanFile(_Part):
     image: _Text
     """The image's URI with its digest; empty for a zip and for a destroy."""
     changes: tuple[PlannedChange, ...]
+    ends: tuple[_Text, ...] = ()
+    """The subscriptions of others that end with the topic, which is removed: nobody's but theirs to make again."""
     created: _Time
     expires: _Time
     plan_hash: _Hash
@@ -142,9 +144,13 @@ def seal(
     networking: Mapping[str, Any],
     image: str = "",
     destroy: bool = False,
+    ends: Iterable[str] = (),
     out: PlanOut | None = None,
 ) -> PlanFile:
-    """Make the plan file of this plan, with its hashes; ``out``: where it goes, and how long it lasts."""
+    """Make the plan file of this plan, with its hashes; ``out``: where it goes, and how long it lasts.
+
+    ``ends``: the subscriptions of others that end with what is removed.
+    """
     target, created = session.target, now()
     values = {
         "format": FORMAT,
@@ -162,6 +168,7 @@ def seal(
         "networking": dict(networking),
         "image": image,
         "changes": [_change(change) for change in plan.changes if change.action not in _IDLE],
+        "ends": [*ends],
     }
     plan_hash = _digest(values, _NOT_IN_PLAN_HASH)
     expires = (_parsed(created) + timedelta(seconds=out.lasts_s if out else LASTS_S)).strftime(TIME_FORMAT)
@@ -325,6 +332,8 @@ def inputs_differ(then: PlanFile, today: PlanFile) -> Iterator[str]:
 def continues(then: PlanFile, today: PlanFile) -> bool:
     """True if today's plan is the rest of the earlier one: the same is wanted, and nothing costs more than it did."""
     approved = {change.address: change for change in then.changes}
+    if not {*today.ends} <= {*then.ends}:
+        return False
     return not any(inputs_differ(then, today)) and all(
         change.address in approved and _is_within(change, approved[change.address]) for change in today.changes
     )
@@ -368,6 +377,8 @@ def differences(then: PlanFile, today: PlanFile, kept: Mapping[str, Retained] = 
     )
     if then.image != today.image:
         yield f"in AWS: image {then.image or '(none)'} → {today.image or '(none)'}"
+    yield from (f"in AWS: {one} would end, which was not approved" for one in today.ends if one not in then.ends)
+    yield from (f"in AWS: {one} was to end, and is not there" for one in then.ends if one not in today.ends)
     before, after = ({change.address: change for change in plan.changes} for plan in (then, today))
     wants_other = then.tapctl != today.tapctl, then.config_hash != today.config_hash
     made = "tapctl" if wants_other == (True, False) else "the files"
