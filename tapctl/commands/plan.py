@@ -77,7 +77,16 @@ def seal_survey(session: Session, found: ApplySurvey, permits: Permits, out: Pla
     """Make the plan file of a survey, with its hashes."""
     function = found.stack[model.address(LambdaFunction.type, session.names.function)]
     networking, image = found.network.model_dump(mode="json"), str(function.spec.image_uri)
-    return seal(session, found.plan, found.manifest, permits=permits, networking=networking, image=image, out=out)
+    return seal(
+        session,
+        found.plan,
+        found.manifest,
+        permits=permits,
+        networking=networking,
+        image=image,
+        snapshot=found.restored_data,
+        out=out,
+    )
 
 
 def show_estimate(session: Session, found: ApplySurvey) -> None:

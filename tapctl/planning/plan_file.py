@@ -103,6 +103,8 @@ class PlanFile(_Part):
     """The networking stack as it was resolved; empty for a destroy."""
     image: _Text
     """The image's URI with its digest; empty for a zip and for a destroy."""
+    snapshot: _Text = ""
+    """The identity of the snapshot that a cluster is made from (`restored_data`); empty where none is."""
     changes: tuple[PlannedChange, ...]
     ends: tuple[_Text, ...] = ()
     """The subscriptions of others that end with the topic, which is removed: nobody's but theirs to make again."""
@@ -143,6 +145,7 @@ def seal(
     permits: Permits,
     networking: Mapping[str, Any],
     image: str = "",
+    snapshot: str = "",
     destroy: bool = False,
     ends: Iterable[str] = (),
     out: PlanOut | None = None,
@@ -167,6 +170,7 @@ def seal(
         "permits": asdict(permits),
         "networking": dict(networking),
         "image": image,
+        "snapshot": snapshot,
         "changes": [_change(change) for change in plan.changes if change.action not in _IDLE],
         "ends": [*ends],
     }
@@ -332,7 +336,7 @@ def inputs_differ(then: PlanFile, today: PlanFile) -> Iterator[str]:
 def continues(then: PlanFile, today: PlanFile) -> bool:
     """True if today's plan is the rest of the earlier one: the same is wanted, and nothing costs more than it did."""
     approved = {change.address: change for change in then.changes}
-    if not {*today.ends} <= {*then.ends}:
+    if today.snapshot not in ("", then.snapshot) or not {*today.ends} <= {*then.ends}:
         return False
     return not any(inputs_differ(then, today)) and all(
         change.address in approved and _is_within(change, approved[change.address]) for change in today.changes
@@ -362,6 +366,25 @@ def differences(then: PlanFile, today: PlanFile, kept: Mapping[str, Retained] = 
 
     ``kept``: what a destroy would leave today, by address.
     """
+    yield from _inputs_changed(then, today)
+    before, after = ({change.address: change for change in plan.changes} for plan in (then, today))
+    wants_other = then.tapctl != today.tapctl, then.config_hash != today.config_hash
+    made = "tapctl" if wants_other == (True, False) else "the files"
+    source = made if any(wants_other) else "AWS"
+    for address in dict.fromkeys([*before, *after]):
+        approved, change = before.get(address), after.get(address)
+        if change is None and address in kept:
+            yield f"in AWS: {address}: {_verb(approved)} was approved, now it is kept: {kept[address].why}"
+        elif change is None:
+            yield f"in {source}: {address}: the approved {_verb(approved)} is not needed any more"
+        elif approved is None:
+            yield f"in {source}: {address}: {_verb(change)} was not approved{_shown(change)}"
+        else:
+            yield from _changed(approved, change, source, made)
+
+
+def _inputs_changed(then: PlanFile, today: PlanFile) -> Iterator[str]:
+    """Tell in a line each what has changed of that which decides, together with AWS, what is to be done."""
     if then.tapctl != today.tapctl:
         yield f"in tapctl: {then.tapctl} → {today.tapctl}"
     if then.config_hash != today.config_hash:
@@ -377,22 +400,10 @@ def differences(then: PlanFile, today: PlanFile, kept: Mapping[str, Retained] = 
     )
     if then.image != today.image:
         yield f"in AWS: image {then.image or '(none)'} → {today.image or '(none)'}"
+    if then.snapshot != today.snapshot:
+        yield f"in AWS: the data: {then.snapshot or '(none)'} → {today.snapshot or '(none)'}"
     yield from (f"in AWS: {one} would end, which was not approved" for one in today.ends if one not in then.ends)
     yield from (f"in AWS: {one} was to end, and is not there" for one in then.ends if one not in today.ends)
-    before, after = ({change.address: change for change in plan.changes} for plan in (then, today))
-    wants_other = then.tapctl != today.tapctl, then.config_hash != today.config_hash
-    made = "tapctl" if wants_other == (True, False) else "the files"
-    source = made if any(wants_other) else "AWS"
-    for address in dict.fromkeys([*before, *after]):
-        approved, change = before.get(address), after.get(address)
-        if change is None and address in kept:
-            yield f"in AWS: {address}: {_verb(approved)} was approved, now it is kept: {kept[address].why}"
-        elif change is None:
-            yield f"in {source}: {address}: the approved {_verb(approved)} is not needed any more"
-        elif approved is None:
-            yield f"in {source}: {address}: {_verb(change)} was not approved{_shown(change)}"
-        else:
-            yield from _changed(approved, change, source, made)
 
 
 def _verb(change: PlannedChange | None) -> str:

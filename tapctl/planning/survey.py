@@ -35,6 +35,7 @@ from tapctl.reconcilers import (
     registry,
 )
 from tapctl.reconcilers.db_cluster import DbCluster, DbClusterSpec
+from tapctl.reconcilers.db_cluster_snapshots import restored_data
 from tapctl.reconcilers.iam_role import IamRole
 from tapctl.reconcilers.sns_topic import SnsTopic
 from tapctl.session.session import Session
@@ -63,6 +64,8 @@ class ApplySurvey:
     """The plan as it is shown."""
     restoring: str = ""
     """The snapshot that a cluster which is to be made is made from; empty: none is."""
+    restored_data: str = ""
+    """The identity of what that snapshot holds (`restored_data`)."""
     fingerprint: str = ""
     """As `fingerprint_left` tells it."""
     doubt: Doubt = NO_DOUBT
@@ -138,7 +141,8 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
             "found in AWS"
         )
     values, file = values_of(session.config, session.names), str(session.invocation.config / "common.toml")
-    making = any(change.type == DbCluster.type for change in plan.to(Action.CREATE))
+    making = any(change.type == DbCluster.type and not change.blocked for change in plan.to(Action.CREATE))
+    restoring = permits.restore if making else ""
     return ApplySurvey(
         stack,
         network,
@@ -148,7 +152,8 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
         plan,
         preflight=check_all(session.aws, stack, plan, values, quotas, unasked=unasked, file=file, marked=bool(left)),
         shown=without_blame(plan) if doubt else plan,
-        restoring=permits.restore if making else "",
+        restoring=restoring,
+        restored_data=restored_data(session.aws, restoring) if restoring else "",
         fingerprint=left,
         doubt=doubt,
     )

@@ -159,6 +159,20 @@ def copies_under_other_keys(aws: Aws, snapshots: Collection[str]) -> Iterator[tu
             yield address(SNAPSHOT, name), Retained("you delete it", f"a copy of the data, under {one.kms_key_arn}")
 
 
+def restored_data(aws: Aws, name: str) -> str:
+    """The identity of the data that a restore of this snapshot takes: anybody may give another one its name.
+
+    Of which cluster, taken when, under which key, and copied from where, as DescribeDBClusterSnapshots tells it.
+    """
+    snapshot = snapshot_of(aws, name)
+    taken = snapshot.get("SnapshotCreateTime")
+    cluster = snapshot.get("DbClusterResourceId") or snapshot.get("DBClusterIdentifier", "")
+    words = [f"{name}, of {cluster}", f"taken at {taken:%Y-%m-%dT%H:%M:%SZ}" if taken else ""]
+    words += [f"under {key}" if (key := snapshot.get("KmsKeyId")) else ""]
+    words += [f"copied from {source}" if (source := snapshot.get("SourceDBClusterSnapshotArn")) else ""]
+    return ", ".join(filter(None, words))
+
+
 def data_in(snapshots: Collection[str], there: Mapping[str, LastingSnapshot]) -> frozenset[str]:
     """The resource ids of the clusters, in lower case, whose data these snapshots hold, by their names and by AWS."""
     told = (there[name].resource_id for name in snapshots if name in there)

@@ -57,6 +57,27 @@ def test_what_the_snapshot_holds_is_asked_before_anything_is_made(gone: World, s
     assert "its master user is" in refused.err
 
 
+def test_an_approved_restore_takes_no_other_data_that_bears_the_name_of_the_snapshot_by_then(
+    gone: World, snapshot: str
+) -> None:
+    rds = gone.client("rds")
+    rds.copy_db_cluster_snapshot(
+        SourceDBClusterSnapshotIdentifier=snapshot, TargetDBClusterSnapshotIdentifier="before-the-move", CopyTags=True
+    )
+    file = str(gone.folder / "restore.plan")
+    assert gone.tapctl("plan", "--env", "dev", "--restore", "before-the-move", "--out", file).code == 0
+    rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier="before-the-move")
+    login = {"MasterUsername": "payments_admin", "MasterUserPassword": "12345678"}
+    theirs = {"StorageEncrypted": True, "EngineVersion": "16.8"}
+    rds.create_db_cluster(DBClusterIdentifier="their-db", Engine="aurora-postgresql", **login, **theirs)
+    rds.create_db_cluster_snapshot(DBClusterSnapshotIdentifier="before-the-move", DBClusterIdentifier="their-db")
+    refused = gone.tapctl("apply", "--plan", file, "--yes")
+    rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier="before-the-move")
+    rds.delete_db_cluster(DBClusterIdentifier="their-db", SkipFinalSnapshot=True)
+    assert (refused.code, refused.changes) == (8, ()), refused.err
+    assert "in AWS: the data: before-the-move, of " in refused.err
+
+
 def test_data_in_a_database_of_another_name_is_not_restored_under_a_function_that_would_miss_it(
     gone: World, snapshot: str
 ) -> None:
