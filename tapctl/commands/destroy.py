@@ -35,7 +35,7 @@ from tapctl.planning.approval import NO_APPROVAL, Approval
 from tapctl.planning.blockers import NOTHING_CHANGED, show_blockers
 from tapctl.planning.permits import NO_PERMITS
 from tapctl.planning.plan_file import PlanFile, PlanOut, publish, seal
-from tapctl.planning.subscribers import tell_of_ended_subscriptions
+from tapctl.planning.subscribers import ended_subscriptions, shown_subscriptions, tell_of_ended_subscriptions
 from tapctl.reconcilers import teardown_ranks
 from tapctl.reconcilers.db_cluster import DbCluster, held_by_others
 from tapctl.reconcilers.db_cluster_snapshots import SNAPSHOT, copies_under_other_keys, snapshots_left
@@ -58,12 +58,13 @@ def destroy(session: Session, *, confirm: str | None = None, approval: Approval 
         if protection := _protection_by_record(session, inventory):
             raise _protected(session, protection)
         plan = _plan(session, inventory)
+        inventory = replace(inventory, ending=ended_subscriptions(session, inventory.to_delete))
         approval.check(session, _seal(session, inventory, plan), inventory.manifest, inventory.retained)
         session.screen.plan(plan, removing=True)
         _show_estimate(session, inventory, plan)
         if plan.blocked:
             return session.finish(Status.BLOCKED, show_blockers(session, plan), {}, NOTHING_CHANGED)
-        inventory = replace(inventory, ending=tell_of_ended_subscriptions(session, inventory.to_delete))
+        tell_of_ended_subscriptions(session, inventory.ending)
         due = _tell_of_lost_data(session, inventory) or _snapshot_due(inventory)
         for address in inventory.foreign:
             session.screen.warn(f"{address} bears the tags of {session.suffix} and none of its names: it is left")
@@ -96,9 +97,10 @@ def preview(session: Session, *, detailed_exitcode: bool = False, out: PlanOut |
     """
     inventory = take_inventory(session)
     plan = _plan(session, inventory)
+    inventory = replace(inventory, ending=ended_subscriptions(session, inventory.to_delete))
     session.screen.plan(plan, removing=True)
     _show_estimate(session, inventory, plan)
-    tell_of_ended_subscriptions(session, inventory.to_delete)
+    tell_of_ended_subscriptions(session, inventory.ending)
     _tell_of_lost_data(session, inventory)
     going, kept = len(inventory.to_delete), len(inventory.retained)
     counts, summary = {"remove": going, "kept": kept}, f"{going} to remove · {kept} kept already"
@@ -123,7 +125,8 @@ def preview(session: Session, *, detailed_exitcode: bool = False, out: PlanOut |
 def _seal(session: Session, inventory: Inventory, plan: Plan, out: PlanOut | None = None) -> PlanFile:
     """Make the plan file of this destroy, with its hashes; what is kept already is no part of it."""
     going = replace(plan, changes=tuple(each for each in plan.changes if each.address not in inventory.retained))
-    return seal(session, going, inventory.manifest, permits=NO_PERMITS, networking={}, destroy=True, out=out)
+    ends = shown_subscriptions(session, inventory.ending)
+    return seal(session, going, inventory.manifest, permits=NO_PERMITS, networking={}, destroy=True, ends=ends, out=out)
 
 
 def _show_estimate(session: Session, inventory: Inventory, plan: Plan) -> None:
@@ -515,5 +518,7 @@ def _certificate(session: Session, runner: EngineRunner, inventory: Inventory, u
         outside=frozenset(_removed_outside(inventory)),
         retained={event.address: event.retained for event in finished if event.retained is not None},
         remaining=tuple(undone),
-        ended=frozenset(inventory.ending if f"{SnsTopic.type}/{session.names.topic}" in gone else ()),
+        ended=frozenset(
+            shown_subscriptions(session, inventory.ending) if f"{SnsTopic.type}/{session.names.topic}" in gone else ()
+        ),
     )

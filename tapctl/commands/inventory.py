@@ -48,7 +48,7 @@ class Inventory:
     manifest: Manifest
     version: str | None
     ending: tuple[str, ...] = ()
-    """Addresses of the subscriptions that others have made, and that end with the topic."""
+    """Receivers of the subscriptions that others have made, and that end with the topic."""
 
     @property
     def present(self) -> dict[str, Observed[Any, Any]]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from tapctl.engine.diff import Difference, details
 from tapctl.errors import ConfigError, ManifestError, Status
+from tapctl.manifest.bucket import Archived
 from tapctl.manifest.history import OfAnotherPlace, Place, Unlock, diff_run, unlocks, version, versions
 from tapctl.manifest.manifest import Manifest, dump
 from tapctl.manifest.s3 import S3Store
@@ -121,10 +122,11 @@ def history(invocation: Invocation, screen: Screen) -> int:
     summary = f"{counts['versions']} versions · {counts['unlocks']} unlocked"
     if not broken:
         return invocation.finish(screen, None, counts=counts, summary=summary)
-    error = _broken_error(store.location(target.suffix), broken)
-    screen.error(error, "the others are told")
+    errors = [*_broken_errors(store.location(target.suffix), broken)]
+    for error in errors:
+        screen.error(error, "the others are told")
     counts["unusable"] = len(broken)
-    return invocation.finish(screen, None, error.exit_code, counts, f"{summary} · {len(broken)} cannot be used")
+    return invocation.finish(screen, None, errors[0].exit_code, counts, f"{summary} · {len(broken)} cannot be used")
 
 
 def _take_out_moved(broken: dict[str, ManifestError], listed: Sequence[Manifest]) -> list[str]:
@@ -235,16 +237,24 @@ def _broken_record(name: str, error: ManifestError) -> dict[str, Any]:
     return {"event": "unusable", "when": "", "what": f"{name} cannot be used: {error.cause}", "file": name}
 
 
-def _broken_error(where: str, broken: Mapping[str, ManifestError]) -> ManifestError:
-    """The error for files of the history that cannot be used: whoever may write there has put them there."""
-    names = sorted(broken)
+def _broken_errors(where: str, broken: Mapping[str, ManifestError]) -> Iterator[ManifestError]:
+    """The errors for files of the history that cannot be used: archived ones, and what somebody has put there."""
+    archived = [name for name, error in sorted(broken.items()) if isinstance(error, Archived)]
+    if archived:
+        yield _broken_error(where, archived, "cannot be read, being in an archive of S3", broken[archived[0]].hint)
+    if strange := sorted(broken.keys() - archived):
+        hint = (
+            "tapctl writes no such file beside this record: see who has put it there, and move it away; the record "
+            "itself is another one"
+        )
+        yield _broken_error(where, strange, "cannot be used", hint)
+
+
+def _broken_error(where: str, names: Sequence[str], what: str, hint: str | None) -> ManifestError:
     more = [f"and {len(names) - _NAMED} more"] if len(names) > _NAMED else []
     count = "1 file" if len(names) == 1 else f"{len(names)} files"
     return ManifestError(
-        f"{count} of the history beside {where} cannot be used",
-        evidence="\n".join([*names[:_NAMED], *more]),
-        hint="tapctl writes no such file beside this record: see who has put it there, and move it away; the record "
-        "itself is another one",
+        f"{count} of the history beside {where} {what}", evidence="\n".join([*names[:_NAMED], *more]), hint=hint
     )
 
 

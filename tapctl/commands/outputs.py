@@ -44,7 +44,7 @@ def outputs(invocation: Invocation, screen: Screen, name: str | None) -> int:
     """Print all values that scripts need, or the bare value of the one that is named."""
     manifest, store = recorded(invocation, screen)
     where = store.location(manifest.suffix)
-    check_history_place(invocation, store, manifest)
+    before = check_history_place(invocation, store, manifest)
     check_names(manifest, where)
     values = output_values(manifest)
     target = Target(manifest.environment, manifest.suffix)
@@ -56,7 +56,7 @@ def outputs(invocation: Invocation, screen: Screen, name: str | None) -> int:
             hint=f"{apply} deploys it",
         )
     drift = invocation.command_line_for("drift", target)
-    _check(manifest, where, values, drift)
+    _check(manifest, before, where, values, drift)
     _check_name(manifest, name, values, drift)
     if name is None and (untold := [each for each in _RECORDED if each not in values]):
         screen.warn(
@@ -93,14 +93,16 @@ def _check_name(manifest: Manifest, name: str | None, values: Mapping[str, str],
     raise UsageError(f"there is no output {name}", hint=f"there are: {', '.join(sorted(values))}")
 
 
-def _check(manifest: Manifest, where: str, values: Mapping[str, str], drift: str) -> None:
+def _check(manifest: Manifest, before: Manifest | None, where: str, values: Mapping[str, str], drift: str) -> None:
     """Make sure that each value is one word, and tells of what this suffix has: others may have written the record.
 
-    Scripts evaluate the values, and send passwords to the hosts. ``drift``: the command that asks AWS.
+    Scripts evaluate the values, and send passwords to the hosts. ``before``: the newest version of the history.
+    ``drift``: the command that asks AWS.
 
     Raises:
         ManifestError: a value has spaces, line ends, quotes or other characters that a shell or a log obeys; it is the
-            ARN or the host of something else; or another place of the record tells it otherwise, or is gone.
+            ARN or the host of something else; or another place of the record, or the version before, tells it
+            otherwise, or the former is gone.
     """
     own = _own_values(manifest)
     wrong = [
@@ -108,7 +110,7 @@ def _check(manifest: Manifest, where: str, values: Mapping[str, str], drift: str
         for name, value in sorted(values.items())
         if not _VALUE.fullmatch(value) or not re.fullmatch(own.get(name, ".*"), value)
     ]
-    wrong = wrong or [*_two_hosts(values), *contradictions(manifest, values)]
+    wrong = wrong or [*_two_hosts(values), *contradictions(manifest, values), *_unlike_before(before, values)]
     if wrong:
         raise ManifestError(
             f"the record of {manifest.suffix} has an output that is no host, ARN, name or id of {manifest.suffix}",
@@ -161,6 +163,19 @@ def _two_hosts(values: Mapping[str, str]) -> Iterator[str]:
     ends = {end for host, mark in ((writer, ".cluster-"), (reader, ".cluster-ro-")) if (end := host.partition(mark)[2])}
     if len(ends) > 1:
         yield f"cluster_endpoint = {writer:.200}, and cluster_reader_endpoint = {reader:.200}"
+
+
+def _unlike_before(before: Manifest | None, values: Mapping[str, str]) -> Iterator[str]:
+    """The values that the version before tells otherwise of what it has as made.
+
+    No run has made another thing of that since: before it does, it says in a version that it is about to.
+    """
+    if before is None:
+        return
+    made = {address: entry for address, entry in before.entries.items() if entry.phase is Phase.MADE}
+    for name, value in output_values(before.model_copy(update={"entries": made})).items():
+        if value and values.get(name, value) != value:
+            yield f"{name} = {values[name]:.200}, and {value:.200} in the history, which has {before.stamp}"
 
 
 def output_values(manifest: Manifest) -> dict[str, str]:

@@ -277,7 +277,6 @@ def is_everything(resource: str) -> bool:
 
 
 Port = Annotated[int, Field(ge=1, le=65535, description="a port: a whole number from 1 to 65535")]
-HTTPS: Final = 443
 _PEER_RULE: Final = "a CIDR block (10.20.0.0/16, 2001:db8::/32), a prefix list (pl-…) or a security group (sg-…)"
 
 

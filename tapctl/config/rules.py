@@ -15,7 +15,6 @@ from typing import Any, Final
 from tapctl.config.additions import (
     ASSUMES,
     BOUNDARY_ARN,
-    HTTPS,
     MAX_POLICY_CHARS,
     MINUTE_S,
     is_everything,
@@ -25,7 +24,7 @@ from tapctl.config.types import APP_USER, BACKUP_WINDOW, DAY, MAINTENANCE_WINDOW
 from tapctl.names import is_our_alarm
 from tapctl.regions import partition_of, registry_of
 from tapctl.safety.card_data import card_data_rule
-from tapctl.safety.open_networks import opens_world
+from tapctl.safety.open_networks import HTTPS, opens_world
 from tapctl.safety.redaction import is_secret
 
 RECEIVERS: Final = "alarms.subscribers"

@@ -25,7 +25,7 @@ from tapctl.evidence.recorded_outputs import recorded_outputs
 from tapctl.evidence.retained import compare_retained, with_retained_snapshots
 from tapctl.evidence.unfinished_apply import continuing
 from tapctl.evidence.unfinished_destroy import is_gone_from_aws, removed_by_destroy, unfinished_destroy, with_destroy
-from tapctl.evidence.unfinished_removal import with_removal
+from tapctl.evidence.unfinished_removal import with_removal, without_default_group
 from tapctl.evidence.unfinished_replacement import with_replacement
 from tapctl.evidence.unfinished_revert import with_revert
 from tapctl.evidence.unfinished_upgrade import with_upgrade
@@ -248,10 +248,11 @@ class _Look:
         there = {one.address for one in unrecorded if one.reason is Reason.UNRECORDED}
         there |= {address for address, seen in self.observed.items() if not is_gone_from_aws(seen)}
         live = {**self.observed, **judged}
+        never = never_wanted_findings(session.names, report, live, self.entries, outputs=self.made_for)
         findings = [
             *findings_of_before(session, kept.held_before(judged)),
             *with_destroy([*unrecorded, *never_made], destroyed, gone=gone, there=there, removed=removed),
-            *never_wanted_findings(session.names, report, live, self.entries, outputs=self.made_for),
+            *without_default_group(never, session, manifest, self.entries),
         ]
         return _Beyond(findings, lacking, removed)
 

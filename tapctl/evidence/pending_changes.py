@@ -10,7 +10,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from tapctl.config import Config
-from tapctl.engine.model import Observed
+from tapctl.engine import refs
+from tapctl.engine.diff import same
+from tapctl.engine.model import Observed, Spec
 from tapctl.engine.observe import Absent, Observation, Observations
 from tapctl.engine.plan import AFTER_APPLY, Action, Change, FieldChange, Plan
 from tapctl.engine.planner import make_plan
@@ -54,7 +56,12 @@ def pending_changes(
         return None
     entries = manifest.entries
     addresses = {*(resource.address for resource in stack), *entries}
-    recorded = {address: _as_recorded(session, entries.get(address), observed.get(address)) for address in addresses}
+    known = {address: dict(entry.outputs or {}) for address, entry in entries.items()}
+    wants: dict[str, Spec] = {resource.address: refs.resolve(resource.spec, known) for resource in stack}
+    recorded = {
+        address: _as_recorded(session, entries.get(address), observed.get(address), wants.get(address))
+        for address in addresses
+    }
     allowed = addresses if all_allowed else ()
     plan = make_plan(stack, entries, recorded, session.claimant, registry(), allowed=allowed)
     plan = replace(plan, changes=tuple(_known(plan, entries, observed, waived)))
@@ -119,13 +126,19 @@ def _artifact(session: Session, config: Config, manifest: Manifest) -> Artifact:
     return Artifact(image_uri=uri if same else f"{image.repository}:{image.tag}")
 
 
-def _as_recorded(session: Session, entry: Entry | None, live: Observation | None) -> Observation:
-    """The observation of a resource that is as recorded: what an unfinished apply has asked for counts as made."""
+def _as_recorded(session: Session, entry: Entry | None, live: Observation | None, want: Spec | None) -> Observation:
+    """The observation of a resource that is as recorded: what an unfinished apply has asked for counts as made.
+
+    Not so what nobody wants any more and AWS has not done: there the value counts that was confirmed last.
+    """
     if entry is None or entry.phase is Phase.KEPT:
         return Absent()
     reconciler = reconciler_of(entry)
     try:
         spec = reconciler.spec.model_validate(entry.spec)
+        if want is not None and isinstance(live, Observed) and entry.phase is Phase.MAKING and entry.confirmed:
+            confirmed = reconciler.spec.model_validate(entry.confirmed)
+            spec = spec.model_copy(update=_not_begun(spec, confirmed, live.spec, want))
         outputs = reconciler.outputs.model_validate(entry.outputs)
     except ValidationError:
         return Absent()
@@ -134,6 +147,17 @@ def _as_recorded(session: Session, entry: Entry | None, live: Observation | None
     else:
         impacts = {}
     return Observed(spec, outputs, owner=session.owner, **impacts)
+
+
+def _not_begun(asked: Spec, confirmed: Spec, live: Spec, want: Spec) -> dict[str, Any]:
+    """The confirmed values of the fields that AWS has as confirmed, and of which the files want another than asked."""
+    spec = type(asked)
+    return {
+        name: getattr(confirmed, name)
+        for name in spec.model_fields
+        if getattr(want, name) != getattr(asked, name)
+        and same(spec, name, getattr(confirmed, name), getattr(live, name))
+    }
 
 
 def _known(

@@ -32,6 +32,9 @@ MAX_BYTES = manifest.MAX_BYTES
 """The part of an object that is read at the most, in bytes."""
 _CONFLICT_STATUS, _FAILED_STATUS, _UNSUPPORTED_STATUS = 409, 412, 501
 _CONDITION_FAILED = ("PreconditionFailed", "NoSuchKey", "ConditionalRequestConflict")
+_ARCHIVED = "InvalidObjectState"
+"""S3's code for an object in an archive (Glacier's Flexible Retrieval and Deep Archive, Intelligent-Tiering's archive
+tiers): it is listed, and not handed out until it is restored (S3 API reference, GetObject)."""
 _NO_ETAG = '"00000000000000000000000000000000"'
 """The ETag of no object."""
 
@@ -53,6 +56,10 @@ class Encryption:
 
 
 _DEFAULT_ENCRYPTION = Encryption()
+
+
+class Archived(ManifestError):
+    """An object is in an archive of S3's: it is there, and cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -197,6 +204,7 @@ class Bucket:
         """Read an object; None if there is none.
 
         Raises:
+            Archived: it is there, and S3 does not hand it out.
             TapctlError: see `to_tapctl_error`.
         """
         from botocore.exceptions import BotoCoreError
@@ -207,6 +215,8 @@ class Bucket:
         except AwsError as error:
             if error.aws_code == "NoSuchKey":
                 return None
+            if error.aws_code == _ARCHIVED:
+                raise self._archived_error(key, error) from error
             raise self.to_tapctl_error(error) from error
         except BotoCoreError as error:  # the body is read after the client has translated the response's errors
             raise AwsNoAnswer("s3", "GetObject", type(error).__name__, str(error)) from None
@@ -219,6 +229,14 @@ class Bucket:
                 hint="put an earlier version of it back, or correct --state",
             )
         return StoredObject(content, response["ETag"], _age_s(response))
+
+    def _archived_error(self, key: str, error: AwsError) -> Archived:
+        return Archived(
+            f"{self.url(key)} is in an archive of S3",
+            evidence=str(error),
+            hint=f"take it out: aws s3api restore-object --bucket {self.name} --key {self.prefix}{key} "
+            "--restore-request Days=30; and let no lifecycle rule archive what is under this state",
+        )
 
     def put(self, key: str, content: bytes, expected: str | None) -> str:
         """Write an object if its ETag is still ``expected`` (None: if there is no object); returns the new ETag.
@@ -258,9 +276,15 @@ class Bucket:
         try:
             self.put(key, content, None)
         except AwsError as error:
-            if not outcome_unknown(error) or self.get(key) is None:
+            if not outcome_unknown(error) or not self._is_there(key):
                 raise
             # Written by this call, whose answer was lost, or by an earlier attempt.
+
+    def _is_there(self, key: str) -> bool:
+        try:
+            return self.get(key) is not None
+        except Archived:
+            return True
 
     def remove(self, key: str, expected: str) -> bool:
         """Remove an object if its ETag is still ``expected``; False if it is gone, changed or in use: nothing was done.

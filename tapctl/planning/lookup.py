@@ -7,7 +7,6 @@ from functools import partial
 from typing import Final, TypeVar
 
 from tapctl.aws.client import Aws
-from tapctl.config.additions import HTTPS
 from tapctl.config.types import did_you_mean
 from tapctl.engine import model
 from tapctl.engine.record import Phase
@@ -26,6 +25,7 @@ from tapctl.reconcilers.db_parameter_groups import DbClusterParameterGroup, DbPa
 from tapctl.reconcilers.iam_role import boundary_exists
 from tapctl.reconcilers.lambda_function import LambdaFunction
 from tapctl.reconcilers.prefix_lists import NO_SUCH_LIST, is_prefix_list, world_in
+from tapctl.safety.open_networks import HTTPS
 from tapctl.session.session import Session
 from tapctl.stack.definition import ENGINE, Artifact
 from tapctl.stack.image import resolve as resolve_image

@@ -106,6 +106,8 @@ class PlanFile(_Part):
     snapshot: _Text = ""
     """The identity of the snapshot that a cluster is made from (`restored_data`); empty where none is."""
     changes: tuple[PlannedChange, ...]
+    ends: tuple[_Text, ...] = ()
+    """The subscriptions of others that end with the topic, which is removed: nobody's but theirs to make again."""
     created: _Time
     expires: _Time
     plan_hash: _Hash
@@ -145,9 +147,13 @@ def seal(
     image: str = "",
     snapshot: str = "",
     destroy: bool = False,
+    ends: Iterable[str] = (),
     out: PlanOut | None = None,
 ) -> PlanFile:
-    """Make the plan file of this plan, with its hashes; ``out``: where it goes, and how long it lasts."""
+    """Make the plan file of this plan, with its hashes; ``out``: where it goes, and how long it lasts.
+
+    ``ends``: the subscriptions of others that end with what is removed.
+    """
     target, created = session.target, now()
     values = {
         "format": FORMAT,
@@ -166,6 +172,7 @@ def seal(
         "image": image,
         "snapshot": snapshot,
         "changes": [_change(change) for change in plan.changes if change.action not in _IDLE],
+        "ends": [*ends],
     }
     plan_hash = _digest(values, _NOT_IN_PLAN_HASH)
     expires = (_parsed(created) + timedelta(seconds=out.lasts_s if out else LASTS_S)).strftime(TIME_FORMAT)
@@ -329,7 +336,7 @@ def inputs_differ(then: PlanFile, today: PlanFile) -> Iterator[str]:
 def continues(then: PlanFile, today: PlanFile) -> bool:
     """True if today's plan is the rest of the earlier one: the same is wanted, and nothing costs more than it did."""
     approved = {change.address: change for change in then.changes}
-    if today.snapshot not in ("", then.snapshot):
+    if today.snapshot not in ("", then.snapshot) or not {*today.ends} <= {*then.ends}:
         return False
     return not any(inputs_differ(then, today)) and all(
         change.address in approved and _is_within(change, approved[change.address]) for change in today.changes
@@ -395,6 +402,8 @@ def _inputs_changed(then: PlanFile, today: PlanFile) -> Iterator[str]:
         yield f"in AWS: image {then.image or '(none)'} → {today.image or '(none)'}"
     if then.snapshot != today.snapshot:
         yield f"in AWS: the data: {then.snapshot or '(none)'} → {today.snapshot or '(none)'}"
+    yield from (f"in AWS: {one} would end, which was not approved" for one in today.ends if one not in then.ends)
+    yield from (f"in AWS: {one} was to end, and is not there" for one in then.ends if one not in today.ends)
 
 
 def _verb(change: PlannedChange | None) -> str:

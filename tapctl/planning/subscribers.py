@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Final
 
@@ -56,18 +57,34 @@ def tell_of_subscribers(session: Session, recorded: Collection[str], *, nobody: 
         )
 
 
-def tell_of_ended_subscriptions(session: Session, going: Collection[str]) -> tuple[str, ...]:
-    """Read the topic's subscriptions, and tell of those that others have made and that a destroy ends: SNS keeps none.
+def ended_subscriptions(session: Session, going: Collection[str]) -> tuple[str, ...]:
+    """Read the topic's subscriptions; returns the receivers of those of others that a destroy ends: SNS keeps none.
 
     ``going``: the addresses that are removed. One call, where the topic is among them; a failed one is told and stops
-    nothing. Returns the addresses of those subscriptions, as they may be shown.
+    nothing.
     """
-    others = _others(session, _live(session, going) or (), going)
-    if others:
+    return tuple(sorted(_others(session, _live(session, going) or (), going)))
+
+
+def tell_of_ended_subscriptions(session: Session, receivers: Collection[str]) -> None:
+    """Tell of the receivers of others whose subscriptions a destroy ends."""
+    if receivers:
         session.screen.warn(
-            f"{session.names.topic} has subscribers that others have added, and they go with it: {_listed(others)}"
+            f"{session.names.topic} has subscribers that others have added, and they go with it: {_listed(receivers)}"
         )
-    return tuple(address(SnsSubscription.type, f"{session.names.topic}/{host_alone(each)}") for each in others)
+
+
+def shown_subscriptions(session: Session, receivers: Iterable[str]) -> tuple[str, ...]:
+    """The addresses of these receivers' subscriptions as they may be shown: a digest tells apart what is not."""
+    shown = ((each, host_alone(each)) for each in receivers)
+    return tuple(
+        address(SnsSubscription.type, f"{session.names.topic}/{text}{'' if text == each else _digest(each)}")
+        for each, text in shown
+    )
+
+
+def _digest(receiver: str) -> str:
+    return f"#{hashlib.sha256(receiver.encode()).hexdigest()[:16]}"
 
 
 def _live(session: Session, addresses: Collection[str]) -> list[SubscriptionTypeDef] | None:

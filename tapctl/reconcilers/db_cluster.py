@@ -47,6 +47,7 @@ from tapctl.reconcilers.db_cluster_snapshots import (
 )
 from tapctl.reconcilers.db_instance import describe_instances
 from tapctl.reconcilers.exposures import with_exposures
+from tapctl.reconcilers.foreign_groups import ASKS_GROUPS, open_groups
 from tapctl.reconcilers.kms_key_rights import as_caller
 from tapctl.reconcilers.rds import (
     NO_CLUSTER,
@@ -203,6 +204,8 @@ class DbClusterSpec(Spec):
     """Active Directory domains whose users may log in. Wanted: none."""
     shared_snapshots: frozenset[str] = frozenset()
     """Snapshots that others may restore the data from: ``<snapshot> by <account, or all>``. Wanted: none."""
+    open_groups: frozenset[str] = frozenset()
+    """Rules of others' groups by which the world reaches the cluster: ``<group id> <rule>``. Wanted: none."""
     put_off: frozenset[str] = frozenset()
     """Changes that RDS makes in the maintenance window, and no other field tells: ``DBClusterIdentifier <new name>``.
     Wanted: nothing."""
@@ -293,12 +296,14 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         "directories": f"{_MODIFY} --domain none --apply-immediately",
         "shared_snapshots": "aws rds modify-db-cluster-snapshot-attribute --db-cluster-snapshot-identifier {value} "
         "--attribute-name restore --values-to-remove {name}",
+        "open_groups": "aws ec2 describe-security-groups --group-ids {value}",
         "put_off": "aws rds describe-db-clusters --db-cluster-identifier {id} "
         "--query DBClusters[].PendingModifiedValues",
     }
     never_compared = (
         "Serverless, network type, maintenance that AWS has planned",
         "clones, manual snapshots, proxies, integrations, blue/green, exports, AWS Backup, shares by RAM",
+        "what else groups of others that it is in let through",
     )
     retention_field = "backup_retention_days"
     protection_fields = frozenset({"deletion_protection"})
@@ -345,9 +350,11 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
             "custom_endpoints": ("CreateDBClusterEndpoint", "ModifyDBClusterEndpoint", "DeleteDBClusterEndpoint"),
             "directories": ("ModifyDBCluster:domain",),
             "shared_snapshots": ("ModifyDBClusterSnapshotAttribute",),
+            "open_groups": ("AuthorizeSecurityGroupIngress", "ModifySecurityGroupRules"),
             "put_off": ("ModifyDBCluster",),
             "tags": ("AddTagsToResource", "RemoveTagsFromResource"),
         },
+        of_items=frozenset({"open_groups"}),
     )
     timing = Timing(
         create_s=180,
@@ -365,6 +372,7 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         Right(Need.EXPOSURES, ("rds:DescribeDBClusters",), (arn("rds", "cluster:*"),)),
         Right(Need.EXPOSURES, ("rds:DescribeDBClusterSnapshots",), (_CLUSTER, _SNAPSHOTS)),
         Right(Need.EXPOSURES, ("rds:DescribeDBClusterSnapshotAttributes",), (_SNAPSHOTS,)),
+        *ASKS_GROUPS,
         Right(
             Need.PLAN | Need.CREATE | Need.DELETE | Need.SWEEP,
             ("rds:DescribeDBClusterSnapshots",),
@@ -447,8 +455,13 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
     def observe_exposures(
         self, aws: Aws, id: str, seen: Observed[DbClusterSpec, DbClusterOutputs], expected: DbClusterSpec | None
     ) -> Observed[DbClusterSpec, DbClusterOutputs]:
-        """Read who may restore the cluster's manual snapshots: one call, and one for each of them."""
-        return with_exposures(seen, {"shared_snapshots": lambda: shared_snapshots(aws, id)}, gone=(NO_CLUSTER,))
+        """Read who may restore the cluster's manual snapshots: one call, and one for each; and groups of others."""
+        groups, own = seen.spec.security_group_ids, expected.security_group_ids if expected else frozenset()
+        reads = {
+            "shared_snapshots": lambda: shared_snapshots(aws, id),
+            "open_groups": lambda: open_groups(aws, groups, own, lambda rule: rule.direction == "ingress"),
+        }
+        return with_exposures(seen, reads, gone=(NO_CLUSTER,))
 
     def create(self, aws: Aws, id: str, want: DbClusterSpec, owner: Owner) -> None:
         """Make the cluster with all its settings by CreateDBCluster alone, or from a snapshot with most of them."""

@@ -25,6 +25,7 @@ from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Sp
 from tapctl.engine.trail import Trail
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.reconcilers.exposures import with_exposures
+from tapctl.reconcilers.foreign_groups import ASKS_GROUPS, open_groups
 from tapctl.reconcilers.iam_role import ROLE
 from tapctl.reconcilers.kms_key_rights import as_caller
 from tapctl.reconcilers.lambda_callers import (
@@ -41,6 +42,7 @@ from tapctl.reconcilers.lambda_interfaces import (
     left_sentence,
     remaining_interfaces,
 )
+from tapctl.reconcilers.security_group_rules import Rule
 from tapctl.regions import DOMAINS
 from tapctl.safety.stand_in import stand_in
 
@@ -189,6 +191,9 @@ class LambdaFunctionSpec(Spec):
     and that one at its end. Wanted: none."""
     aliases: frozenset[str] = frozenset()
     """Other names of a published version: ``<alias> of version <number>``. Wanted: none."""
+    open_groups: frozenset[str] = frozenset()
+    """Rules of others' groups by which the function reaches the world for more than HTTPS: ``<group id> <rule>``.
+    Wanted: none."""
     further_settings: frozenset[str] = frozenset()
     """Where else the code runs, what Lambda keeps of its calls, and whose key encrypts the code:
     ``CapacityProviderConfig <JSON>``, ``DurableConfig <JSON>`` and their like. Wanted: none."""
@@ -227,12 +232,14 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
         "event_sources": "aws lambda delete-event-source-mapping --uuid {value}",
         "destinations": "aws lambda delete-function-event-invoke-config --function-name {id}{qualified}",
         "aliases": "aws lambda delete-alias --function-name {id} --name {value}",
+        "open_groups": "aws ec2 describe-security-groups --group-ids {value}",
         "further_settings": "aws lambda get-function-configuration --function-name {id}",
     }
     never_compared = (
         "versions and their policies",
         "log levels, runtime pins, recursion, code signing",
         "which image its tag names by now",
+        "what else groups of others that it is in let through",
     )
     # Lambda's network interfaces usually go within 20 to 45 minutes; more than an hour was seen
     # (hashicorp/terraform-provider-aws#32130).
@@ -279,8 +286,10 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
                 "DeleteFunctionEventInvokeConfig",
             ),
             "aliases": ("CreateAlias20150331", "UpdateAlias20150331", "DeleteAlias20150331"),
+            "open_groups": ("AuthorizeSecurityGroupEgress", "ModifySecurityGroupRules"),
             "tags": ("TagResource20170331v2", "UntagResource20170331v2"),
         },
+        of_items=frozenset({"open_groups"}),
     )
     timing = Timing(create_s=60, delete_s=1200, update_s=30, longest_s=INTERFACES_LONGEST_S)
     actions = (
@@ -291,6 +300,7 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
             _FUNCTION,
         ),
         Right(Need.EXPOSURES, ("lambda:ListEventSourceMappings",), why=LISTS),
+        *ASKS_GROUPS,
         Right(Need.PLAN, ("lambda:GetAccountSettings",), why="the account's own quotas"),
         Right(Need.CREATE, ("lambda:CreateFunction", "lambda:PutFunctionConcurrency", "lambda:TagResource"), _FUNCTION),
         Right(Need.UPDATE, ("lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration"), _FUNCTION),
@@ -365,12 +375,14 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
         seen: Observed[LambdaFunctionSpec, LambdaFunctionOutputs],
         expected: LambdaFunctionSpec | None,
     ) -> Observed[LambdaFunctionSpec, LambdaFunctionOutputs]:
-        """Read URLs, event sources, destinations and aliases: four calls."""
+        """Read URLs, event sources, destinations and aliases: four calls; and groups of others that it is in."""
+        groups, own = seen.spec.security_group_ids, expected.security_group_ids if expected else frozenset()
         reads = {
             "urls": lambda: list_urls(aws, id),
             "event_sources": lambda: list_event_sources(aws, id),
             "destinations": lambda: list_destinations(aws, id),
             "aliases": lambda: list_aliases(aws, id),
+            "open_groups": lambda: open_groups(aws, groups, own, _leads_out),
         }
         return with_exposures(seen, reads, gone=(_MISSING,))
 
@@ -634,6 +646,11 @@ def _states(live: Mapping[str, Any]) -> tuple[str, str]:
 def _reason(live: Mapping[str, Any], member: str) -> str:
     """AWS's reason code and sentence for ``State`` or ``LastUpdateStatus``."""
     return f"{live.get(f'{member}ReasonCode', 'Unknown')}: {live.get(f'{member}Reason', 'AWS gives no reason')}"
+
+
+def _leads_out(rule: Rule) -> bool:
+    """True if the rule lets the function out, for more than HTTPS, with which it may reach the world."""
+    return rule.direction == "egress" and not rule.is_https
 
 
 def _hide(live: Mapping[str, str], shown: Collection[Mapping[str, str]]) -> dict[str, str]:

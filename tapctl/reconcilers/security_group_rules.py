@@ -19,9 +19,10 @@ from tapctl.errors import AwsRefused, NotYet, Patience
 from tapctl.reconcilers.exposures import with_exposures
 from tapctl.reconcilers.prefix_lists import PREFIX_LISTS, is_prefix_list, world_in
 from tapctl.reconcilers.security_group import GROUPS, NOT_FOUND, RULES, existing_id, find_group, groups, owner_of
+from tapctl.safety.open_networks import HTTPS
 
 if TYPE_CHECKING:
-    from mypy_boto3_ec2.type_defs import IpPermissionTypeDef, SecurityGroupRuleTypeDef
+    from mypy_boto3_ec2.type_defs import IpPermissionTypeDef, SecurityGroupRuleTypeDef, SecurityGroupTypeDef
 
     from tapctl.aws.client import Aws
 
@@ -66,6 +67,11 @@ class Rule(BaseModel):
     def key(self) -> tuple[str, str, int, int, str]:
         """The rule's identity: two that differ in description alone are one rule to EC2."""
         return (self.direction, self.protocol, self.from_port, self.to_port, self.peer)
+
+    @property
+    def is_https(self) -> bool:
+        """True if the rule is for HTTPS alone, with which the function may reach the whole internet."""
+        return (self.protocol, self.from_port, self.to_port) == ("tcp", HTTPS, HTTPS)
 
 
 OF_EVERY_NEW_GROUP: Final = frozenset(
@@ -153,8 +159,7 @@ class SecurityGroupRules(Reconciler[SecurityGroupRulesSpec, SecurityGroupRulesOu
         group = find_group(aws, id, expected.vpc_id if expected else None)
         if group is None:
             return None
-        inward = _rules("ingress", group.get("IpPermissions", ()))
-        rules = frozenset([*inward, *_rules("egress", group.get("IpPermissionsEgress", ()))])
+        rules = rules_of(group)
         if not rules:
             return None
         return Observed(
@@ -214,6 +219,12 @@ class SecurityGroupRules(Reconciler[SecurityGroupRulesSpec, SecurityGroupRulesOu
     def list_owned(self, aws: Aws, owner: Owner) -> Iterable[str]:
         """Find nothing: the group is found by its own tags."""
         return ()
+
+
+def rules_of(group: SecurityGroupTypeDef) -> frozenset[Rule]:
+    """The rules of a group, both ways, as DescribeSecurityGroups tells them with it."""
+    inward = _rules("ingress", group.get("IpPermissions", ()))
+    return frozenset([*inward, *_rules("egress", group.get("IpPermissionsEgress", ()))])
 
 
 def _rules(direction: Literal["ingress", "egress"], permissions: Iterable[Any]) -> Iterator[Rule]:

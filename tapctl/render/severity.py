@@ -29,7 +29,12 @@ WORLD: Final = Kind(
     "high",
     "Open to the world",
     "Anybody may reach this resource: a rule for 0.0.0.0/0 or ::/0, a policy for every principal, a public address.",
-    frozenset({"db-instance.publicly_accessible", "db-cluster.internet_gateway", "lambda-function.urls"}),
+    frozenset(
+        {
+            *("db-instance.publicly_accessible", "db-cluster.internet_gateway", "lambda-function.urls"),
+            *("db-cluster.open_groups", "lambda-function.open_groups"),
+        }
+    ),
 )
 ACCESS: Final = Kind(
     "somebody-elses-access",

@@ -7,6 +7,8 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 from itertools import chain
 from typing import Final
 
+HTTPS: Final = 443
+"""The one port by which the function may reach the whole internet."""
 _WORLD: Final = {4: 7, 6: 15}
 """IP version to the longest prefix that stands for the world: a half of it is no less open."""
 

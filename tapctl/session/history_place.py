@@ -15,18 +15,20 @@ from tapctl.session.invocation import Invocation
 from tapctl.session.target import is_deployed
 
 
-def check_history_place(invocation: Invocation, store: Store, manifest: Manifest) -> None:
+def check_history_place(invocation: Invocation, store: Store, manifest: Manifest) -> Manifest | None:
     """Make sure that the newest kept version of the record is of the same place, if anything was deployed by it.
 
-    ``manifest``: an empty one where there is no record.
+    ``manifest``: an empty one where there is no record. Returns that version; None where there is none of that place.
 
     Raises:
         ManifestError: it is of another place; or there are versions, and none that can be used.
     """
     suffix, location = manifest.suffix, store.location(manifest.suffix)
     newest = last_version(store, suffix)
-    if newest is None or place_of(newest) == place_of(manifest) or not is_deployed(newest):
-        return
+    if newest is None or place_of(newest) == place_of(manifest):
+        return newest
+    if not is_deployed(newest):
+        return None
     own, its = (
         f"of {env} in account {account}, {region}" for env, account, region in map(place_of, (manifest, newest))
     )

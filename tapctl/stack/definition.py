@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from tapctl.config import Config
-from tapctl.config.additions import HTTPS
 from tapctl.config.schema import Egress
 from tapctl.engine.resources import AnyResource, Stack
 from tapctl.names import Names
@@ -26,6 +25,7 @@ from tapctl.reconcilers.security_group import SecurityGroup, SecurityGroupSpec
 from tapctl.reconcilers.security_group_rules import Rule, SecurityGroupRules, SecurityGroupRulesSpec
 from tapctl.reconcilers.sns_subscription import SnsSubscription, SnsSubscriptionSpec, delivery
 from tapctl.reconcilers.sns_topic import SnsTopic, SnsTopicSpec
+from tapctl.safety.open_networks import HTTPS
 from tapctl.safety.redaction import hide_path
 from tapctl.stack.alarms import add_alarms
 from tapctl.stack.image import may_be

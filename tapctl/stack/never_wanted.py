@@ -12,7 +12,6 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 
 from tapctl.aws.policy import UNREAD, PolicyDocument, Principal, Statement, policy
-from tapctl.config.additions import HTTPS
 from tapctl.config.rules import assumes_by_pattern
 from tapctl.config.schema import Permission
 from tapctl.engine.model import Spec, address
@@ -35,7 +34,6 @@ _ANY_MANAGED: Final = "ANYMANAGED"
 _ANY_CLUSTER: Final = "ANYCLUSTER"
 """Words that stand for outputs that are not known."""
 _EVERYBODIES: Final = frozenset({Principal(kind="AWS", name=EVERYBODY)})
-_HTTPS: Final = ("tcp", HTTPS, HTTPS)
 CONSTANT: Final[Mapping[tuple[str, str], Any]] = {
     ("db-cluster", "storage_encrypted"): True,
     ("db-cluster", "managed_secret"): True,
@@ -221,5 +219,4 @@ def _is_open(names: Names, id: str, rule: Rule) -> bool:
     """True if the rule lets the world in, or lets out into it more than the function's HTTPS."""
     if not opens_world(rule.peer):
         return False
-    https = (rule.protocol, rule.from_port, rule.to_port) == _HTTPS
-    return not (rule.direction == "egress" and https and id == names.lambda_security_group)
+    return not (rule.direction == "egress" and rule.is_https and id == names.lambda_security_group)

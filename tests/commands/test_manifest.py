@@ -127,6 +127,33 @@ def test_one_such_file_is_told_to_programs(local: Invocation, shown: Shown, tmp_
     assert shown.records[-1]["counts"] == {"versions": 3, "unlocks": 0, "unusable": 1}
 
 
+def archive(aws: Aws, name: str) -> None:
+    """Move a version into Glacier, as a bucket's lifecycle rule does."""
+    key = f"team/history/dev/{name}"
+    content = aws.s3.get_object(Bucket="records", Key=key)["Body"].read()
+    aws.s3.put_object(Bucket="records", Key=key, Body=content, StorageClass="GLACIER")
+
+
+def test_an_archived_version_hides_no_other_and_is_told_with_the_way_out(
+    remote: Invocation, aws: Aws, shown: Shown
+) -> None:
+    write(store_of(remote, aws), 4)
+    archive(aws, "00000002-run-2.json")
+    assert history(remote, shown.screen()) == 3
+    assert [line.split()[0] for line in shown.lines[1:4]] == ["1", "3", "4"]
+    told = shown.err.getvalue()
+    assert "1 file of the history beside s3://records/team/dev.json cannot be read, being in an archive of S3" in told
+    assert "aws s3api restore-object --bucket records --key team/history/dev/00000002-run-2.json" in told
+    assert "who has put it there" not in told
+
+    strange = shown.__class__()
+    aws.s3.put_object(Bucket="records", Key="team/history/dev/00000900-x.json", Body=b"[]")
+    assert history(remote, strange.screen()) == 3
+    assert strange.lines[-1] == "MANIFEST dev: 3 versions · 0 unlocked · 2 cannot be used"
+    said = strange.err.getvalue()
+    assert (said.count("1 file of the history"), "who has put it there" in said) == (2, True)
+
+
 @pytest.mark.parametrize("more", [0, 1, 2, 5])
 def test_a_long_history_tells_the_newest_and_counts_the_rest(local: Invocation, shown: Shown, more: int) -> None:
     write(store_of(local), MAX_LISTED + more)

@@ -101,6 +101,21 @@ def test_every_write_asks_for_the_encryption_that_the_address_says(aws: Aws, scr
     assert {headers["x-amz-server-side-encryption-aws-kms-key-id"] for headers in writes} == {"alias/state"}
 
 
+def test_an_archived_object_is_there_and_cannot_be_read(aws: Aws, script: S3Script) -> None:
+    store = open_store("s3://records/team", aws)
+    store.write(manifest(entry(), serial=3), store.write(manifest(serial=2), None))
+    (name,) = store.list_history("dev")
+    aws.s3.put_object(Bucket="records", Key=f"team/history/dev/{name}", Body=b"{}", StorageClass="GLACIER")
+    with pytest.raises(ManifestError, match="is in an archive of S3") as told:
+        store.read_history("dev", name)
+    assert str(told.value.hint).startswith(
+        f"take it out: aws s3api restore-object --bucket records --key team/history/dev/{name}"
+    )
+    # The version that a write has archived once, and then did not replace, is archived by its next attempt.
+    aws.s3.delete_object(Bucket="records", Key="team/dev.json")
+    store.write(manifest(entry(), serial=3), store.write(manifest(serial=2), None))
+
+
 # -- conditions ------------------------------------------------------------------------------------------------------
 
 

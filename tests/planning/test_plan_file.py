@@ -315,6 +315,12 @@ def test_another_package_is_never_the_rest_of_a_plan(run: Session, today: Action
     assert continues(sealed(run, made(Action.CREATE, "approved")), sealed(run, made(today, code))) is is_rest
 
 
+@pytest.mark.parametrize(("today", "is_rest"), [(["a"], True), ([], True), (["a", "c"], False)])
+def test_the_rest_of_a_destroy_ends_no_more_subscriptions(run: Session, today: list[str], is_rest: bool) -> None:
+    then = sealed(run, MADE, destroy=True, ends=["a", "b"])
+    assert continues(then, sealed(run, MADE, destroy=True, ends=today)) is is_rest
+
+
 def test_with_other_files_nothing_is_the_rest_of_a_plan(run: Session) -> None:
     then = sealed(run, update(TIMEOUT))
     assert not continues(then, otherwise(then, config_hash="d" * 64))

@@ -12,7 +12,13 @@ from tapctl.aws.client import Aws
 from tapctl.engine.plan import Action, Change
 from tapctl.errors import ConfigError
 from tapctl.manifest import open_store
-from tapctl.planning.subscribers import tell_of_confirmations, tell_of_ended_subscriptions, tell_of_subscribers
+from tapctl.planning.subscribers import (
+    ended_subscriptions,
+    shown_subscriptions,
+    tell_of_confirmations,
+    tell_of_ended_subscriptions,
+    tell_of_subscribers,
+)
 from tapctl.render import choose_screen
 from tapctl.render.screen import Target
 from tapctl.session.invocation import Invocation
@@ -124,12 +130,14 @@ def test_a_destroy_names_the_subscriptions_of_others_that_end_with_the_topic(
     ours, theirs = (f"arn:aws:sqs:us-east-1:123456789012:{name}" for name in ("ours", "theirs"))
     aws.sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=ours)
     own = f"sns-subscription/alarms-dev/{ours}"
-    tell_of_ended_subscriptions(session, [TOPIC, own])
+    assert ended_subscriptions(session, [TOPIC, own]) == ()
     aws.sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=theirs)
-    tell_of_ended_subscriptions(session, [own])
+    assert ended_subscriptions(session, [own]) == ()
+    tell_of_ended_subscriptions(session, [])
     assert said.getvalue() == "", "nothing but ours goes, or the topic does not"
-    told = tell_of_ended_subscriptions(session, [TOPIC, own])
-    assert told == (f"sns-subscription/alarms-dev/{theirs}",)
+    told = ended_subscriptions(session, [TOPIC, own])
+    tell_of_ended_subscriptions(session, told)
+    assert shown_subscriptions(session, told) == (f"sns-subscription/alarms-dev/{theirs}",)
     assert said.getvalue() == (
         f"warning: alarms-dev has subscribers that others have added, and they go with it: {theirs}\n"
     )
@@ -137,9 +145,15 @@ def test_a_destroy_names_the_subscriptions_of_others_that_end_with_the_topic(
     for protocol, web in (("https", "https://me:pass@[hooks.example/T0/token"), ("http", "http://example?token")):
         aws.sns.subscribe(TopicArn=topic, Protocol=protocol, Endpoint=web)
     hidden = ("https://[hooks.example/…", "http:http://example/…")
-    told = tell_of_ended_subscriptions(session, [TOPIC, own])
-    assert set(told) == {f"sns-subscription/alarms-dev/{each}" for each in (theirs, *hidden)}
-    assert "token" not in said.getvalue()
+    told = ended_subscriptions(session, [TOPIC, own])
+    tell_of_ended_subscriptions(session, told)
+    shown = shown_subscriptions(session, told)
+    assert {one.partition("#")[0] for one in shown} == {
+        f"sns-subscription/alarms-dev/{each}" for each in (theirs, *hidden)
+    }
+    assert "token" not in said.getvalue() + "".join(shown)
+    at_one_host = shown_subscriptions(session, ["https://hooks.example/a", "https://hooks.example/b"])
+    assert len({*at_one_host}) == len(at_one_host), "a digest tells them apart"
 
 
 def test_a_receiver_in_another_account_is_told_to_confirm(session: Session, said: io.StringIO) -> None:

@@ -277,6 +277,28 @@ def _open_list(bench: Bench) -> None:
     bench.aws.ec2.modify_managed_prefix_list(PrefixListId=bench.world["list"], CurrentVersion=1, AddEntries=halves)
 
 
+def _reached(bench: Bench) -> None:
+    inner: Any = {"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432}
+    rules: Any = [{**inner, "IpRanges": [{"CidrIp": cidr}]} for cidr in ("10.0.0.0/8", "0.0.0.0/0")]
+    bench.aws.ec2.authorize_security_group_ingress(GroupId=bench.world["sg_one"], IpPermissions=rules)
+
+
+def _reached_by_list(bench: Bench) -> None:
+    halves: Any = [{"Cidr": "0.0.0.0/1"}, {"Cidr": "128.0.0.0/1"}]
+    made = bench.aws.ec2.create_managed_prefix_list(
+        PrefixListName="office", MaxEntries=9, AddressFamily="IPv4", Entries=halves
+    )
+    peers = [{"PrefixListId": made["PrefixList"]["PrefixListId"]}]
+    rule: Any = {"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432, "PrefixListIds": peers}
+    bench.aws.ec2.authorize_security_group_ingress(GroupId=bench.world["sg_one"], IpPermissions=[rule])
+
+
+def _let_out(bench: Bench) -> None:
+    web = [{"IpProtocol": "tcp", "FromPort": port, "ToPort": port} for port in (80, 443)]
+    rules: Any = [{**one, "Ipv6Ranges": [{"CidrIpv6": "::/0"}]} for one in web]
+    bench.aws.ec2.authorize_security_group_egress(GroupId=bench.world["group_a"], IpPermissions=rules)
+
+
 def _instance_profile(bench: Bench) -> None:
     bench.aws.iam.create_instance_profile(InstanceProfileName="bastion")
     bench.aws.iam.add_role_to_instance_profile(InstanceProfileName="bastion", RoleName=bench.id)
@@ -348,6 +370,9 @@ EXPOSURES = [
     Exposure(
         "security_group_rules", "open_lists", _open_list, " holds 0.0.0.0/0", ("ec2", "GetManagedPrefixListEntries")
     ),
+    Exposure("db_cluster", "open_groups", _reached, " ingress 0.0.0.0/0 tcp/5432", ("ec2", "DescribeSecurityGroups")),
+    Exposure("db_cluster", "open_groups", _reached_by_list, " tcp/5432 holds 0.0.0.0/0"),
+    Exposure("lambda_function", "open_groups", _let_out, " egress ::/0 tcp/80", ("ec2", "DescribeSecurityGroups")),
     Exposure("iam_role", "instance_profiles", _instance_profile, "bastion", ("iam", "ListInstanceProfilesForRole")),
     Exposure("db_cluster", "auto_minor_version_upgrade", _modified(AutoMinorVersionUpgrade=False), "False"),
     Exposure("db_cluster", "activity_stream", _activity_stream, "aws-rds-das-"),

@@ -86,6 +86,19 @@ def test_an_apply_that_was_cut_off_is_continued_with_its_file(dev: World) -> Non
     refused(dev.tapctl("apply", "--plan", "dev.plan", "--yes"), "was applied already")
 
 
+def test_a_destroy_that_would_end_a_subscription_which_nobody_has_approved_is_refused(dev: World) -> None:
+    sns, topic = dev.client("sns"), "arn:aws:sns:us-east-2:123456789012:alarms-dev"
+    dev.tapctl("plan", "--destroy", "--env", "dev", "--out", "gone.plan")
+    theirs = "arn:aws:sqs:us-east-2:123456789012:theirs"
+    made = sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=theirs, ReturnSubscriptionArn=True)
+    place = f"sns-subscription/alarms-dev/{theirs}"
+    refused(dev.tapctl("apply", "--plan", "gone.plan", "--yes"), f"in AWS: {place} would end, which was not approved")
+    dev.tapctl("plan", "--destroy", "--env", "dev", "--out", "with.plan")
+    assert json.loads((dev.folder / "with.plan").read_text())["ends"] == [place]
+    sns.unsubscribe(SubscriptionArn=made["SubscriptionArn"])
+    refused(dev.tapctl("apply", "--plan", "with.plan", "--yes"), f"in AWS: {place} was to end, and is not there")
+
+
 @pytest.mark.soak
 def test_a_destroy_is_approved_as_well(dev: World) -> None:
     planned = dev.tapctl("plan", "--destroy", "--env", "dev", "--out", "gone.plan")

@@ -115,6 +115,46 @@ def test_a_prefix_list_behind_a_waived_rule_to_the_database_is_told_when_it_open
     assert (refused.code, "open door to the world" in refused.err) == (3, True), refused.err
 
 
+def test_a_waived_group_of_others_on_the_database_is_told_when_it_lets_the_world_in(dev: World) -> None:
+    ec2, rds, place = dev.client("ec2"), dev.client("rds"), "db-cluster/db-cluster-dev"
+    (cluster,) = rds.describe_db_clusters(DBClusterIdentifier="db-cluster-dev")["DBClusters"]
+    (own,) = [one["VpcSecurityGroupId"] for one in cluster["VpcSecurityGroups"]]
+    (ours,) = ec2.describe_security_groups(GroupIds=[own])["SecurityGroups"]
+    theirs = ec2.create_security_group(GroupName="data-team", Description="the data team's", VpcId=ours["VpcId"])
+    group = theirs["GroupId"]
+    rds.modify_db_cluster(DBClusterIdentifier="db-cluster-dev", VpcSecurityGroupIds=[own, group], ApplyImmediately=True)
+    reason = ("--reason", "the data team reads", "--until", "30d")
+    assert dev.tapctl("waive", f"{place}.security_group_ids", "--env", "dev", *reason).code == 0
+    green = dev.drift()
+    assert (green.code, [one["state"] for one in green.of_type("finding")]) == (0, ["WAIVED"])
+
+    rule = {"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[rule])
+
+    found = dev.drift()
+    (opened,) = [one for one in found.of_type("finding") if one["state"] == "DRIFT"]
+    told = (opened["address"], opened["field"], opened["live"])
+    assert told == (place, "open_groups", f"{group} ingress 0.0.0.0/0 tcp/5432")
+    assert opened["undo"] == f"aws ec2 describe-security-groups --group-ids {group} --region us-east-2"
+    assert (found.code, dev.tapctl("status", "--env", "dev").code) == (2, 2)
+    refused = dev.tapctl("waive", f"{place}.open_groups", "--env", "dev", *reason)
+    assert (refused.code, "open door to the world" in refused.err) == (3, True), refused.err
+
+
+def test_a_group_of_others_on_the_function_is_told_as_open_where_it_lets_everything_out(dev: World) -> None:
+    ec2, client, name = dev.client("ec2"), dev.client("lambda"), "payment-processor-dev"
+    vpc = client.get_function_configuration(FunctionName=name)["VpcConfig"]
+    theirs = ec2.create_security_group(GroupName="proxy", Description="a proxy's", VpcId=vpc["VpcId"])["GroupId"]
+    groups = [*vpc["SecurityGroupIds"], theirs]
+    client.update_function_configuration(
+        FunctionName=name, VpcConfig={"SubnetIds": vpc["SubnetIds"], "SecurityGroupIds": groups}
+    )
+    told = {(one["field"], one["live"]) for one in dev.drift().of_type("finding")}
+    assert told == {("security_group_ids", theirs), ("open_groups", f"{theirs} egress 0.0.0.0/0 all traffic")}
+    dev.applied("dev")
+    assert dev.drift().code == 0
+
+
 def test_what_is_not_compared_is_said_and_counted(dev: World) -> None:
     answer = dev.drift()
     last = holds(answer, "drift")[-1]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.failures.trouble import deny
+from tests.failures.trouble import deny, refuse
 from tests.stories.contract import holds
 from tests.support.door import Proceed, Served, Trouble, Visit, denied, no_trouble
 from tests.support.world import Answer, World
@@ -564,3 +564,16 @@ def test_a_variable_that_a_failed_apply_has_not_reached_is_as_it_was(dev: World)
     dev.meeting(deny("lambda:UpdateFunctionConfiguration"), "apply", "--env", "dev", "--yes")
     told = dev.drift().of_type("finding")
     assert [(one["field"], one["state"]) for one in told] == [("environment.PARTNER_HOST", "PENDING")]
+
+
+def test_an_upgrade_that_rds_refused_and_nobody_wants_any_more_blocks_nothing(dev: World) -> None:
+    dev.edit("common.toml", 'engine_version = "16.13"', 'engine_version = "17.9"')
+    refusing = refuse(("rds:ModifyDBCluster",), "InvalidParameterCombination")
+    assert dev.meeting(refusing, "apply", "--env", "dev", "--yes", "--allow", CLUSTER).code == 4
+    dev.edit("common.toml", 'engine_version = "17.9"', 'engine_version = "16.13"')
+    plan, told = dev.tapctl("plan", "--env", "dev"), dev.tapctl("drift", "--env", "dev")
+    assert (plan.code, told.code, "blocked" in plan.out + told.out) == (0, 7, False)
+    wanted = dev.drift().records[-1]["wanted"]["changes"]
+    assert CLUSTER not in wanted
+    dev.applied("dev")
+    assert dev.drift().code == 0

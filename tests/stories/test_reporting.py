@@ -325,6 +325,26 @@ def test_an_output_that_another_place_of_the_record_tells_otherwise_is_not_hande
     assert told in answer.err
 
 
+def test_an_output_that_the_history_tells_otherwise_is_not_handed_to_a_script(two: World) -> None:
+    """Whoever may write the record writes all of its places alike."""
+    path = two.path("staging")
+    before = path.read_text()
+    outputs = json.loads(before)["entries"]["db-cluster/db-cluster-staging"]["outputs"]
+    host = outputs["endpoint"].split(".")[1].removeprefix("cluster-")
+    forged = {
+        "cluster_endpoint": before.replace(host, "evil0evil0ev"),
+        "secret_arn": before.replace(outputs["secret_arn"], f"{outputs['secret_arn'][:-6]}AbCdEf"),
+        "cluster_resource_id": before.replace(outputs["resource_id"], "cluster-EVIL"),
+    }
+    for name, text in forged.items():
+        path.write_text(text)
+        answer = two.tapctl("outputs", name, "--env", "staging")
+        path.write_text(before)
+        assert (answer.code, answer.out) == (3, ""), name
+        assert f"{name} = " in answer.err
+        assert " in the history, which has serial " in answer.err
+
+
 @pytest.mark.parametrize("host", ["rds.cn-north-1", "cn-north-1.rds"])
 def test_a_host_in_china_is_an_output(record: World, host: str) -> None:
     """There the host of a cluster is written in another order than elsewhere."""

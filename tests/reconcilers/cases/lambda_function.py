@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import zipfile
+from typing import Any
 
 from tapctl.aws.client import Aws
 from tapctl.reconcilers.lambda_function import LambdaFunction, LambdaFunctionSpec
@@ -62,6 +63,8 @@ def prepare(aws: Aws) -> dict[str, str]:
         world[f"subnet_{zone}"] = subnet["Subnet"]["SubnetId"]
         group = aws.ec2.create_security_group(GroupName=f"lambda-sg-{zone}", Description="test", VpcId=vpc)
         world[f"group_{zone}"] = group["GroupId"]
+        everywhere: Any = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+        aws.ec2.revoke_security_group_egress(GroupId=group["GroupId"], IpPermissions=[everywhere])
         role = aws.iam.create_role(RoleName=f"lambda-role-{zone}", AssumeRolePolicyDocument=json.dumps(_TRUST))
         world[f"role_{zone}"] = role["Role"]["Arn"]
         aws.iam.put_role_policy(RoleName=f"lambda-role-{zone}", PolicyName="in-vpc", PolicyDocument=json.dumps(_IN_VPC))
