@@ -111,9 +111,11 @@ class Provenance:
     def may_be(self, address: str, field: str, value: Any) -> bool:
         """True if some files may want this value of the field: its key may have what makes it, or more keys decide it.
 
-        None: the field's member is not there.
+        Of a field that no key decides, all files want the same. None: the field's member is not there.
         """
         keys = self.keys(address, field)
+        if not keys and address in self.stack:
+            return value == self.value(address, field) or not self.is_constant(address, field)
         if len(keys) != 1:
             return True
         path = keys[0].path

@@ -394,6 +394,20 @@ def test_a_waiver_of_what_guards_less_covers_nothing_that_guards_less_still(dev:
     assert {field["path"] for one in planned for field in one["fields"]} == guards
 
 
+def test_a_waiver_written_ahead_covers_no_loss_of_what_tapctl_itself_sets_to_guard(dev: World) -> None:
+    """No key decides these fields, and so no file may have them otherwise."""
+    ahead = ("db-*-group/*.parameters.*", "cloudwatch-alarm/*.actions_enabled", "secret-rotation/*.enabled")
+    answer = dev.tapctl("waive", "--env", "dev", *ahead, "--reason", "tuning by the team", "--until", "30d")
+    assert answer.code == 0, answer.err
+    rds, cloudwatch = dev.client("rds"), dev.client("cloudwatch")
+    plain = {"ParameterName": "rds.force_ssl", "ParameterValue": "0", "ApplyMethod": "immediate"}
+    rds.modify_db_cluster_parameter_group(DBClusterParameterGroupName="db-cluster-params-pg16-dev", Parameters=[plain])
+    cloudwatch.disable_alarm_actions(AlarmNames=["payment-processor-errors-dev"])
+    told = dev.drift()
+    drifted = {one["field"] for one in told.of_type("finding") if one["state"] == "DRIFT"}
+    assert (told.code, drifted) == (2, {"parameters.rds.force_ssl", "actions_enabled"})
+
+
 def test_a_stack_that_is_gone_has_nothing_to_waive(drifted: World) -> None:
     drifted.tapctl("destroy", "--env", "dev", "--yes")
     answer = drifted.tapctl("waive", "--env", "dev", "all", "--reason", "whatever", "--until", "1d")
