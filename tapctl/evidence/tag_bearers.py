@@ -14,10 +14,14 @@ from tapctl.aws.answers import arn_parts
 from tapctl.aws.client import Aws
 from tapctl.aws.tags import as_dict
 from tapctl.config import known_environments, load
+from tapctl.engine.observe import Absent, ObserveRequest, observe_all
 from tapctl.engine.owner_tags import MANAGED_BY, OWNER_TAG, SUFFIX_TAG
 from tapctl.errors import AwsRefused, ManifestError, TapctlError
 from tapctl.manifest.manifest import Manifest
+from tapctl.names import Names
+from tapctl.reconcilers.iam_role import IamRole
 from tapctl.reconcilers.kms_key import PENDING_DELETION
+from tapctl.reconcilers.log_group import LogGroup
 from tapctl.render.screen import Screen, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.pool import Place
@@ -72,7 +76,7 @@ def may_be_there(invocation: Invocation, screen: Screen, copies: Mapping[str, Ma
             by_record[one.environment, recorded[suffix]].append(suffix)
     for (env, place), suffixes in by_record.items():
         try:
-            found.add(_bearing(invocation, screen, suffixes, env if env in names else "", place))
+            found.add(_bearing(invocation, screen, suffixes, env if env in names else "", place, by_name=True))
         except Exception:  # noqa: BLE001 -- whatever it is, the look at each of them meets it, and tells it
             found.there.update(suffixes)
     asked: set[Place] = set()
@@ -93,8 +97,12 @@ def may_be_there(invocation: Invocation, screen: Screen, copies: Mapping[str, Ma
     return found
 
 
-def _bearing(invocation: Invocation, screen: Screen, suffixes: Sequence[str], env: str, place: Place) -> Bearing:
+def _bearing(
+    invocation: Invocation, screen: Screen, suffixes: Sequence[str], env: str, place: Place, *, by_name: bool = False
+) -> Bearing:
     """The suffixes whose tag something bears in this place, which is the environment's (empty: of none with a file).
+
+    ``by_name``: True if what bears a name of theirs counts as well, where no tag is found.
 
     Raises:
         TapctlError: it could not be asked.
@@ -108,7 +116,26 @@ def _bearing(invocation: Invocation, screen: Screen, suffixes: Sequence[str], en
     aws.identify(account)
     for first in range(0, len(suffixes), _VALUES):
         found.add(bearing_suffixes(aws, suffixes[first : first + _VALUES]))
+    if by_name:
+        found.there.update(_named(aws, [suffix for suffix in suffixes if suffix not in found.there]))
     return found
+
+
+def _named(aws: Aws, suffixes: Sequence[str]) -> set[str]:
+    """Those of these suffixes whose name a role or a log group bears, or of which that may not be asked.
+
+    The tagging API knows no roles, nor the log group that AWS makes again for a late writer, without tags.
+    """
+    requests: dict[str, str] = {}
+    asked: list[ObserveRequest] = []
+    for suffix in suffixes:
+        names = Names(suffix, aws.account, aws.region)
+        groups = (ObserveRequest(LogGroup(), id_, None) for id_ in (names.function_log_group, names.database_log_group))
+        for request in (ObserveRequest(IamRole(), names.role, None), *groups):
+            requests[request.address] = suffix
+            asked.append(request)
+    seen = observe_all(aws, asked)
+    return {requests[address] for address, one in seen.items() if not isinstance(one, Absent)}
 
 
 def bearing_suffixes(aws: Aws, suffixes: Sequence[str]) -> Bearing:

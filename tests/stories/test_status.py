@@ -364,6 +364,27 @@ def certify(world: World, copy: str, **other: Any) -> Path:
     return path
 
 
+def test_a_destroyed_copy_is_gone_only_where_nothing_of_its_names_is_there(dev: World) -> None:
+    """The tagging API knows no role, nor what AWS makes again without tags."""
+    dev.path("pr-9").write_text(json.dumps(dev.manifest() | {"suffix": "pr-9", "entries": {}}))
+    dev.path().unlink()
+    certify(dev, "pr-9")
+    assert "gone from AWS: pr-9" in dev.tapctl("drift").err
+    group = "/aws/rds/cluster/db-cluster-pr-9/postgresql"
+    trust = {"Effect": "Allow", "Principal": {"AWS": "999999999999"}, "Action": "sts:AssumeRole"}
+    tags = {"ManagedBy": "tapctl", "Environment": "dev", "EnvironmentSuffix": "pr-9"}
+    dev.client("iam").create_role(
+        RoleName="lambda-role-pr-9",
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+        Tags=[{"Key": key, "Value": tags[key]} for key in tags],
+    )
+    told = dev.tapctl("drift")
+    assert ("gone from AWS" in told.err, "lambda-role-pr-9" in told.out, told.code) == (False, True, 2), told.out
+    dev.client("iam").delete_role(RoleName="lambda-role-pr-9")
+    dev.client("logs").create_log_group(logGroupName=group)
+    assert "gone from AWS" not in dev.tapctl("status").err
+
+
 @pytest.mark.soak
 def test_copies_that_were_destroyed_are_looked_at_unless_their_certificate_says_so(dev: World) -> None:
     dev.path("pr-9").write_text(json.dumps(dev.manifest() | {"suffix": "pr-9", "entries": {}}))
