@@ -138,10 +138,11 @@ def _loaded(folder: Path, environment: str) -> Config | None:
 
 
 def other_environments(session: Session, edits: Sequence[Edit]) -> list[str]:
-    """The other environments whose configuration these edits change."""
-    folder = session.invocation.config
-    now = {name: _loaded(folder, name) for name in known_environments(folder) if name != session.config.environment}
-    return [
+    """The other environments whose configuration these edits change; of a copy, also the one that it is a copy of."""
+    folder, own = session.invocation.config, session.config.environment
+    now = {name: _loaded(folder, name) for name in known_environments(folder) if name != own}
+    copied = [own] if session.suffix != own else []
+    return copied + [
         name
         for name, config in now.items()
         if config is not None and config_hash(config) != config_hash(load(folder, name, *edits))
@@ -194,7 +195,10 @@ def _show(
         if before == after:
             lines.append(f"{name} wants it already: {session.command('apply')} records it")
     if others:
-        lines.append(f"  wanted then in {', '.join(others)} too: common.toml is every environment's")
+        own = session.config.environment
+        files = [f"{own}.toml is {own}'s and every copy's"] if own in others else []
+        files += ["common.toml is every environment's"] if {*others} - {own} else []
+        lines.append(f"  wanted then in {', '.join(others)} too: {', '.join(files)}")
     if beside:
         more = f", and {len(beside) - _SHOWN} more" if len(beside) > _SHOWN else ""
         lines.append(f"  the same key decides {', '.join(beside[:_SHOWN])}{more}: an apply changes that too")

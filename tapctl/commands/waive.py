@@ -15,7 +15,7 @@ from tapctl.config import known_environments
 from tapctl.config.problems import read
 from tapctl.config.waivers import GRACE, MAX_DAYS, check, path_of
 from tapctl.engine.drift import Finding, Reason
-from tapctl.engine.waiver import NEVER_WAIVED, REMOVED, Waiver, live_text
+from tapctl.engine.waiver import NEVER_WAIVED, REMOVED, Waiver, live_text, matches
 from tapctl.errors import ConfigError, ManifestError, Problem, Refused, Status, UsageError
 from tapctl.findings.examination import examine
 from tapctl.findings.safeguards import guards
@@ -26,6 +26,7 @@ from tapctl.reconcilers import registry
 from tapctl.render.harmless import harmless
 from tapctl.safety.files import is_absent
 from tapctl.session.session import Session
+from tapctl.stack.definition import planned_addresses
 from tapctl.stack.waivers import check as check_doors
 from tapctl.stack.waivers import names_one_value
 
@@ -77,16 +78,36 @@ def waive(session: Session, targets: Sequence[str], *, reason: str, until: str) 
     rows = [common | table | answer for table in tables]
     add_waivers(path, rows, known_environments(session.invocation.config), session.screen.note)
     for target, table in early.items():
-        words = table["address"], table["field"], session.target.identity, reason, last.isoformat()
-        written = Waiver(*words, may_be=may_be_unnamed(session))
-        if not any(written.covers(one.address, one.field, one.to_waive) for one in drifted):
-            session.screen.warn(f"{target} matches nothing now")
+        _warn_of_reach(session, target, table, drifted, answer)
     shown = [f"  {row['address']}.{row['field']}  until {last}" for row in rows]
     record = [{key: str(value) for key, value in row.items()} for row in rows]
     text = "\n".join(shown)
     session.screen.document(text, {"file": str(path), "waivers": record, "text": text})
     summary = f"{len(rows)} until {last} · written to {path}"
     return session.finish(Status.WAIVED, counts={"waived": len(rows)}, summary=summary)
+
+
+def _warn_of_reach(
+    session: Session, target: str, table: Mapping[str, Any], drifted: Sequence[Finding], answer: Mapping[str, Any]
+) -> None:
+    """Say that a waiver which was written ahead covers nothing now, or, of a copy, something of its parent as well.
+
+    ``answer``: who answers for it, why, and until when.
+    """
+    words = table["address"], table["field"], answer["owner"], answer["reason"], answer["until"].isoformat()
+    written = Waiver(*words, may_be=may_be_unnamed(session))
+    if not any(written.covers(one.address, one.field, one.to_waive) for one in drifted):
+        session.screen.warn(f"{target} matches nothing now")
+    beside = [one for one in _of_parent(session) if matches(table["address"], one)]
+    if session.suffix != session.target.env and beside:
+        session.screen.warn(f"{target} is waived in {session.target.env} and its other copies, too: {beside[0]}")
+
+
+def _of_parent(session: Session) -> list[str]:
+    """The addresses of the environment that this one is a copy of; none without its file."""
+    if isinstance(session.loaded, ConfigError):
+        return []
+    return sorted(planned_addresses(session.loaded, session.target.env))
 
 
 def parse_day(text: str) -> date:

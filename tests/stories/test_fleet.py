@@ -29,6 +29,27 @@ def two(shared: World) -> World:
     return shared
 
 
+def test_what_is_accepted_or_waived_of_a_copy_is_told_to_be_its_parents_too(two: World) -> None:
+    files = two.folder / "environments"
+    was = (files / "dev.toml").read_text()
+    functions = two.client("lambda")
+    functions.update_function_configuration(FunctionName="payment-processor-pr-42", MemorySize=2048)
+    place = "lambda-function/payment-processor-pr-42.memory_mb"
+    asked = two.tapctl("accept", "--env", "dev", "--suffix", "pr-42", place, typed="no\n")
+    functions.update_function_configuration(FunctionName="payment-processor-pr-42", MemorySize=1024)
+    assert "wanted then in dev too: dev.toml is dev's and every copy's" in asked.out
+    assert "dev will want it too." in asked.err
+    ahead = ("cloudwatch-alarm/*.actions_enabled", "--reason", "a load test", "--until", "9d")
+    waived = two.tapctl("waive", "--env", "dev", "--suffix", "pr-42", *ahead)
+    (files / "waivers.toml").unlink()
+    assert (files / "dev.toml").read_text() == was
+    assert "is waived in dev and its other copies, too: cloudwatch-alarm/" in waived.err
+    narrow = ("cloudwatch-alarm/*-pr-42.actions_enabled", *ahead[1:])
+    waived = two.tapctl("waive", "--env", "dev", "--suffix", "pr-42", *narrow)
+    (files / "waivers.toml").unlink()
+    assert (waived.code, "other copies" in waived.err) == (0, False)
+
+
 def test_what_is_in_one_account_and_region_is_read_together_and_by_one_identity(two: World) -> None:
     answer = two.tapctl("drift", "--json")
     assert answer.code == 0, answer.err
