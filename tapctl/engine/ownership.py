@@ -229,20 +229,32 @@ class Claimant:
         tagged = theirs == self.owner
         # What a run has begun and not read back is recorded without outputs: beside our tags that is the record's word.
         claimed = tagged and held if self.chosen_name(reconciler.type, id) else tagged or same
-        if claimed or (untagged_is_ours and _is_untagged(seen)):
+        if claimed or (untagged_is_ours and self._is_untagged(seen)):
             return Verdict.OURS
         return Verdict.UNREADABLE if owner_is_unreadable(seen) else Verdict.NO_CLAIM
 
     def _is_tagged_by_others(self, seen: Observed[Any, Any]) -> bool:
-        """True if the resource bears tags, and not all of those that ours have beside the owner's and the name's.
+        """True if the resource bears tags, none that name an owner, and not those that ours have beside them."""
+        unnamed = seen.owner is None or not (seen.owner.managed_by or seen.owner.suffix)
+        return unnamed and "tags" not in seen.unreadable and self._bears_tags_of_others(seen)
+
+    def _bears_tags_of_others(self, seen: Observed[Any, Any]) -> bool:
+        """True if the resource bears tags beside the owner's and the name's, and not all of those that ours have.
 
         Each of them alone may be anybody's: an organisation sets its cost centre on the things of many teams.
         """
         live: Mapping[str, str] = getattr(seen.spec, "tags", {})
-        unnamed = seen.owner is None or not (seen.owner.managed_by or seen.owner.suffix)
-        others = live.keys() - {*self.owner.tags, "Name"}
         bears_ours = bool(self.tags) and self.tags.items() <= live.items()
-        return unnamed and "tags" not in seen.unreadable and bool(others) and not bears_ours
+        return bool(live.keys() - {*self.owner.tags, "Name"}) and not bears_ours
+
+    def _is_untagged(self, seen: Observed[Any, Any]) -> bool:
+        """True if nobody else has tagged the resource: it bears no tags, or the owner's in part, beside none of others.
+
+        AWS itself tags nothing.
+        """
+        if seen.owner is not None:
+            return bool(seen.owner.managed_by or seen.owner.suffix) and not self._bears_tags_of_others(seen)
+        return not owner_is_unreadable(seen) and not getattr(seen.spec, "tags", None)
 
     def check_entries(self, entries: Iterable[Entry], where: str) -> None:
         """Make sure that each recorded resource bears a name that this suffix can have; ``where``: the record's place.
@@ -345,13 +357,6 @@ def replaced_error(reconciler: Reconciler[Any, Any], address: str, told: str, hi
 def owner_is_unreadable(seen: Observed[Any, Any]) -> bool:
     """True if the tags could not be read: nobody knows whose the resource is."""
     return seen.owner is None and "tags" in seen.unreadable
-
-
-def _is_untagged(seen: Observed[Any, Any]) -> bool:
-    """True if nobody has tagged the resource, or its owner tags name us in part: AWS itself tags nothing."""
-    if seen.owner is not None:
-        return bool(seen.owner.managed_by or seen.owner.suffix)
-    return not owner_is_unreadable(seen) and not getattr(seen.spec, "tags", None)
 
 
 def _owner_tags(owner: Owner | None) -> str:

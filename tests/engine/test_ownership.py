@@ -97,6 +97,9 @@ def test_what_aws_makes_for_us_has_no_tags_at_all_before_we_give_it_some() -> No
     assert judge(thing(None, Owner="bob"), kind=Adopted()).verdict is Verdict.NO_CLAIM
     assert judge(thing(None, Owner="bob"), RECORDED, Adopted()).ours
     assert judge(thing(None), kind=Adopted()).untagged
+    for in_part in (Owner("", "dev"), Owner("tapctl", "", "dev")):
+        assert judge(thing(in_part), kind=Adopted()).untagged
+        assert judge(thing(in_part, Team="web"), kind=Adopted()).verdict is Verdict.NO_CLAIM
     assert not judge(thing(OURS), kind=Adopted()).untagged
 
 
