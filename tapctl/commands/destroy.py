@@ -20,9 +20,9 @@ from tapctl.commands.inventory import (
 from tapctl.engine.estimate import Operation, estimate, estimate_command
 from tapctl.engine.events import Detached, Failed, Result, Skipped
 from tapctl.engine.model import Impact, Observed, Retained
-from tapctl.engine.observe import Absent, Observations, Unreadable
+from tapctl.engine.observe import Absent, Unreadable
 from tapctl.engine.owner_tags import SUFFIX_TAG
-from tapctl.engine.ownership import command_back, other_identity, replaced_error
+from tapctl.engine.ownership import other_identity, replaced_error, stand_in_error
 from tapctl.engine.plan import Action, Change, Plan
 from tapctl.engine.record import Phase, is_deleted_with_parent
 from tapctl.engine.resources import Deletion, deletion_graph
@@ -175,12 +175,6 @@ def _plan(session: Session, inventory: Inventory) -> Plan:
     return plan
 
 
-def _way_back(deletion: Deletion, observations: Observations) -> str:
-    """The command that brings the recorded resource back into its place; empty where none does."""
-    recorded = (deletion.entry and deletion.entry.outputs) or {}
-    return command_back(deletion.reconciler, deletion.id, recorded, observations.values())
-
-
 def _blocked(session: Session, view: Aws, inventory: Inventory, deletion: Deletion) -> TapctlError | None:
     """Tell why the resource must not be deleted now; None if it may be."""
     address, observation = deletion.address, inventory.observations[deletion.address]
@@ -192,15 +186,8 @@ def _blocked(session: Session, view: Aws, inventory: Inventory, deletion: Deleti
         )
     if not isinstance(observation, Observed):
         return None
-    ownership = ownership_of(session, deletion, observation)
-    if not ownership.ours:
-        return ownership.error(wanted=not session.claimant.chosen_name(deletion.reconciler.type, deletion.id))
-    if told := other_identity(deletion.reconciler, deletion.entry, observation):
-        adopt = f"{session.command('apply')} --adopt {address}"
-        hint = f"if that one may go with its data: {adopt}, then run this again"
-        return replaced_error(
-            deletion.reconciler, address, told, hint, back=_way_back(deletion, inventory.observations)
-        )
+    if theirs := _not_ours(session, inventory, deletion, observation):
+        return theirs
     reason = deletion.reconciler.deletion_blocker(observation)
     if reason and not observation.deleting:
         if deletion.reconciler.is_protection(observation):
@@ -217,6 +204,23 @@ def _blocked(session: Session, view: Aws, inventory: Inventory, deletion: Deleti
     if observation.deleting or address in inventory.retained:
         return None
     return deletion.reconciler.removal_refusal(view, deletion.id, observation, deletion.last)
+
+
+def _not_ours(
+    session: Session, inventory: Inventory, deletion: Deletion, seen: Observed[Any, Any]
+) -> TapctlError | None:
+    """Tell why what bears the name is not ours to delete; None if it is."""
+    reconciler, entry = deletion.reconciler, deletion.entry
+    if aside := stand_in_error(reconciler, deletion.id, entry, seen, inventory.observations.values()):
+        return aside
+    ownership = ownership_of(session, deletion, seen)
+    if not ownership.ours:
+        return ownership.error(wanted=not session.claimant.chosen_name(reconciler.type, deletion.id))
+    if told := other_identity(reconciler, entry, seen):
+        adopt = f"{session.command('apply')} --adopt {deletion.address}"
+        hint = f"if that one may go with its data: {adopt}, then run this again"
+        return replaced_error(reconciler, deletion.address, told, hint)
+    return None
 
 
 def _is_recorded_protected(deletion: Deletion) -> bool:
@@ -268,12 +272,12 @@ def _left_error(session: Session, foreign: tuple[str, ...]) -> Refused:
 
 
 def _others_error(session: Session, others: Mapping[str, str]) -> Refused:
-    """Refuse what bears our names and our tags, and is another one than ours; ``others``: as in `Inventory`."""
+    """Refuse what bears our names, and is another one than ours; ``others``: as in `Inventory`."""
     count = "a resource bears" if len(others) == 1 else f"{len(others)} resources bear"
     return Refused(
-        f"{count} the tags and a name of {session.suffix}, and no run of tapctl has made that; it was left untouched",
+        f"{count} a name of {session.suffix}, and no run of tapctl has made that; it was left untouched",
         evidence="\n".join(f"{address}: {told}" for address, told in sorted(others.items())),
-        hint="see whose it is: remove it yourself, or take our tags off; then run this again",
+        hint="see whose it is: remove it yourself, or let its tags say that it is another's; then run this again",
     )
 
 

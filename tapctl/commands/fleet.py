@@ -68,7 +68,7 @@ def environments_to_look_at(invocation: Invocation, screen: Screen) -> Fleet:
     # Of copies of the data a drift tells who may read them.
     certified = {suffix for suffix, one in emptied.items() if has_left_nothing(store, one)} - found.copied
     passed = _pass_over(screen, found, certified, "not looked at, destroyed by its certificate and gone from AWS")
-    moved = {suffix: elsewhere_error(invocation, emptied[suffix], place) for suffix, place in found.elsewhere.items()}
+    moved = {suffix: elsewhere_error(invocation, emptied[suffix], *told) for suffix, told in found.elsewhere.items()}
     # Environments that have a file, and of which nothing is kept, are named in the verdict (`_never_recorded`).
     lost = lost_records(invocation, screen, store, records)
     members = {suffix: one for suffix, one in {**records, **lost.errors, **moved}.items() if suffix not in passed}

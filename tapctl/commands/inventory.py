@@ -27,6 +27,7 @@ from tapctl.session.session import Session
 from tapctl.stack.definition import planned_stack
 from tapctl.threads import in_background
 
+_NOT_BY_AWS: Final = "it bears no tag, and AWS does not make one like that by itself"
 _SWEEPS: Final = 2
 """The number of times recreated resources are deleted again. After that their writer is none that we manage."""
 
@@ -43,7 +44,7 @@ class Inventory:
     """Addresses of what bears our tags and no name of ours: a restored copy of the cluster. Listed, never touched."""
     others: Mapping[str, str]
     """Address to both identities of what bears our name and tags, and is another one than the last version of the
-    record that has it. Listed, never touched."""
+    record that has it; or to why what bears our name alone is nobody's of ours. Listed, never touched."""
     manifest: Manifest
     version: str | None
     ending: tuple[str, ...] = ()
@@ -98,7 +99,7 @@ def take_inventory(session: Session) -> Inventory:
     kept = EarlierVersions(session.store, manifest, session.screen.warn)
     corrected = kept.corrected(manifest.entries, observations, fingerprint_left(session.names, observations))
     deletions |= {place: replace(deletions[place], entry=entry) for place, entry in corrected.items()}
-    others = _others(deletions, observations, kept)
+    others = {**_others(deletions, observations, kept), **_not_by_aws(session, deletions, observations)}
     # A resource without a record counts only if it is there and ours.
     deletions = {
         address: deletion
@@ -140,6 +141,23 @@ def _others(
         if deletion.entry is None and deletion.reconciler.identity and isinstance(seen, Observed):
             told[address_] = other_identity(deletion.reconciler, kept.last_made(address_), seen)
     return {address_: identities for address_, identities in told.items() if identities}
+
+
+def _not_by_aws(
+    session: Session, deletions: Mapping[str, Deletion], observations: dict[str, Observation]
+) -> dict[str, str]:
+    """Address to why it is left, of what bears our name alone and is not as AWS makes it: somebody else has made it."""
+    return {
+        address_: _NOT_BY_AWS
+        for address_, deletion in deletions.items()
+        if isinstance(seen := observations[address_], Observed)
+        and deletion.entry is None
+        and deletion.reconciler.created_by_aws
+        and not seen.is_default
+        and not _has_foreign_writer(session, deletion, observations)
+        and ownership_of(session, deletion, seen).verdict is Verdict.NO_CLAIM
+        and not getattr(seen.spec, "tags", None)
+    }
 
 
 def _configured(session: Session) -> dict[str, Reconciler[Any, Any]]:
@@ -293,10 +311,12 @@ def leftovers(
     return found, tuple(anew)
 
 
-def ownership_of(session: Session, deletion: Deletion, observed: Observed[Any, Any]) -> Ownership:
-    """Tell whose the resource is."""
+def ownership_of(
+    session: Session, deletion: Deletion, observed: Observed[Any, Any], *, known: bool = False
+) -> Ownership:
+    """Tell whose the resource is; ``known``: this run has removed one of that name, and AWS may make it again."""
     recorded = deletion.entry.claim if deletion.entry else None
-    return session.claimant.judge(deletion.reconciler, deletion.id, observed, recorded=recorded)
+    return session.claimant.judge(deletion.reconciler, deletion.id, observed, recorded=recorded, known=known)
 
 
 def _by_name(
@@ -321,7 +341,9 @@ def _retained_because(session: Session, deletion: Deletion, observation: Observa
     return observation.retained or deletion.reconciler.retained_because(session.aws, deletion.id, observation)
 
 
-def _may_be_ours(session: Session, deletion: Deletion, observations: dict[str, Observation]) -> bool:
+def _may_be_ours(
+    session: Session, deletion: Deletion, observations: dict[str, Observation], *, known: bool = False
+) -> bool:
     """True if the resource exists and is ours, or could not be read.
 
     Or if its tags are ours but for what is another environment's, or lacks.
@@ -331,7 +353,7 @@ def _may_be_ours(session: Session, deletion: Deletion, observations: dict[str, O
         return isinstance(observation, Unreadable)
     if deletion.entry is None and observation.owner is None and _has_foreign_writer(session, deletion, observations):
         return False
-    verdict, owner = ownership_of(session, deletion, observation).verdict, observation.owner
+    verdict, owner = ownership_of(session, deletion, observation, known=known).verdict, observation.owner
     if owner is not None and (verdict is Verdict.OTHER_ENVIRONMENT or (verdict is Verdict.NO_CLAIM and owner.lacks)):
         return session.owner.finds(owner.tags)
     unreadable = deletion.reconciler.created_by_aws and verdict is Verdict.UNREADABLE
@@ -372,7 +394,8 @@ def _is_leftover(
         return False
     # Gone from the record: of the claims only the tags are left, unless people have chosen the name.
     chosen = session.claimant.chosen_name(deletion.reconciler.type, deletion.id)
-    return _may_be_ours(session, deletion if chosen else replace(deletion, entry=None), observations)
+    claimed = deletion if chosen else replace(deletion, entry=None)
+    return _may_be_ours(session, claimed, observations, known=finished is not None)
 
 
 def _owned_ids(view: Aws, owner: Owner, reconciler: Reconciler[Any, Any]) -> list[str]:

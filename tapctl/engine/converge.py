@@ -353,7 +353,14 @@ class _ConvergeLoop:
     def judge(self, seen: Observed[Any, Any]) -> Ownership:
         recorded = self.entry.claim if self.entry else None
         just_made = self.attempt.made and seen.owner is None
-        return self.context.claimant.judge(self.reconciler, self.id, seen, recorded=recorded, just_made=just_made)
+        return self.context.claimant.judge(
+            self.reconciler,
+            self.id,
+            seen,
+            recorded=recorded,
+            just_made=just_made,
+            known=self.attempt.result is not Result.UNCHANGED,
+        )
 
     def impact_of(self, name: str, seen: Observed[Any, Any]) -> Impact:
         """Tell what changing this field costs now."""

@@ -98,7 +98,9 @@ class _DeleteLoop:
         """Take at most one step; the result once the resource is gone or retained."""
         if seen is None:
             return self.finish_gone()
-        ownership = self.context.claimant.judge(self.reconciler, self.id, seen, recorded=self.identity())
+        ownership = self.context.claimant.judge(
+            self.reconciler, self.id, seen, recorded=self.identity(), known=self.last is not None
+        )
         if not ownership.ours:
             raise ownership.error()
         if self.last_step_on is None and (told := other_identity(self.reconciler, self.deletion.entry, seen)):

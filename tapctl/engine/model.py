@@ -180,6 +180,8 @@ class Observed(Generic[S, O]):
     failure: str | None = None
     """AWS's reason for a failed *resource*. A failure seen before our first call is a gap to close (by another update,
     or a replacement); after a call of ours it ends the work."""
+    is_default: bool = True
+    """False if somebody has set what AWS sets on none that it makes by itself (`Reconciler.created_by_aws`)."""
     update_failure: str | None = None
     """AWS's reason for a failed *update* (or a stopped resource). The resource itself is intact, so it is not replaced:
     a failure seen before our first call is a gap to close, after a call of ours it ends the work."""

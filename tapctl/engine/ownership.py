@@ -201,6 +201,7 @@ class Claimant:
         *,
         recorded: Mapping[str, str] | None,
         just_made: bool = False,
+        known: bool = False,
     ) -> Ownership:
         """Tell whose the resource is.
 
@@ -210,11 +211,14 @@ class Claimant:
             seen: its observation.
             recorded: the outputs of the record's entry (`Entry.claim`); None where there is no entry.
             just_made: True if this run has made the resource: its tags show later than itself.
+            known: True if this run has judged the resource of this name ours before, and has changed it.
         """
         same = recorded is not None and seen.outputs is not None and _are_same(seen.outputs, recorded)
         if reconciler.name_is_identity and self._is_tagged_by_others(seen):
             same = False
-        untagged_is_ours = reconciler.created_by_aws or just_made
+        # A bare name proves nothing of what AWS does not make like that: somebody has set it up.
+        is_told = seen.owner is not None or known or recorded is not None
+        untagged_is_ours = just_made or (reconciler.created_by_aws and (seen.is_default or is_told))
         held = same or recorded == {}
         verdict = self._verdict(reconciler, id, seen, same=same, held=held, untagged_is_ours=untagged_is_ours)
         return Ownership(verdict, address(reconciler.type, id), self.owner, seen, same)
@@ -303,13 +307,34 @@ def command_back(
     """The command that puts the resource with these recorded outputs back under its name; empty where none does.
 
     ``observations``: all there are. Who may write the record may name anybody's resource there; the real one is what
-    AWS tells that others of ours are made with.
+    AWS tells that others of ours are made with, or that is told as a second one of ours.
     """
-    specs = [one.spec for one in observations if isinstance(one, Observed)]
-    used = {value for spec in specs for value in dict(spec).values() if isinstance(value, str)}
+    values = [value for one in observations if isinstance(one, Observed) for value in dict(one.spec).values()]
+    used = {text for value in values for text in ((value,) if isinstance(value, str) else _texts(value))}
     if not reconciler.puts_back or used.isdisjoint(recorded.values()):
         return ""
     return reconciler.puts_back.format(id=shlex.quote(id), recorded=shlex.quote(recorded[reconciler.identity]))
+
+
+def _texts(value: object) -> Iterable[str]:
+    return (item for item in value if isinstance(item, str)) if isinstance(value, frozenset) else ()
+
+
+def stand_in_error(
+    reconciler: Reconciler[Any, Any],
+    id: str,
+    entry: Entry | None,
+    seen: Observed[Any, Any],
+    observations: Iterable[Any],
+) -> Refused | None:
+    """The refusal of what bears the name while the recorded resource is there beside it; None where that is not so.
+
+    No consent sets it aside: one command puts the recorded one back. ``observations``: all there are.
+    """
+    told = other_identity(reconciler, entry, seen)
+    recorded = (entry.outputs or {}) if entry is not None else {}
+    back = command_back(reconciler, id, recorded, observations) if told else ""
+    return replaced_error(reconciler, address(reconciler.type, id), told, "", back=back) if back else None
 
 
 def replaced_error(reconciler: Reconciler[Any, Any], address: str, told: str, hint: str, *, back: str = "") -> Refused:
@@ -323,7 +348,7 @@ def replaced_error(reconciler: Reconciler[Any, Any], address: str, told: str, hi
             evidence=f"recorded → there: {told}",
             hint="see whose each of them is: put our tags back on the one that is ours, and take them off the other",
         )
-    hint = f"put the recorded one back: {back}; {hint}" if back else hint
+    hint = "; ".join(filter(None, (f"put the recorded one back: {back}" if back else "", hint)))
     return Refused(
         f"{address} was replaced outside tapctl: the one that is there holds other data",
         evidence=f"recorded → there: {told}",

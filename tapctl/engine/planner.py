@@ -14,7 +14,7 @@ from tapctl.engine.diff import Difference, compare, details, leave, leave_parts,
 from tapctl.engine.impact import impact_of
 from tapctl.engine.model import ALLOW, REBOOT, Impact, Observed, Reconciler, Spec
 from tapctl.engine.observe import Absent, Observation, Observations, Unreadable
-from tapctl.engine.ownership import Claimant, command_back, other_identity, replaced_error
+from tapctl.engine.ownership import Claimant, other_identity, replaced_error, stand_in_error
 from tapctl.engine.plan import AFTER_APPLY, Action, Change, FieldChange, LeftField, Plan
 from tapctl.engine.record import Entry, Phase, is_deleted_with_parent, recorded_value
 from tapctl.engine.resources import AnyResource, Stack
@@ -204,6 +204,8 @@ def _plan_change(
         removed = entry is not None and entry.phase is Phase.MADE
         note = reconciler.gone_by_itself(entry.claim) if entry is not None and removed else ""
         return replace(base, action=Action.CREATE, fields=_wanted_values(want), removed_outside=removed, note=note)
+    if aside := stand_in_error(reconciler, resource.id, entry, observation, observations.values()):
+        return replace(base, blocked=aside)
     ownership = claimant.judge(reconciler, resource.id, observation, recorded=entry.claim if entry else None)
     if not ownership.ours:
         adopts = (permits.adopts and ownership.adoptable) or (permits.adopts_overwritten and ownership.overwritten)
@@ -212,7 +214,7 @@ def _plan_change(
         base = replace(base, adopts=True, note=f"taken over; {ownership.evidence}")
     elif ownership.untagged:
         base = replace(base, note="taken over: AWS makes it by itself, and nobody has tagged it")
-    base = _tell_if_replaced(base, reconciler, observation, entry, adopts=permits.adopts, observations=observations)
+    base = _tell_if_replaced(base, reconciler, observation, entry, adopts=permits.adopts)
     return base if base.blocked else _plan_present(base, reconciler, want, observation, entry)
 
 
@@ -223,7 +225,6 @@ def _tell_if_replaced(
     entry: Entry | None,
     *,
     adopts: bool,
-    observations: Observations,
 ) -> Change:
     """Say of a resource that it is not the recorded one, whatever its tags say; block one that holds other data.
 
@@ -238,8 +239,7 @@ def _tell_if_replaced(
     if adopts:
         return replace(base, adopts=True, note=f"taken over as it is; {told}")
     hint = f"if that one is meant: apply with --adopt {base.address}"
-    back = command_back(reconciler, base.id, recorded, observations.values())
-    return replace(base, blocked=replaced_error(reconciler, base.address, told, hint, back=back))
+    return replace(base, blocked=replaced_error(reconciler, base.address, told, hint))
 
 
 def _plan_present(

@@ -149,8 +149,8 @@ class _Snapshots:
     known: Collection[str]
     decrypted: Collection[str]
     """Those of them that a key was kept for."""
-    keys: Collection[str]
-    """The ARNs of the keys that were kept."""
+    keys: Sequence[str]
+    """The ARNs of the keys that were kept, as the record tells them, and as AWS does."""
     there: Mapping[str, LastingSnapshot]
     unread: Sequence[Finding]
 
@@ -162,7 +162,10 @@ class _Snapshots:
         certificate = last_certificate(session.store, manifest, broken.append)
         decrypted = decrypted_by_record(manifest) | (certificate.decrypted if certificate else frozenset())
         known = decrypted | (certificate.snapshots if certificate else frozenset())
-        keys = {_arn(seen) for place, seen in observed.items() if place.partition("/")[0] == KmsKey.type} - {""}
+        # Our alias may be another key's by now: the record tells which one was kept.
+        recorded = [one.claim.get("arn", "") for one in manifest.entries.values() if one.type == KmsKey.type]
+        live = [_arn(seen) for place, seen in observed.items() if place.partition("/")[0] == KmsKey.type]
+        keys = [arn for arn in dict.fromkeys([*recorded, *live]) if arn]
         try:
             there = {
                 name: one
@@ -198,7 +201,7 @@ class _Snapshots:
             if name in self.known and is_of_another_cluster(name, one.resource_id):
                 yield Finding(*place, RESOURCE_ID, Reason.KEPT, cluster_in_name(name), one.resource_id)
             elif name in self.decrypted and self.keys and one.kms_key_arn not in self.keys:
-                yield Finding(*place, KMS_KEY_ARN, Reason.KEPT, min(self.keys), one.kms_key_arn)
+                yield Finding(*place, KMS_KEY_ARN, Reason.KEPT, self.keys[0], one.kms_key_arn)
             for account in sorted(one.restored_by):
                 yield Finding(*place, RESTORABLE_BY, Reason.KEPT, live=account)
 

@@ -14,7 +14,7 @@ from tapctl.aws.answers import arn_parts
 from tapctl.aws.client import Aws
 from tapctl.aws.tags import as_dict
 from tapctl.config import known_environments, load
-from tapctl.engine.owner_tags import SUFFIX_TAG
+from tapctl.engine.owner_tags import MANAGED_BY, OWNER_TAG, SUFFIX_TAG
 from tapctl.errors import AwsRefused, ManifestError, TapctlError
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers.kms_key import PENDING_DELETION
@@ -40,14 +40,17 @@ class Bearing:
     """Those of which nothing bears it but a key that is kept alive: a destroy leaves one that others use."""
     copied: set[str] = field(default_factory=set)
     """Those of which a copy of the data bears it."""
-    elsewhere: dict[str, Place] = field(default_factory=dict)
-    """Those of ``there`` that are in a place which is not the record's, with that place."""
+    elsewhere: dict[str, tuple[Place, str]] = field(default_factory=dict)
+    """Those of ``there`` that are in a place which is not the record's, with that place and the ARN of one of them."""
+    arns: dict[str, str] = field(default_factory=dict)
+    """Suffix to the ARN of something that bears its tag."""
 
     def add(self, other: Bearing) -> None:
         """Take in what another place has."""
         self.there.update(other.there)
         self.keys_alone.update(other.keys_alone)
         self.copied.update(other.copied)
+        self.arns.update(other.arns)
 
 
 def may_be_there(invocation: Invocation, screen: Screen, copies: Mapping[str, Manifest | None]) -> Bearing:
@@ -85,7 +88,8 @@ def may_be_there(invocation: Invocation, screen: Screen, copies: Mapping[str, Ma
         else:
             asked.add(place)
             found.add(bearing)
-            found.elsewhere.update(dict.fromkeys(bearing.there.intersection(recorded), place))
+            there = bearing.there.intersection(recorded)
+            found.elsewhere.update({suffix: (place, bearing.arns.get(suffix, "")) for suffix in there})
     return found
 
 
@@ -118,8 +122,12 @@ def bearing_suffixes(aws: Aws, suffixes: Sequence[str]) -> Bearing:
     )
     keys: dict[str, list[str]] = defaultdict(list)
     copied, found = set(), set()
+    arns: dict[str, str] = {}
     for each in (each for page in pages for each in page["ResourceTagMappingList"]):
-        suffix = as_dict(each["Tags"]).get(SUFFIX_TAG, "")
+        tags = as_dict(each["Tags"])
+        if tags.get(OWNER_TAG, MANAGED_BY) != MANAGED_BY:
+            continue  # others, too, name an environment so
+        suffix = tags.get(SUFFIX_TAG, "")
         _, _, service, _, _, name = arn_parts(
             each["ResourceARN"], "resourcegroupstaggingapi:GetResources", "ResourceARN"
         )
@@ -129,9 +137,10 @@ def bearing_suffixes(aws: Aws, suffixes: Sequence[str]) -> Bearing:
             copied.add(suffix)
         else:
             found.add(suffix)
+            arns.setdefault(suffix, each["ResourceARN"])
     asked = keys.keys() - found - copied
     alive = {suffix for suffix in asked if any(_is_kept_alive(aws, arn) for arn in keys[suffix])}
-    return Bearing(found, alive, copied)
+    return Bearing(found, alive, copied, arns=arns)
 
 
 def _is_kept_alive(aws: Aws, arn: str) -> bool:
@@ -144,13 +153,13 @@ def _is_kept_alive(aws: Aws, arn: str) -> bool:
         raise
 
 
-def elsewhere_error(invocation: Invocation, record: Manifest, place: Place) -> ManifestError:
-    """The error for a record of nothing that is deployed, while AWS has something of the copy in another place."""
+def elsewhere_error(invocation: Invocation, record: Manifest, place: Place, arn: str) -> ManifestError:
+    """The error for a record of nothing that is deployed, while AWS has this, of the copy, in another place."""
     history = invocation.command_line_for("manifest history", Target(record.environment, record.suffix))
     return ManifestError(
         f"the record of {record.suffix} tells of nothing deployed, and AWS has what bears its tag elsewhere",
         evidence=f"it is of {record.environment} in account {record.account}, {record.region} ({record.stamp}); "
-        f"that is there in account {place[0]}, {place[1]}",
+        f"{arn} is there in account {place[0]}, {place[1]}",
         hint=f"see who has written the place into it ({history}), and put the newest version of that place back",
     )
 
@@ -164,8 +173,8 @@ def check_not_elsewhere(invocation: Invocation, screen: Screen, record: Manifest
     if record.suffix in known_environments(invocation.config):
         return
     found = may_be_there(invocation, screen, {record.suffix: record})
-    if place := found.elsewhere.get(record.suffix):
-        raise elsewhere_error(invocation, record, place)
+    if told := found.elsewhere.get(record.suffix):
+        raise elsewhere_error(invocation, record, *told)
 
 
 def listed(suffixes: Collection[str]) -> str:

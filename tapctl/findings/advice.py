@@ -97,7 +97,7 @@ def advise(
     for one in findings:
         # An edit that wants what somebody has written into the record is nothing to suggest.
         keys = None if one.reason in (Reason.FORGED, Reason.OF_BEFORE) else provenance
-        told = theirs.get(one.address) or (replaced[one.address] if _is_replaced(one) else None)
+        told = replaced[one.address] if _is_replaced(one) else theirs.get(one.address)
         entry = entries.get(one.address)
         is_removed = one.reason in _REMOVED
         own = removed[one.address] if is_removed else _advice(one, session, keys, told, entry.claim if entry else {})
@@ -245,7 +245,7 @@ def _taking_back(one: Finding, session: Session, entries: Mapping[str, Entry], o
 def _is_replaced(one: Finding) -> bool:
     """True if the finding tells that another resource, which holds other data, is in the place of the recorded one."""
     known = registry().get(one.type)
-    return one.reason is Reason.REPLACED and known is not None and one.field == known.identity
+    return one.reason in (Reason.REPLACED, Reason.KEPT) and known is not None and one.field == known.identity
 
 
 def _bringing_back(one: Finding, session: Session, entries: Mapping[str, Entry], observed: Observations) -> Advice:
@@ -277,7 +277,7 @@ def _advice(
     if one.reason is Reason.NOT_OURS:
         return Advice(undo=how_to_delete(session.aws, str(one.live).rpartition("/")[2]))
     if one.reason is Reason.KEPT:
-        return way_back(one, session)
+        return theirs or way_back(one, session)
     if one.reason is Reason.DEFERRED:
         return Advice(now=f"{session.command('apply')} --reboot") if one.detail == REBOOT else Advice()
     if one.reason in _GOES_ON:

@@ -192,6 +192,7 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
             LogGroupOutputs(arn=arn, created=created.isoformat(timespec="milliseconds") if created else ""),
             owner=owner,
             unreadable=unreadable.actions,
+            is_default=_is_default(group, spec),
             # An event may be up to 14 days older than its group (PutLogEvents).
             holds_data_since=created - _OLDEST_EVENT if created else None,
         )
@@ -263,6 +264,16 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
         """The function or cluster whose logs AWS writes into a group of this name, and makes it for."""
         writers = ((pattern.fullmatch(id), type_) for pattern, type_ in _WRITERS)
         return next((address(type_, match[1]) for match, type_ in writers if match), None)
+
+
+def _is_default(group: Mapping[str, Any], spec: LogGroupSpec) -> bool:
+    """True if the group is as AWS makes one for a writer that finds none: kept for ever, without a key or a guard.
+
+    A retention that a policy of the account decides is nobody's word about this group.
+    """
+    kept_for_ever = "retentionInDays" not in group or "retentionPolicyName" in group
+    guards = (spec.kms_key_arn, spec.deletion_protection, spec.data_protection, spec.bearer_tokens)
+    return kept_for_ever and spec.log_class == _DEFAULT_CLASS and not any(guards)
 
 
 def _created(group: Mapping[str, Any]) -> datetime | None:

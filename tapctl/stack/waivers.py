@@ -119,7 +119,8 @@ def _problems(path: Path, index: int, one: WaiverTable) -> Iterator[Problem]:
 
 def is_never_waived(type_: str, field: str) -> bool:
     """True if the product can want one value alone in this field, or another one in it tells of another resource."""
-    return (type_, field) in CONSTANT or registry()[type_].identity == field
+    known = registry().get(type_)
+    return (type_, field) in CONSTANT or (known is not None and known.identity == field)
 
 
 def fits(pattern: str, path: str, kind: Any) -> bool:

@@ -213,7 +213,9 @@ def test_of_what_a_destroy_leaves_only_a_key_that_is_kept_alive_without_its_copi
         Tags=[{"Key": "EnvironmentSuffix", "Value": "with-copies"}],
     )
     aws.logs.create_log_group(logGroupName="g", tags={"EnvironmentSuffix": "logs"})
-    found = bearing_suffixes(aws, ["waits", "lives", "with-copies", "logs", "none"])
+    # Another team calls its previews alike.
+    aws.logs.create_log_group(logGroupName="w", tags={"EnvironmentSuffix": "theirs", "ManagedBy": "terraform"})
+    found = bearing_suffixes(aws, ["waits", "lives", "with-copies", "logs", "theirs", "none"])
     assert (found.there, found.keys_alone, found.copied) == ({"logs"}, {"lives"}, {"with-copies"})
 
 

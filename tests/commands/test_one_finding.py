@@ -219,7 +219,8 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 def test_what_is_half_made_is_finished_by_an_apply(session: Session) -> None:
-    half = Entry(type="log-group", id="x", phase=Phase.MAKING, spec={}, confirmed={})
+    asked, confirmed = {"retention_days": 30}, {"retention_days": 7}
+    half = Entry(type="log-group", id="x", phase=Phase.MAKING, spec=asked, confirmed=confirmed)
     part = revertible(session, {half.address: half}, [found(half.address, "retention_days", 1)], {})
     assert dict(part.fields) == {}
     assert part.left == {"log-group/x.retention_days": "an apply did not finish there: run it again"}

@@ -100,6 +100,14 @@ def test_what_aws_makes_for_us_has_no_tags_at_all_before_we_give_it_some() -> No
     assert not judge(thing(OURS), kind=Adopted()).untagged
 
 
+def test_what_aws_does_not_make_like_that_is_somebody_s_unless_more_than_its_name_tells_of_us() -> None:
+    set_up = replace(thing(None), is_default=False)
+    assert judge(set_up, kind=Adopted()).verdict is Verdict.NO_CLAIM
+    assert judge(set_up, {"arn": "another"}, Adopted()).ours, "AWS has made it again, and somebody has set it up since"
+    assert Claimant(OURS, lambda _, __: True).judge(Adopted(), "a", set_up, recorded=None, known=True).ours
+    assert judge(replace(thing(Owner("", "dev")), is_default=False), kind=Adopted()).ours
+
+
 class Named(Plain):
     """A type whose outputs are made of the name."""
 

@@ -53,6 +53,27 @@ def test_it_may_hold_events_from_two_weeks_before_it_was_made_on(created: dict[s
     assert seen.outputs.created == ("" if since is None else "2031-05-19T23:33:20.000+00:00")
 
 
+@pytest.mark.parametrize(
+    ("set_by_somebody", "is_default"),
+    [
+        ({}, True),
+        ({"retentionInDays": 90, "retentionPolicyName": "central"}, True),
+        ({"retentionInDays": 3653}, False),
+        ({"kmsKeyId": KEY}, False),
+        ({"logGroupClass": "INFREQUENT_ACCESS"}, False),
+        ({"deletionProtectionEnabled": True}, False),
+        ({"dataProtectionStatus": "ACTIVATED"}, False),
+        ({"bearerTokenAuthenticationEnabled": True}, False),
+    ],
+)
+def test_aws_makes_a_group_for_a_late_writer_without_a_retention_a_key_or_a_guard(
+    set_by_somebody: dict[str, Any], is_default: bool
+) -> None:
+    there = {"logGroups": [{"logGroupName": NAME, **set_by_somebody}]}
+    aws = scripted({"describe_log_groups": there, "list_tags_for_resource": {"tags": {}}})
+    assert look(aws, None).is_default is is_default
+
+
 def test_it_is_made_with_key_and_tags_and_its_retention_is_a_second_step(aws: Aws) -> None:
     want = with_(kms_key_arn=prepare(aws)["key"])
     LogGroup().create(aws, NAME, want, OURS)

@@ -112,6 +112,29 @@ def test_another_function_that_needs_our_role_and_group_stops_it_until_it_is_gon
     assert dev.tapctl("plan", "--destroy", "--env", "dev").code == 0
 
 
+GROUP = "/aws/rds/cluster/db-cluster-orders/postgresql"
+
+
+def test_a_log_group_under_a_name_of_a_copy_that_never_was_is_left_where_aws_does_not_make_such_a_one(
+    dev: World,
+) -> None:
+    """Another team's audit log, which outlives their cluster: AWS makes groups without a retention or a key."""
+    logs = dev.client("logs")
+    logs.create_log_group(logGroupName=GROUP)
+    logs.put_retention_policy(logGroupName=GROUP, retentionInDays=3653)
+    before = left(dev)
+    for command in (("plan", "--destroy"), ("destroy", "--yes")):
+        refused = dev.tapctl(*command, "--env", "dev", "--suffix", "orders")
+        assert (refused.code, refused.changes) == (6, ()), refused.out + refused.err
+        assert f"log-group/{GROUP}: it bears no tag, and AWS does not make one like that by itself" in refused.err
+    applied = dev.tapctl("plan", "--env", "dev", "--suffix", "orders")
+    assert (applied.code, f"log-group/{GROUP} exists and is not ours" in applied.err) == (6, True), applied.err
+    assert left(dev) == before
+    logs.delete_retention_policy(logGroupName=GROUP)
+    gone = dev.tapctl("destroy", "--env", "dev", "--suffix", "orders", "--yes")
+    assert (gone.code, "1 removed" in gone.verdict) == (0, True), "as AWS makes one for a writer that is gone"
+
+
 COMPOSITE = "is used by what is not ours and is never removed: the composite alarm payments-are-red"
 
 
@@ -319,7 +342,7 @@ def test_a_namesake_in_another_vpc_with_our_tags_was_in_no_plan_and_is_left(dev:
     made = ec2.create_security_group(
         GroupName="db-sg-dev", Description="d", VpcId=vpc, TagSpecifications=[specification]
     )["GroupId"]
-    theirs = "2 resources bear the tags and a name of dev, and no run of tapctl has made that"
+    theirs = "2 resources bear a name of dev, and no run of tapctl has made that"
     told = "security-group/db-sg-dev: made, or tagged, since this run has looked"
     ended = dev.tapctl("destroy", "--env", "dev", "--yes")
     assert (ended.code, theirs in ended.err, told in ended.err) == (6, True, True), ended.err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -473,7 +474,7 @@ def test_what_bears_the_tag_of_an_emptied_copy_is_looked_for_where_all_environme
             told = answer.out + answer.err
             assert "the record of pr-9 tells of nothing deployed, and AWS has what bears its tag elsewhere" in told
             assert "it is of staging in account 123456789012, us-west-2" in told
-            assert "that is there in account 123456789012, us-east-2" in told
+            assert re.search(r"arn:aws:\S+pr-9\S* is there in account 123456789012, us-east-2", told), told
         # A decoy in the place of the record hides it no more.
         tags = {"EnvironmentSuffix": "pr-9"}
         two.client("logs", "us-west-2").create_log_group(logGroupName="decoy", tags=tags)

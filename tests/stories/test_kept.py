@@ -176,6 +176,24 @@ def test_who_is_let_to_the_kept_key_is_told(destroyed: World) -> None:
     assert told_of(destroyed) == {}
 
 
+def test_the_way_back_of_our_alias_from_another_teams_key_is_named_by_every_verb(destroyed: World) -> None:
+    kms, ours = destroyed.client("kms"), key_of(destroyed)
+    theirs = kms.create_key(Description="theirs")["KeyMetadata"]["KeyId"]
+    kms.update_alias(AliasName="alias/db-key-dev", TargetKeyId=theirs)
+    back = f"aws kms update-alias --alias-name alias/db-key-dev --target-key-id {ours}"
+    found = told_of(destroyed)
+    assert {place for place, _ in found} == {KEY}, "nobody has touched a snapshot"
+    assert back in found[KEY, "key_id"]["undo"]
+    snapshot = snapshot_of(destroyed)
+    for verb in ("destroy --yes", f"plan --restore {snapshot}", f"apply --restore {snapshot} --adopt {KEY} --yes"):
+        refused = destroyed.tapctl(*verb.split(), "--env", "dev")
+        assert (refused.code, refused.changes) == (6, ()), verb
+        assert f"put the recorded one back: {back}" in " ".join((refused.out + refused.err).split()), verb
+        assert "--adopt" not in refused.err, verb
+    kms.update_alias(AliasName="alias/db-key-dev", TargetKeyId=ours)
+    assert told_of(destroyed) == {}
+
+
 def test_a_key_that_is_to_go_though_it_was_kept_for_the_snapshot_is_told(destroyed: World) -> None:
     kms, key = destroyed.client("kms"), key_of(destroyed)
     kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
