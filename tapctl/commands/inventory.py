@@ -344,15 +344,18 @@ def _retained_because(session: Session, deletion: Deletion, observation: Observa
 def _may_be_ours(
     session: Session, deletion: Deletion, observations: dict[str, Observation], *, known: bool = False
 ) -> bool:
-    """True if the resource exists and is ours, or could not be read, or says that it is another environment's."""
+    """True if the resource exists and is ours, or could not be read.
+
+    Or if its tags are ours but for what is another environment's, or lacks.
+    """
     observation = observations[deletion.address]
     if not isinstance(observation, Observed):
         return isinstance(observation, Unreadable)
     if deletion.entry is None and observation.owner is None and _has_foreign_writer(session, deletion, observations):
         return False
-    verdict = ownership_of(session, deletion, observation, known=known).verdict
-    if verdict is Verdict.OTHER_ENVIRONMENT:
-        return observation.owner is not None and session.owner.finds(observation.owner.tags)
+    verdict, owner = ownership_of(session, deletion, observation, known=known).verdict, observation.owner
+    if owner is not None and (verdict is Verdict.OTHER_ENVIRONMENT or (verdict is Verdict.NO_CLAIM and owner.lacks)):
+        return session.owner.finds(owner.tags)
     unreadable = deletion.reconciler.created_by_aws and verdict is Verdict.UNREADABLE
     return verdict is Verdict.OURS or unreadable
 

@@ -93,6 +93,9 @@ class Owner:
     scope: str = ""
     """The place of a resource that belongs elsewhere: another region (``us-east-2``), another parent (``a member of
     other-cluster``). Empty for everything of this stack. A scope of its own excludes every other owner."""
+    lacks: str = ""
+    """The further tag, ``key=value``, without which these tell no stack of ours from another one; empty where they do,
+    or name nobody. Such tags are no claim, and exclude nobody."""
 
     @classmethod
     def of(cls, tags: Mapping[str, str]) -> Owner | None:

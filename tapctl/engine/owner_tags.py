@@ -7,4 +7,6 @@ from typing import Final
 OWNER_TAG: Final = "ManagedBy"
 SUFFIX_TAG: Final = "EnvironmentSuffix"
 ENVIRONMENT_TAG: Final = "Environment"
+REGION_TAG: Final = "tapctl:region"
+"""Of what has one name in all regions (a role): the region that it is of."""
 MANAGED_BY: Final = "tapctl"

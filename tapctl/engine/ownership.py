@@ -87,7 +87,8 @@ class Ownership:
     @property
     def evidence(self) -> str:
         """The tags that the resource has: ``its tags say: ManagedBy=terraform, EnvironmentSuffix=shop``."""
-        return f"its tags say: {self.tags}"
+        lacks = self.seen.owner.lacks if self.seen.owner else ""
+        return f"its tags say: {self.tags}{f', without {lacks}' if lacks else ''}"
 
     @property
     def tags(self) -> str:
@@ -117,6 +118,12 @@ class Ownership:
             "then run the same command again"
         )
 
+    @property
+    def _tag_to_set(self) -> str:
+        """The sentence that names the tag without which the others tell no stack of ours; empty where none lacks."""
+        lacks = self.seen.owner.lacks if self.seen.owner else ""
+        return f"set its tag {lacks}, then run the same command again" if lacks else ""
+
     def error(self, *, wanted: bool = True) -> Refused:
         """Make the refusal of a resource that is not ours, or may be somebody else's.
 
@@ -145,10 +152,17 @@ class Ownership:
             )
         if not self.adoptable:
             scope = self.seen.owner.scope if self.seen.owner else ""
+            own = "use another --suffix here, or end what ties it to that"
             return Refused(
                 f"{self.address} exists and is of the same suffix, for {scope}; {left}",
                 evidence=self.evidence,
-                hint="use another --suffix here, or end what ties it to that",
+                hint=self._tag_to_set if self.recorded and self._tag_to_set else own,
+            )
+        if self.verdict is Verdict.NO_CLAIM and self._tag_to_set:
+            return Refused(
+                f"{self.address} exists, and nothing tells that it is ours; {left}",
+                evidence=self.evidence,
+                hint=f"if it is: {self._tag_to_set}; if not, use another --suffix here",
             )
         if not wanted:
             return Refused(

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from tapctl.engine import refs
 from tapctl.engine.diff import Removed
-from tapctl.engine.owner_tags import ENVIRONMENT_TAG, OWNER_TAG, SUFFIX_TAG
+from tapctl.engine.owner_tags import ENVIRONMENT_TAG, OWNER_TAG, REGION_TAG, SUFFIX_TAG
 
 REMOVED: Final = "- "
 """The beginning of a waiver's value that is an item which is not there any more."""
@@ -20,7 +20,7 @@ DETAILS: Final = ": "
 """Stands in an item of an exposure before what decides how much it opens."""
 Spares = Callable[[str, str, Any], bool]
 """True if the live value at (address, path of the field) is left as it is."""
-NEVER_WAIVED: Final = frozenset(f"tags.{tag}" for tag in (OWNER_TAG, SUFFIX_TAG, ENVIRONMENT_TAG))
+NEVER_WAIVED: Final = frozenset(f"tags.{tag}" for tag in (OWNER_TAG, SUFFIX_TAG, ENVIRONMENT_TAG, REGION_TAG))
 """The tags that tell whose a resource is."""
 
 

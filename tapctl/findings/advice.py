@@ -13,7 +13,7 @@ from tapctl.config import Edit, load
 from tapctl.engine.drift import Finding, FindingState, Reason, Report, finding_id
 from tapctl.engine.model import ALLOW, REBOOT, Observed
 from tapctl.engine.observe import Absent, Observation, Observations
-from tapctl.engine.owner_tags import ENVIRONMENT_TAG, OWNER_TAG, SUFFIX_TAG
+from tapctl.engine.owner_tags import ENVIRONMENT_TAG, OWNER_TAG, REGION_TAG, SUFFIX_TAG
 from tapctl.engine.ownership import Verdict, command_back
 from tapctl.engine.record import Entry
 from tapctl.engine.waiver import DETAILS, NEVER_WAIVED, live_text
@@ -226,7 +226,7 @@ def _ending(findings: Sequence[Finding], session: Session, entries: Mapping[str,
 
 def _is_theirs(one: Finding) -> bool:
     """True if the finding names another owner, which an apply refuses. A missing tag names nobody, and is put back."""
-    owners = tuple(f"tags.{tag}" for tag in (OWNER_TAG, SUFFIX_TAG, ENVIRONMENT_TAG))
+    owners = tuple(f"tags.{tag}" for tag in (OWNER_TAG, SUFFIX_TAG, ENVIRONMENT_TAG, REGION_TAG))
     return one.reason is Reason.CHANGED and one.field in owners and one.live is not None
 
 
@@ -238,7 +238,8 @@ def _taking_back(one: Finding, session: Session, entries: Mapping[str, Entry], o
         if session.claimant.judge(known, id_, seen, recorded=entries[one.address].claim).overwritten:
             return Advice(undo=f"{apply} --adopt all", undo_note=_ALL_BACK)
     tag = one.field.removeprefix("tags.")
-    return Advice(undo=apply, undo_note=f"set its tag {tag} back to {session.owner.tags[tag]}, then")
+    ours = {**session.owner.tags, REGION_TAG: session.names.region}
+    return Advice(undo=apply, undo_note=f"set its tag {tag} back to {ours[tag]}, then")
 
 
 def _is_replaced(one: Finding) -> bool:

@@ -18,7 +18,8 @@ from tapctl.engine.record import Entry, Phase
 from tapctl.errors import ManifestError
 
 _OTHERS: Final = (
-    "others of ours: what bears our names and tags, and neither record nor files hold; plan --destroy lists it"
+    "named by waivers: what others' keys, roles, topics, code and groups of parameters hold by now",
+    "others of ours: what bears our names and tags, and neither record nor files hold; plan --destroy lists it",
 )
 
 
@@ -41,7 +42,7 @@ def teardown_ranks() -> dict[str, int]:
 def never_compared(types: Iterable[str]) -> tuple[str, ...]:
     """List what AWS tells of resources of these types, and of others that may be ours, and a drift does not compare."""
     known = registry()
-    return (*(f"{type_}: {what}" for type_ in sorted({*types}) for what in known[type_].never_compared), _OTHERS)
+    return (*(f"{type_}: {what}" for type_ in sorted({*types}) for what in known[type_].never_compared), *_OTHERS)
 
 
 def is_being_replaced(entry: Entry) -> bool:

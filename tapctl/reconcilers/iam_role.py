@@ -15,6 +15,7 @@ from tapctl.aws.policy import PolicyDocument, as_json, from_answer, matches_temp
 from tapctl.aws.refusals import Transient, UnreadableFields, classify
 from tapctl.aws.rights import LISTS, Need, Right
 from tapctl.engine.model import ALLOW, Impact, Observed, Outputs, Owner, Spec, Timing
+from tapctl.engine.owner_tags import REGION_TAG
 from tapctl.engine.trail import Trail
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.reconcilers.exposures import with_exposures
@@ -23,7 +24,6 @@ from tapctl.reconcilers.used_by_others import ASKS_FUNCTIONS, UsedByOthers, func
 if TYPE_CHECKING:
     from tapctl.aws.client import Aws
 
-REGION_TAG: Final = "tapctl:region"
 """The tag that names the region of the stack. A role without the tag is any region's: a tag to be put back."""
 _DEFAULT_SESSION_S: Final = 3600
 _TRANSIENT: Final = (
@@ -311,9 +311,14 @@ def _tags(aws: Aws, id: str) -> dict[str, str]:
 
 
 def _owner(live_tags: Mapping[str, str], region: str) -> Owner | None:
-    """Read the owner from the tags; the same suffix in another region is another owner."""
-    owner, home = Owner.of(live_tags), live_tags.get(REGION_TAG, region)
-    return owner if owner is None or home == region else replace(owner, scope=home)
+    """Read the owner from the tags; the same suffix in another region is another owner, and may be where none is told.
+
+    IAM has one name in all regions: who takes the region's tag off makes the role of one stack look like another's.
+    """
+    owner, home = Owner.of(live_tags), live_tags.get(REGION_TAG, "")
+    if owner is None or home == region:
+        return owner
+    return replace(owner, scope=home, lacks=f"{REGION_TAG}={region}")
 
 
 def _holders(aws: Aws, id: str, conflict: AwsRefused) -> str:

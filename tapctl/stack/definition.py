@@ -8,13 +8,14 @@ from typing import Any, Final, Literal
 
 from tapctl.config import Config
 from tapctl.config.schema import Egress
+from tapctl.engine.owner_tags import REGION_TAG
 from tapctl.engine.resources import AnyResource, Stack
 from tapctl.names import Names
 from tapctl.reconcilers.db_cluster import DbCluster, DbClusterSpec
 from tapctl.reconcilers.db_instance import DbInstance, DbInstanceSpec
 from tapctl.reconcilers.db_parameter_groups import DbClusterParameterGroup, DbParameterGroup, ParameterGroupSpec
 from tapctl.reconcilers.db_subnet_group import DbSubnetGroup, DbSubnetGroupSpec
-from tapctl.reconcilers.iam_role import REGION_TAG, IamRole, IamRoleSpec
+from tapctl.reconcilers.iam_role import IamRole, IamRoleSpec
 from tapctl.reconcilers.kms_key import WINDOW_TAG, KmsKey, KmsKeySpec
 from tapctl.reconcilers.kms_key import description as key_description
 from tapctl.reconcilers.lambda_function import LambdaFunction, LambdaFunctionSpec

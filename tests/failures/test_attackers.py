@@ -380,6 +380,42 @@ def test_the_files_of_one_environment_never_touch_another(world: World) -> None:
     assert cluster["DeletionProtection"]
 
 
+def test_a_role_whose_region_somebody_has_untagged_is_removed_and_taken_over_in_no_other_region(world: World) -> None:
+    """IAM has one name in all regions: there it is the role of a function that runs."""
+    world.deploy()
+    iam, role, place = world.client("iam"), "lambda-role-dev", "iam-role/lambda-role-dev"
+    waived = ("waive", f"{place}.tags.tapctl:region", "--env", "dev", "--reason", "r", "--until", "30d")
+    iam.untag_role(RoleName=role, TagKeys=["tapctl:region"])
+    assert world.tapctl(*waived).code != 0
+    there = ("--env", "dev", "--region", "us-west-2", "--state", "elsewhere")
+    world.edit("dev.toml", 'region = "us-east-2"', 'region = "us-west-2"')
+    answer = world.tapctl("destroy", "--yes", *there)
+    assert (answer.code, answer.changes) == (6, ()), answer.out + answer.err
+    assert f"{place} exists, and nothing tells that it is ours" in answer.err
+    assert "set its tag tapctl:region=us-west-2" in answer.err
+    world.edit("dev.toml", 'region = "us-west-2"', 'region = "us-east-2"')
+    assert iam.get_role(RoleName=role)["Role"]["RoleName"] == role
+    # Where the record holds it, it is ours, and its tag drift.
+    assert [one["field"] for one in world.drift().of_type("finding")] == ["tags.tapctl:region"]
+    world.applied("dev")
+    assert world.drift().code == 0
+
+
+def test_a_role_that_is_tagged_as_of_another_region_is_told_with_the_way_back(dev: World) -> None:
+    iam, place = dev.client("iam"), "iam-role/lambda-role-dev"
+    iam.tag_role(RoleName="lambda-role-dev", Tags=[{"Key": "tapctl:region", "Value": "us-west-2"}])
+    (finding,) = dev.drift().of_type("finding")
+    assert (finding["field"], finding["undo"]) == ("tags.tapctl:region", "tapctl apply --env dev")
+    assert "set its tag tapctl:region back to us-east-2" in dev.tapctl("drift", "--env", "dev").out
+    for verb in (("apply", "--yes"), ("plan", "--destroy"), ("apply", "--yes", "--adopt", place)):
+        answer = dev.tapctl(*verb, "--env", "dev")
+        assert (answer.code, answer.changes) == (6, ()), verb
+        assert "set its tag tapctl:region=us-east-2, then run the same command again" in answer.err
+    iam.tag_role(RoleName="lambda-role-dev", Tags=[{"Key": "tapctl:region", "Value": "us-east-2"}])
+    assert dev.applied("dev").code == 0
+    assert dev.drift().code == 0
+
+
 # -- who shares a folder ---------------------------------------------------------------------------------------------
 
 

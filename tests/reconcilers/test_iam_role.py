@@ -9,9 +9,10 @@ import pytest
 from tapctl.aws.client import Aws
 from tapctl.aws.policy import allow, policy
 from tapctl.engine.diff import compare
+from tapctl.engine.owner_tags import REGION_TAG
 from tapctl.engine.ownership import Claimant
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
-from tapctl.reconcilers.iam_role import REGION_TAG, IamRole, IamRoleSpec, boundary_exists
+from tapctl.reconcilers.iam_role import IamRole, IamRoleSpec, boundary_exists
 from tests.reconcilers.cases import iam_role as case
 from tests.reconcilers.driving import OURS, bring, calls, delete_until_gone, look
 from tests.reconcilers.scripted import answer, refuse
@@ -150,7 +151,7 @@ def test_a_boundary_is_a_policy_that_is_there(aws: Aws) -> None:
 def test_a_role_is_made_with_its_owner_and_boundary_at_once(aws: Aws) -> None:
     arn = admin(aws)
 
-    REC.create(aws, ID, having(tags={"Name": ID}, permissions_boundary=arn), OURS)
+    REC.create(aws, ID, having(permissions_boundary=arn), OURS)
 
     assert look(REC, aws, ID, WANT).spec == having(inline={}, permissions_boundary=arn)
 
@@ -281,7 +282,8 @@ def test_a_removal_that_is_refused_waits_or_ends(aws: Aws, code: str, kind: type
 
 def test_the_sweep_asks_only_roles_with_our_suffix_for_their_tags(aws: Aws) -> None:
     for name, suffix in ((ID, "test"), ("theirs-test", "other"), ("some-role", "test")):
-        tags = [{"Key": "ManagedBy", "Value": "tapctl"}, {"Key": "EnvironmentSuffix", "Value": suffix}]
+        owner = {"ManagedBy": "tapctl", "EnvironmentSuffix": suffix, REGION_TAG: "us-east-1"}
+        tags = [{"Key": key, "Value": value} for key, value in owner.items()]
         iam: Any = aws.iam
         iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(ADMIN), Tags=tags)
 
@@ -360,7 +362,7 @@ def test_a_role_of_another_region_is_somebody_elses_whether_it_is_recorded_or_no
     assert seen.outputs is not None
     for recorded in (None, seen.outputs.model_dump()):
         assert not Claimant(OURS, lambda _, __: True).judge(REC, ID, seen, recorded=recorded).ours
-    assert seen.owner == replace(OURS, scope="us-east-1")
+    assert seen.owner == replace(OURS, scope="us-east-1", lacks="tapctl:region=eu-west-1")
 
 
 def test_each_region_finds_its_own_role(aws: Aws, elsewhere: Aws) -> None:
@@ -369,21 +371,27 @@ def test_each_region_finds_its_own_role(aws: Aws, elsewhere: Aws) -> None:
     assert list(REC.list_owned(elsewhere, OURS)) == []
 
 
-def test_a_role_that_tells_no_region_is_ours_and_drift(aws: Aws) -> None:
+def test_a_role_that_tells_no_region_is_ours_by_the_record_alone_and_drift(aws: Aws) -> None:
     bring(REC, aws, ID, of("us-east-1"))
     aws.iam.untag_role(RoleName=ID, TagKeys=[REGION_TAG])
 
     seen = look(REC, aws, ID, of("us-east-1"))
 
-    assert Claimant(OURS, lambda _, __: True).judge(REC, ID, seen, recorded=None).ours
+    assert seen.outputs is not None
+    claimant = Claimant(OURS, lambda _, __: True)
+    assert claimant.judge(REC, ID, seen, recorded=seen.outputs.model_dump()).ours
+    unrecorded = claimant.judge(REC, ID, seen, recorded=None)
+    assert not unrecorded.ours
+    assert "set its tag tapctl:region=us-east-1" in str(unrecorded.error().hint)
     assert compare(of("us-east-1"), seen.spec) == ("tags",)
-    assert list(REC.list_owned(aws, OURS)) == [ID]
+    assert list(REC.list_owned(aws, OURS)) == [ID], "a destroy tells of it"
     assert bring(REC, aws, ID, of("us-east-1")).spec == of("us-east-1")
 
 
 def named(*roles: str, **answers: Any) -> Any:
     """An account with these roles, all of which bear our tags."""
-    tags = [{"Key": key, "Value": value} for key, value in OURS.tags.items()]
+    told_tags = {**OURS.tags, REGION_TAG: "us-east-1"}
+    tags = [{"Key": key, "Value": value} for key, value in told_tags.items()]
     told = {"list_roles": {"Roles": [{"RoleName": role} for role in roles]}, "list_role_tags": {"Tags": tags}}
     return scripted({**told, **answers})
 

@@ -12,7 +12,13 @@ from tapctl.reconcilers.iam_role import IamRole, IamRoleSpec
 RECONCILER = IamRole()
 ID = "lambda-role-test"
 CREATE = ("iam", "CreateRole")
-TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test", "Environment": "dev"}
+TAGS = {
+    "Name": ID,
+    "ManagedBy": "tapctl",
+    "EnvironmentSuffix": "test",
+    "Environment": "dev",
+    "tapctl:region": "us-east-1",
+}
 
 
 def prepare(aws: Aws) -> dict[str, str]:
