@@ -119,6 +119,13 @@ def test_a_disabled_key_is_enabled_before_anything_else(aws: Aws) -> None:
     assert state(aws, key_id) == "Enabled"
 
 
+def test_tags_that_may_not_be_set_are_a_refusal_and_cost_the_key_no_fingerprint(aws: Aws) -> None:
+    have = ready(aws).spec
+    refuse(aws.kms, "TagResource", *DENIED)
+    with pytest.raises(AwsRefused, match="AccessDenied"):
+        REC.update(aws, ID, have, have.model_copy(update={"tags": {**have.tags, "Team": "payments"}}))
+
+
 @pytest.mark.parametrize(
     ("code", "message", "patience"),
     [

@@ -137,6 +137,18 @@ def test_a_group_that_does_not_show_yet_is_waited_for(aws: Aws, world: dict[str,
     assert raised.value.patience is Patience.PROPAGATION
 
 
+def test_tags_go_to_the_group_of_the_very_vpc_whatever_those_of_another_say(aws: Aws, world: dict[str, str]) -> None:
+    theirs = make(aws, world["other_vpc"], **case.TAGS)
+    make(aws, world["vpc"])
+
+    REC.update(aws, ID, wanted(world, tags={}), wanted(world, tags={"Team": "payments"}))
+
+    assert look(REC, aws, ID, wanted(world)).spec.tags == case.TAGS, "the one that bears our tags is looked at"
+    tagged = aws.ec2.describe_security_groups(Filters=[{"Name": "tag:Team", "Values": ["payments"]}])
+    assert [one["VpcId"] for one in tagged["SecurityGroups"]] == [world["vpc"]]
+    assert theirs not in [one["GroupId"] for one in tagged["SecurityGroups"]]
+
+
 @pytest.mark.parametrize(("code", "kind"), [("InvalidGroup.NotFound", NotYet), ("TagLimitExceeded", AwsRefused)])
 def test_tags_wait_for_a_group_that_not_all_of_ec2_knows(
     aws: Aws, world: dict[str, str], code: str, kind: type[Exception]
