@@ -45,9 +45,9 @@ class Bearing:
     copied: set[str] = field(default_factory=set)
     """Those of which a copy of the data bears it."""
     elsewhere: dict[str, tuple[Place, str]] = field(default_factory=dict)
-    """Those of ``there`` that are in a place which is not the record's, with that place and the ARN of one of them."""
+    """Those of which something is in a place that is not the record's, with that place and the ARN of one thing."""
     arns: dict[str, str] = field(default_factory=dict)
-    """Suffix to the ARN of something that bears its tag."""
+    """Suffix to the ARN of something that bears its tag and tapctl's: a copy of the data alone may be anybody's."""
 
     def add(self, other: Bearing) -> None:
         """Take in what another place has."""
@@ -92,8 +92,8 @@ def may_be_there(invocation: Invocation, screen: Screen, copies: Mapping[str, Ma
         else:
             asked.add(place)
             found.add(bearing)
-            there = bearing.there.intersection(recorded)
-            found.elsewhere.update({suffix: (place, bearing.arns.get(suffix, "")) for suffix in there})
+            moved = bearing.arns.items()
+            found.elsewhere.update({suffix: (place, arn) for suffix, arn in moved if suffix in recorded})
     return found
 
 
@@ -148,8 +148,8 @@ def bearing_suffixes(aws: Aws, suffixes: Sequence[str]) -> Bearing:
         aws.tagging.get_paginator("get_resources"), TagFilters=[{"Key": SUFFIX_TAG, "Values": [*suffixes]}]
     )
     keys: dict[str, list[str]] = defaultdict(list)
-    copied, found = set(), set()
-    arns: dict[str, str] = {}
+    found: dict[str, list[str]] = defaultdict(list)
+    copied, ours = set[str](), set[str]()
     for each in (each for page in pages for each in page["ResourceTagMappingList"]):
         tags = as_dict(each["Tags"])
         if tags.get(OWNER_TAG, MANAGED_BY) != MANAGED_BY:
@@ -158,16 +158,18 @@ def bearing_suffixes(aws: Aws, suffixes: Sequence[str]) -> Bearing:
         _, _, service, _, _, name = arn_parts(
             each["ResourceARN"], "resourcegroupstaggingapi:GetResources", "ResourceARN"
         )
+        if OWNER_TAG in tags:
+            ours.add(each["ResourceARN"])
         if service == "kms":
             keys[suffix].append(each["ResourceARN"])
         elif service == "rds" and name.partition(":")[0] in _COPIES:
             copied.add(suffix)
         else:
-            found.add(suffix)
-            arns.setdefault(suffix, each["ResourceARN"])
-    asked = keys.keys() - found - copied
-    alive = {suffix for suffix in asked if any(_is_kept_alive(aws, arn) for arn in keys[suffix])}
-    return Bearing(found, alive, copied, arns=arns)
+            found[suffix].append(each["ResourceARN"])
+    alive = {suffix: [arn for arn in keys[suffix] if _is_kept_alive(aws, arn)] for suffix in keys.keys() - found.keys()}
+    kept = {suffix: arns for suffix, arns in alive.items() if arns}
+    arns = {suffix: min(ours.intersection(listed), default="") for suffix, listed in (kept | found).items()}
+    return Bearing({*found}, {*kept} - copied, copied, arns={suffix: arn for suffix, arn in arns.items() if arn})
 
 
 def _is_kept_alive(aws: Aws, arn: str) -> bool:
