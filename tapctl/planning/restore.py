@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -18,9 +17,10 @@ from tapctl.errors import AwsRefused, Refused, UsageError
 from tapctl.evidence.certificate import kept_snapshots
 from tapctl.evidence.earlier_versions import EarlierVersions
 from tapctl.evidence.lost_cluster import is_cluster_lost
+from tapctl.evidence.restored_database import database_in
 from tapctl.evidence.unfinished_apply import continuing, doubt_of_snapshot
 from tapctl.manifest.lock import silent
-from tapctl.manifest.manifest import TIME_FORMAT, Manifest
+from tapctl.manifest.manifest import Manifest
 from tapctl.planning.permits import Permits
 from tapctl.reconcilers.db_cluster import DbClusterSpec, misfits, restore_refusal
 from tapctl.reconcilers.db_cluster_snapshots import misnamed, snapshot_of, snapshots_of
@@ -81,16 +81,18 @@ def plan_restore(
         return change
     if manifest.restoring and not permits.restore and not permits.empty:
         return replace(change, blocked=_unfinished_restore(session, change.address, manifest))
+    # The plan has warned of what it could not read; more is evidence of the refusal.
+    history = EarlierVersions(session.store, manifest, silent, newest=_READ)
     try:
         if permits.restore:
-            return _plan_from(session, permits.restore, change, want, manifest, healed=healed)
+            return _plan_from(session, permits.restore, change, want, history, healed=healed)
         taken = snapshots_of(session.aws, change.id)
     except AwsRefused as error:
         refused = error.unasked(f"{change.address} is to be made, and whether there are snapshots of it")
         return replace(change, blocked=refused)
     # What a destroy has kept tells nothing of the snapshots of what was deployed since.
     kept = frozenset() if is_deployed(manifest) else kept_snapshots(session.store, manifest)
-    gone, doubt = ("", "") if taken else _told_as_gone(session, change.address, manifest, observed, kept)
+    gone, doubt = ("", "") if taken else _told_as_gone(session, change.address, history, observed, kept)
     if not taken and not gone:
         return change
     if permits.empty:
@@ -108,7 +110,8 @@ def plan_restore(
     found = "a snapshot of its name is" if len(taken) == 1 else "snapshots of its name are"
     view = session.aws.memoized()
     doubts = {
-        name: _doubt_of_origin(change.id, name, snapshot, kept) or _doubts(session, view, change, snapshot, want)
+        name: _doubt_of_origin(change.id, name, snapshot, kept)
+        or _doubts(session, view, change, snapshot, want, history=history)
         for name, snapshot in taken.items()
     }
     named = [f"{name}{f': {doubts[name]}' if doubts[name] else ''}" for name in reversed(taken)]
@@ -128,7 +131,7 @@ def plan_restore(
 
 
 def _told_as_gone(
-    session: Session, address: str, manifest: Manifest, observed: Observations, snapshots: Collection[str]
+    session: Session, address: str, history: EarlierVersions, observed: Observations, snapshots: Collection[str]
 ) -> tuple[str, str]:
     """Tell how a cluster went that may have had data, and why nobody can tell for sure; each is empty where none is.
 
@@ -137,14 +140,13 @@ def _told_as_gone(
     """
     if snapshots:
         return f"was destroyed, and what was kept of it ({', '.join(sorted(snapshots)[:_NAMED])}) is gone", ""
+    manifest = history.manifest
     entry = manifest.entries.get(address)
-    # The plan has warned of what it could not read; more is evidence of the refusal.
-    kept = EarlierVersions(session.store, manifest, silent, newest=_READ)
     was_made = entry is not None and entry.phase is not Phase.LEAVING and entry.confirmed_spec is not None
-    if not was_made and not is_cluster_lost(session, manifest, observed, kept):
+    if not was_made and not is_cluster_lost(session, manifest, observed, history):
         return "", ""
-    how = "may have been made, and be gone" if kept.doubt else "was made, and removed outside tapctl"
-    return how, kept.doubt
+    how = "may have been made, and be gone" if history.doubt else "was made, and removed outside tapctl"
+    return how, history.doubt
 
 
 def _unfinished_restore(session: Session, address: str, manifest: Manifest) -> Refused:
@@ -174,13 +176,19 @@ def _doubt_of_origin(id: str, name: str, snapshot: DBClusterSnapshotTypeDef, kep
 
 
 def _doubts(
-    session: Session, view: Aws, change: Change, snapshot: DBClusterSnapshotTypeDef, want: DbClusterSpec
+    session: Session,
+    view: Aws,
+    change: Change,
+    snapshot: DBClusterSnapshotTypeDef,
+    want: DbClusterSpec,
+    *,
+    history: EarlierVersions,
 ) -> str:
     """Tell why this one should not be advised: anybody may make a cluster of our name, and a snapshot of it.
 
     ``view``: asks of the upgrade from one version once.
     """
-    odd = misfits(snapshot, want)
+    odd = [*misfits(snapshot, want), *_misfit_of_database(database_in(snapshot, change.address, history), want)]
     if not _is_tagged_ours(session, snapshot):
         odd.append(f"it does not bear the tags of {session.suffix}")
     version = snapshot.get("EngineVersion", "")
@@ -196,7 +204,13 @@ def _is_tagged_ours(session: Session, snapshot: DBClusterSnapshotTypeDef) -> boo
 
 
 def _plan_from(
-    session: Session, name: str, change: Change, want: DbClusterSpec, manifest: Manifest, *, healed: Collection[str]
+    session: Session,
+    name: str,
+    change: Change,
+    want: DbClusterSpec,
+    history: EarlierVersions,
+    *,
+    healed: Collection[str],
 ) -> Change:
     """Plan the cluster from this snapshot, and say whose data that is, and of which version, where it is another one.
 
@@ -208,12 +222,22 @@ def _plan_from(
     if refused is None:
         snapshot = snapshot_of(view, name)
         source, key = snapshot.get("DBClusterIdentifier", ""), snapshot.get("KmsKeyId", "")
-        if source in ("", change.id):
-            refused = _refusal_of_database(session, snapshot, change, want, manifest)
-        else:
-            note += f", which is of {source} and has to hold the database {want.database_name}"
-        if source in ("", change.id) and not _is_tagged_ours(session, snapshot):
-            note += f", which does not bear the tags of {session.suffix}"
+        is_of_it = source in ("", change.id)
+        database = database_in(snapshot, change.address, history) if is_of_it else ("", "")
+        for misfit in _misfit_of_database(database, want):
+            refused = Refused(
+                f"{change.address} cannot be made from {name}",
+                evidence=misfit,
+                hint="no restore renames a database: write its name into database.name, or choose another snapshot",
+            )
+        known = [] if is_of_it else [f"is of {source}"]
+        known += (
+            [f"does not bear the tags of {session.suffix}"]
+            if is_of_it and not _is_tagged_ours(session, snapshot)
+            else []
+        )
+        known += [f"has to hold the database {want.database_name}"] if database == ("", "") else []
+        note += f", which {' and '.join(known)}" if known else ""
         doubt = _doubt_of_origin(change.id, name, snapshot, ())
         note += f" ({doubt})" if doubt else ""
         version, wanted = snapshot.get("EngineVersion", ""), want.engine_version
@@ -229,24 +253,11 @@ def _plan_from(
     return replace(change, blocked=refused, note=_joined(change, note))
 
 
-def _refusal_of_database(
-    session: Session, snapshot: DBClusterSnapshotTypeDef, change: Change, want: DbClusterSpec, manifest: Manifest
-) -> Refused | None:
-    """Tell that the data is in a database of another name: no restore renames one, and the function would miss it.
-
-    A snapshot does not tell it; the record of the time when the snapshot was taken does, where it is kept.
-    """
-    taken = snapshot.get("SnapshotCreateTime", datetime.now(UTC)).astimezone(UTC).strftime(TIME_FORMAT)
-    told = EarlierVersions(session.store, manifest, silent, newest=_READ).made_at(change.address, taken)
-    have = str((told[0].confirmed_spec or {}).get("database_name", "")) if told is not None else ""
-    if told is None or have in ("", want.database_name):
-        return None
-    return Refused(
-        f"{change.address} cannot be made from {snapshot.get('DBClusterSnapshotIdentifier', '')}",
-        evidence=f"its database is {truncate(have)}, by the record of that time ({told[1].stamp}); "
-        f"wanted is {want.database_name}",
-        hint="no restore renames a database: write its name into database.name, or choose another snapshot",
-    )
+def _misfit_of_database(told: tuple[str, str], want: DbClusterSpec) -> list[str]:
+    """Tell that the data is in a database of another name than is wanted, which the function would miss."""
+    name, by = told
+    odd = name not in ("", want.database_name)
+    return [f"its database is {truncate(name)}, by {by}; wanted is {want.database_name}"] if odd else []
 
 
 def _state_of(session: Session, key: str) -> str:
