@@ -5,25 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from tapctl.aws.tags import as_dict
 from tapctl.engine.model import Impact, Observed, address
 from tapctl.engine.observe import Observations
 from tapctl.engine.plan import Action, Change
 from tapctl.engine.record import Entry
-from tapctl.errors import AwsRefused
 from tapctl.reconcilers.db_cluster import FINAL_SNAPSHOT_TAG, DbCluster
-from tapctl.reconcilers.db_cluster_snapshots import cluster_in_name, snapshot_of
 from tapctl.session.session import Session
 
 
-def snapshot_stays_due(
-    session: Session, entries: Mapping[str, Entry], observed: Observations, *, restore: str = ""
-) -> bool:
+def snapshot_stays_due(session: Session, entries: Mapping[str, Entry], observed: Observations) -> bool:
     """True if a final snapshot is due by the record or the cluster's tag, and the file neither keeps nor gives it up.
 
     The snapshot of a protected environment is due by default. Protection that is lifted must not give it up with it,
-    nor may who writes the record, or the tag, alone. ``restore``: the snapshot that a cluster is made from which is not
-    there; data that had one due has it after a restore, too.
+    nor may who writes the record, or the tag, alone.
     """
     if session.config.final_snapshot or session.config.final_snapshot_is_written:
         return False
@@ -33,25 +27,9 @@ def snapshot_stays_due(
         tags = (entry.confirmed_spec or entry.spec).get("tags")
         if not isinstance(tags, Mapping) or tags.get(FINAL_SNAPSHOT_TAG) != "false":
             return True
-    if not isinstance(seen, Observed):
-        return restore != "" and _had_one_due(session, restore)
-    return bool("tags" not in seen.unreadable and seen.spec.tags.get(FINAL_SNAPSHOT_TAG, "false") != "false")
-
-
-def _had_one_due(session: Session, name: str) -> bool:
-    """True if this snapshot is of our cluster while a final one was due: by its tags, or it is a final one by its name.
-
-    Another cluster's data is a copy, which binds nobody. Of a snapshot that cannot be read the plan of the restore
-    tells.
-    """
-    try:
-        snapshot = snapshot_of(session.aws, name)
-    except AwsRefused:
+    if not isinstance(seen, Observed) or "tags" in seen.unreadable:
         return False
-    if snapshot.get("DBClusterIdentifier") != session.names.cluster:
-        return False
-    is_final = cluster_in_name(snapshot.get("DBClusterSnapshotIdentifier", "")) != ""
-    return is_final or as_dict(snapshot.get("TagList", [])).get(FINAL_SNAPSHOT_TAG, "false") != "false"
+    return bool(seen.spec.tags.get(FINAL_SNAPSHOT_TAG, "false") != "false")
 
 
 def tell_of_snapshot(change: Change, *, stays: bool) -> Change:

@@ -32,7 +32,6 @@ from tapctl.stack.definition import Artifact, build
 from tapctl.stack.network import NetworkContract
 from tapctl.stack.package import Package
 from tests.manifest.examples import manifest
-from tests.reconcilers.scripted import answer
 from tests.support.additions import BOUNDARY
 from tests.support.config_folder import Folder
 
@@ -166,30 +165,6 @@ def test_a_final_snapshot_stays_due_by_the_record_or_by_the_tag(
         assert not snapshot_stays_due(run, told.entries, {cluster: unread}), "what stands in for it is no word of AWS's"
         written = session(folder.put("dev", "final_snapshot", False))
         assert not snapshot_stays_due(written, told.entries, observed)
-
-
-@pytest.mark.parametrize(
-    ("name", "cluster", "tag", "due"),
-    [
-        ("by-dana", "db-cluster-dev", "true", True),
-        ("by-dana", "db-cluster-dev", "any word", True),
-        ("by-dana", "db-cluster-dev", "false", False),
-        ("by-dana", "db-cluster-dev", None, False),
-        (f"db-cluster-dev-final-{'a1' * 13}", "db-cluster-dev", "false", True),  # a destroy has left it
-        (f"db-cluster-dev-final-{'a1' * 13}", "db-cluster-dev", None, True),  # somebody has taken the tag away
-        (f"db-cluster-prod-final-{'a1' * 13}", "db-cluster-prod", "true", False),  # the original is there
-    ],
-)
-def test_a_final_snapshot_stays_due_by_the_snapshot_that_is_restored(
-    folder: Folder, name: str, cluster: str, tag: str | None, due: bool
-) -> None:
-    run, absent = session(folder), {"db-cluster/db-cluster-dev": Absent()}
-    tags = [{"Key": "tapctl:final-snapshot", "Value": tag}] if tag is not None else []
-    taken = {"DBClusterSnapshotIdentifier": name, "DBClusterIdentifier": cluster, "TagList": tags}
-    answer(run.aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": [taken]}, times=1)
-    assert snapshot_stays_due(run, {}, absent, restore=name) is due
-    answer(run.aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": []})
-    assert not snapshot_stays_due(run, {}, absent, restore=name), "the plan tells that there is none"
 
 
 def test_where_nobody_can_tell_nothing_is_told(folder: Folder) -> None:

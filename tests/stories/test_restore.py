@@ -128,22 +128,6 @@ def test_a_restore_that_was_cut_off_is_gone_on_with_as_a_restore(gone: World, sn
     assert "restoring" not in gone.manifest("dev")
 
 
-def test_data_that_had_a_final_snapshot_due_has_it_after_a_restore_until_the_file_gives_it_up(
-    gone: World, snapshot: str
-) -> None:
-    warned = "a final snapshot stays due: dev.toml does not say final_snapshot = false"
-    gone.edit("dev.toml", "final_snapshot = true", "# final_snapshot = true")
-    planned = gone.tapctl("plan", "--env", "dev", "--restore", snapshot)
-    assert (planned.code, warned in planned.err) == (0, True), planned.err
-    assert "its final snapshot stays due until final_snapshot = false is written" in planned.out
-    assert "tapctl:deletion-window-days" not in planned.out, "its key is kept for as long as before"
-    empty = gone.tapctl("plan", "--env", "dev", "--empty")
-    gone.edit("dev.toml", "# final_snapshot = true", "final_snapshot = false")
-    given_up = gone.tapctl("plan", "--env", "dev", "--restore", snapshot)
-    gone.edit("dev.toml", "final_snapshot = false", "final_snapshot = true")
-    assert [(one.code, "stays due" in one.err + one.out) for one in (empty, given_up)] == [(0, False)] * 2
-
-
 def test_it_is_restored_in_one_call_and_brought_to_what_is_wanted(gone: World, snapshot: str) -> None:
     planned = gone.tapctl("plan", "--env", "dev", "--restore", snapshot)
     assert planned.code == 0
