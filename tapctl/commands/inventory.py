@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final
 
 from tapctl.aws.client import Aws
@@ -16,6 +16,7 @@ from tapctl.engine.ownership import Ownership, Verdict, other_identity
 from tapctl.engine.resources import Deletion, deletion_graph
 from tapctl.errors import AwsError, ConfigError
 from tapctl.evidence.earlier_versions import EarlierVersions
+from tapctl.evidence.network_of_files import network_of_files
 from tapctl.evidence.record_fingerprint import fingerprint_left
 from tapctl.evidence.tag_bearers import check_not_elsewhere
 from tapctl.execution.runner import EngineRunner
@@ -99,7 +100,7 @@ def take_inventory(session: Session) -> Inventory:
     kept = EarlierVersions(session.store, manifest, session.screen.warn)
     corrected = kept.corrected(manifest.entries, observations, fingerprint_left(session.names, observations))
     deletions |= {place: replace(deletions[place], entry=entry) for place, entry in corrected.items()}
-    others = {**_others(deletions, observations, kept), **_not_by_aws(session, deletions, observations)}
+    others = {**_others(session, deletions, observations, kept), **_not_by_aws(session, deletions, observations)}
     # A resource without a record counts only if it is there and ours.
     deletions = {
         address: deletion
@@ -129,17 +130,27 @@ def take_inventory(session: Session) -> Inventory:
 
 
 def _others(
-    deletions: Mapping[str, Deletion], observations: Mapping[str, Observation], kept: EarlierVersions
+    session: Session, deletions: Mapping[str, Deletion], observations: dict[str, Observation], kept: EarlierVersions
 ) -> dict[str, str]:
     """Address to both identities of what is not recorded, and is another one than an earlier version tells of.
 
-    Anybody may give a thing of theirs our tags, and, in another place, our name.
+    Anybody may give a thing of theirs our tags, and, in another place, our name: where no version tells the place, the
+    network that the files name does.
     """
     told: dict[str, str] = {}
+    network = cache(partial(network_of_files, session))
     for address_, deletion in deletions.items():
-        seen = observations[address_]
-        if deletion.entry is None and deletion.reconciler.identity and isinstance(seen, Observed):
-            told[address_] = other_identity(deletion.reconciler, kept.last_made(address_), seen)
+        seen, name = observations[address_], deletion.reconciler.identity
+        if deletion.entry is not None or not name or not isinstance(seen, Observed):
+            continue
+        if not _may_be_ours(session, deletion, observations):
+            continue
+        entry = kept.last_made(address_)
+        if entry is not None:
+            told[address_] = other_identity(deletion.reconciler, entry, seen)
+        elif hasattr(seen.spec, name):
+            own, live = getattr(network(), name, "unknown"), getattr(seen.spec, name)
+            told[address_] = f"{name} {own} → {live}" if own != live else ""
     return {address_: identities for address_, identities in told.items() if identities}
 
 

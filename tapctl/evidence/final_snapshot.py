@@ -5,19 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from tapctl.aws.tags import as_dict
 from tapctl.engine.model import Impact, Observed, address
-from tapctl.engine.observe import Observations
+from tapctl.engine.observe import Absent, Observations
 from tapctl.engine.plan import Action, Change
 from tapctl.engine.record import Entry
+from tapctl.errors import AwsRefused
 from tapctl.reconcilers.db_cluster import FINAL_SNAPSHOT_TAG, DbCluster
+from tapctl.reconcilers.db_cluster_snapshots import snapshot_of
 from tapctl.session.session import Session
 
 
-def snapshot_stays_due(session: Session, entries: Mapping[str, Entry], observed: Observations) -> bool:
+def snapshot_stays_due(
+    session: Session, entries: Mapping[str, Entry], observed: Observations, restore: str = ""
+) -> bool:
     """True if a final snapshot is due by the record or the cluster's tag, and the file neither keeps nor gives it up.
 
     The snapshot of a protected environment is due by default. Protection that is lifted must not give it up with it,
-    nor may who writes the record, or the tag, alone.
+    nor may who writes the record, or the tag, alone. ``restore``: the snapshot that a cluster which is not there is
+    made from; its data had one due, unless the snapshot's tag says otherwise.
     """
     if session.config.final_snapshot or session.config.final_snapshot_is_written:
         return False
@@ -27,9 +33,19 @@ def snapshot_stays_due(session: Session, entries: Mapping[str, Entry], observed:
         tags = (entry.confirmed_spec or entry.spec).get("tags")
         if not isinstance(tags, Mapping) or tags.get(FINAL_SNAPSHOT_TAG) != "false":
             return True
+    if restore and (isinstance(seen, Absent) or (isinstance(seen, Observed) and seen.deleting)):
+        return _is_due_of(session, restore)
     if not isinstance(seen, Observed) or "tags" in seen.unreadable:
         return False
     return bool(seen.spec.tags.get(FINAL_SNAPSHOT_TAG, "false") != "false")
+
+
+def _is_due_of(session: Session, snapshot: str) -> bool:
+    try:
+        told = snapshot_of(session.aws, snapshot).get("TagList", [])
+    except AwsRefused:
+        return True  # the plan tells why it cannot be restored
+    return as_dict(told).get(FINAL_SNAPSHOT_TAG) != "false"
 
 
 def tell_of_snapshot(change: Change, *, stays: bool) -> Change:

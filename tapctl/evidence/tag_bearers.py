@@ -20,7 +20,7 @@ from tapctl.errors import AwsRefused, ManifestError, TapctlError
 from tapctl.manifest.manifest import Manifest
 from tapctl.names import Names
 from tapctl.reconcilers.iam_role import IamRole
-from tapctl.reconcilers.kms_key import PENDING_DELETION
+from tapctl.reconcilers.kms_key_lookup import PENDING_DELETION
 from tapctl.reconcilers.log_group import LogGroup
 from tapctl.render.screen import Screen, Target
 from tapctl.session.invocation import Invocation

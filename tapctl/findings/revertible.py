@@ -16,9 +16,10 @@ from tapctl.engine.observe import Observation, Observations, observed_outputs
 from tapctl.engine.ownership import other_identity
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.resources import Stack
-from tapctl.errors import ConfigError, TapctlError
+from tapctl.errors import ConfigError
 from tapctl.evidence.final_snapshot import snapshot_stays_due
 from tapctl.evidence.forged import unproven
+from tapctl.evidence.network_of_files import network_of_files
 from tapctl.evidence.recorded_files import any_files
 from tapctl.findings.safeguards import PLACES, is_safeguard, is_stronger
 from tapctl.findings.selection import place
@@ -26,7 +27,6 @@ from tapctl.names import Names
 from tapctl.reconcilers import reconciler_of
 from tapctl.reconcilers.lambda_function import SENDS_CODE, LambdaFunction, LambdaFunctionSpec
 from tapctl.session.session import Session
-from tapctl.stack.network import NetworkContract, resolve
 from tapctl.stack.never_wanted import let_in, never_wanted
 from tapctl.stack.package import build as build_package
 from tapctl.stack.package import handler_of
@@ -198,7 +198,7 @@ def _not_of_the_files(
     if usable and snapshot_stays_due(session, entries, observed):
         config = config.model_copy(update={"final_snapshot": True})
     others: dict[str, list[Difference]] = defaultdict(list)
-    network = _network(session) if usable and any(PLACES.intersection(paths) for paths in fields.values()) else None
+    network = network_of_files(session) if any(PLACES.intersection(paths) for paths in fields.values()) else None
     for address, part in unproven(config, session.names, entries, live, guards=is_safeguard, network=network):
         others[address].append(part)
 
@@ -218,14 +218,6 @@ def _not_of_the_files(
         return not all(_stays(part, steps) for part in unlike)
 
     return dict.fromkeys(_taken(fields, refuses), _NO_REVERT[Reason.FORGED] if usable else _NO_FILES)
-
-
-def _network(session: Session) -> NetworkContract | None:
-    """The network that the files name, as AWS tells it now; None where that is broken, or may not be asked."""
-    try:
-        return resolve(session.aws, session.config.networking, folder=session.invocation.config)
-    except TapctlError:
-        return None
 
 
 def _steps(recorded: Spec, seen: Observed[Any, Any], path: str) -> Iterator[Difference]:

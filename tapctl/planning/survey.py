@@ -104,7 +104,7 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
     observed = observe_all(session.aws.cursory(), [*wanted, *observations_for(leftover)])
     left = fingerprint_left(session.names, observed)
     manifest = _corrected(session, record, observed, left)
-    stays_due = snapshot_stays_due(session, manifest.entries, observed)
+    stays_due = snapshot_stays_due(session, manifest.entries, observed, permits.restore)
     if stays_due:
         config = session.config.model_copy(update={"final_snapshot": True})
         stack = build(config, session.names, network, release, restore_from=permits.restore)

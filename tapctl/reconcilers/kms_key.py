@@ -14,8 +14,8 @@ reference.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from pydantic import model_validator
@@ -24,17 +24,26 @@ from tapctl.aws import tags
 from tapctl.aws.policy import PolicyDocument, as_json, from_answer
 from tapctl.aws.refusals import Transient, UnreadableFields, classify
 from tapctl.engine.model import UNSEEN, Impact, Observed, Outputs, Owner, Reconciler, Retained, Spec, Timing, address
-from tapctl.engine.owner_tags import MANAGED_BY, OWNER_TAG, SUFFIX_TAG
 from tapctl.engine.trail import Trail
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience, Refused
 from tapctl.reconcilers.db_cluster_snapshots import SNAPSHOT
 from tapctl.reconcilers.exposures import with_exposures
+from tapctl.reconcilers.kms_key_grants import given_grants, grantee_of, grants_of_others, grants_on
+from tapctl.reconcilers.kms_key_lookup import (
+    KEY,
+    PENDING_DELETION,
+    Key,
+    Lookup,
+    aliases_of,
+    all_aliases,
+    find_by_tags,
+    not_indexed,
+    owned_as,
+)
 from tapctl.reconcilers.kms_key_rights import KEY_RIGHTS
 from tapctl.reconcilers.kms_key_users import SNAPSHOTS, key_users, topics_under
 
 if TYPE_CHECKING:
-    from mypy_boto3_kms.type_defs import KeyMetadataTypeDef
-
     from tapctl.aws.client import Aws
 
 WINDOW_TAG: Final = "tapctl:deletion-window-days"
@@ -46,10 +55,6 @@ DEFAULT_PERIOD_DAYS: Final = 365
 """EnableKeyRotation's default, which GetKeyRotationStatus may leave out."""
 
 _GAVE_WAY: Final = "the fingerprint of the record gave way"
-_ALIAS: Final = "alias/"
-_DESCRIPTION: Final = "Encrypts everything of {service} in {suffix}"
-PENDING_DELETION: Final = frozenset({"PendingDeletion", "PendingReplicaDeletion"})
-"""The states of a key that waits for its deletion."""
 _WORKING: Final = frozenset({"Creating", "Updating"})
 _DECRYPTS: Final = " decrypts "
 _SNAPSHOT_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,254}")
@@ -60,20 +65,6 @@ _TOPICS_OF_A_PLAN: Final = 25
 _WINDOW_DAYS: Final = range(7, 31)
 # A rotation period that no key has: the key is pending deletion after all.
 _CONTRADICTED: Final = -1
-_KEYS_A_PAGE, _ALIASES_A_PAGE = 1000, 100
-_SERVICE: Final = re.compile(r"(?:rds|lambda|logs|secretsmanager|sns)(?:\.[a-z0-9-]+)+")
-"""The services that use the key by grants, as principals."""
-_OF_FUNCTION: Final = "aws:lambda:functionarn"
-"""The encryption context, in lower case, by which Lambda binds a grant to a function."""
-_PASSED_ON: Final = "CreateGrant"
-_ROLE: Final = "iam-role"
-_RUNS_AS: Final = re.compile(
-    r"arn:[a-z-]+:(?:iam|sts)::(?P<account>\d{12}):(?:role/(?:[^/]+/)*(?P<role>[^/]+)|assumed-role/(?P<of_session>[^/]+)/[^/]+)"
-)
-_UNIQUE_ID: Final = re.compile(r"A[A-Z]{3}[A-Z0-9]{12,}")
-_KEYS: Final = ("kms", "key/")
-_KEY_TYPE: Final = "kms:key"
-"""The keys to the Resource Groups Tagging API: the service and what stands before the id, and their type."""
 _TRANSIENT: Final = (
     Transient(
         ("MalformedPolicyDocumentException",),
@@ -91,11 +82,6 @@ _TRANSIENT: Final = (
     ),
     Transient(("KMSInvalidStateException",), "the key is busy: {error.message}", Patience.BUSY),
 )
-
-
-def description(service: str, suffix: str) -> str:
-    """Describe the key of one copy of the stack: what tells a key of ours that no alias names."""
-    return _DESCRIPTION.format(service=service, suffix=suffix)
 
 
 def tag_with_record(aws: Aws, key_id: str, fingerprint: str) -> None:
@@ -158,7 +144,7 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
     ``going``: addresses of what is removed together with the key.
     """
 
-    type = "kms-key"
+    type = KEY
     teardown_rank = 140
     holds_data = True
     create_is_repeatable = False
@@ -219,8 +205,8 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
             return seen
         key_id = seen.outputs.key_id
         reads = {
-            "grants": lambda: _given(aws, key_id),
-            "further_aliases": lambda: frozenset(_aliases_of(aws, key_id)) - {id},
+            "grants": lambda: given_grants(aws, key_id),
+            "further_aliases": lambda: frozenset(aliases_of(aws, key_id)) - {id},
         }
         return with_exposures(seen, reads, gone=("NotFoundException",))
 
@@ -263,7 +249,7 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
         A key that is used by anything else is retained.
         """
         arn = observed.outputs.arn if observed.outputs else ""
-        users = key_users(aws, arn, id) | _grants_of_others(aws, arn, self._going)
+        users = key_users(aws, arn, id) | grants_of_others(aws, arn, self._going)
         users |= _others_names(aws, arn, id) if observed.spec.alias else frozenset()
         asked = f"topics under {arn}"
         if not users and asked not in aws.learnt:
@@ -292,16 +278,16 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
         The id of each is the alias of its Name tag, if that names the key, or if none does and the key is described as
         ours; else any alias of the key, or KMS's own id.
         """
-        aliases = _aliases(aws)
+        aliases = all_aliases(aws)
         found = False
-        for key_id in sorted(_find(aws, owner.search_tags)):
-            name, ours = _owned_as(aws, key_id, owner, aliases.get(key_id, ()))
+        for key_id in sorted(find_by_tags(aws, owner.search_tags)):
+            name, ours = owned_as(aws, key_id, owner, aliases.get(key_id, ()))
             # A key that somebody has given our tags says nothing of whether there is one of ours.
             found = found or ours
             if name:
                 yield name
-        for key_id in sorted(() if found else _not_indexed(aws)):
-            name, _ = _owned_as(aws, key_id, owner, (), any_key=True)
+        for key_id in sorted(() if found else not_indexed(aws)):
+            name, _ = owned_as(aws, key_id, owner, (), any_key=True)
             if name:
                 yield name
 
@@ -316,7 +302,7 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
             return None
         topics = topics_under(aws, arn, id, at_most=_TOPICS_OF_A_PLAN)
         users = (
-            key_users(aws, arn, id) | _others_names(aws, arn, id) | _grants_of_others(aws, arn, self._going) | topics
+            key_users(aws, arn, id) | _others_names(aws, arn, id) | grants_of_others(aws, arn, self._going) | topics
         ) - self._going
         return _used_by(users, "it") if users else None
 
@@ -339,104 +325,6 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
 
 def _lookup(aws: Aws, id: str, expected: KmsKeySpec | None) -> Lookup:
     return Lookup(aws, id, expected.tags if expected else None)
-
-
-# -- finding the key ---------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Key:
-    """A key and what was read of it."""
-
-    metadata: KeyMetadataTypeDef
-    tags: dict[str, str]
-    alias: str = ""
-    other_alias: str = ""
-    """An alias that somebody else gave to a key that no alias of ours names."""
-    denied: str = ""
-    """The denied action, where its tags could not be read."""
-
-    @property
-    def id(self) -> str:
-        """The id that KMS gave the key."""
-        return self.metadata["KeyId"]
-
-    @property
-    def state(self) -> str:
-        """KMS's word for the key's state."""
-        return self.metadata.get("KeyState", "")
-
-
-@dataclass(frozen=True)
-class Lookup:
-    """The search for one key. ``tags``: the wanted or recorded ones, where they are known."""
-
-    aws: Aws
-    id: str
-    tags: Mapping[str, str] | None
-
-    def locate(self) -> Key | None:
-        """Find the alias's key; without an alias ours: usable keys before those pending deletion, the oldest first."""
-        alias = self.id if self.id.startswith(_ALIAS) else ""
-        try:
-            metadata = self.aws.read(self.aws.kms.describe_key, KeyId=self.id)["KeyMetadata"]
-        except AwsRefused as error:
-            if not error.matches("NotFoundException"):
-                raise
-            # The tagging API is eventually consistent: a key made a moment ago shows only in the listing.
-            ours = list(self._ours(self._tagged()))
-            if not ours and self.aws.searches:
-                ours = list(self._ours(_not_indexed(self.aws), any_key=True))
-            aliases = _aliases(self.aws) if ours else {}
-            named = [replace(key, other_alias=self._foreign_alias(aliases.get(key.id, ()))) for key in ours]
-            return min(named, key=_preference, default=None)
-        try:
-            return Key(metadata, _tags_of(self.aws, metadata["KeyId"]), alias)
-        except AwsRefused as error:
-            if not error.is_denied:
-                raise
-            return Key(metadata, {}, alias, denied=error.iam_action)
-
-    def _foreign_alias(self, aliases: Collection[str]) -> str:
-        """Return somebody else's alias of a key; empty if ours names the key too, which DescribeKey may show later."""
-        return "" if self.id in aliases else min(aliases, default="")
-
-    def duplicates(self, of: Key) -> frozenset[str]:
-        """The ids of other usable keys that are provably ours and bear the same name."""
-        others = self._ours(key_id for key_id in self._tagged() if key_id != of.id)
-        return frozenset(key.id for key in others if key.state not in PENDING_DELETION)
-
-    def _names(self) -> list[str]:
-        """The values that the Name tag may have: as wanted, or as the alias."""
-        wanted = (self.tags or {}).get("Name", self.id)
-        return sorted({self.id, self.id.removeprefix(_ALIAS), wanted})
-
-    def _tagged(self) -> list[str]:
-        if self.aws.reads_many(KmsKey.type):
-            found = tags.find_with_tags(self.aws, {OWNER_TAG: MANAGED_BY}, *_KEYS, ResourceTypeFilters=[_KEY_TYPE])
-            return [key_id for key_id, its_tags in found if its_tags.get("Name") in self._names()]
-        return _find(self.aws, {OWNER_TAG: MANAGED_BY, "Name": self._names()})
-
-    def _ours(self, ids: Iterable[str], *, any_key: bool = False) -> Iterator[Key]:
-        for key_id in ids:
-            try:
-                live_tags = _tags_of(self.aws, key_id)
-                if self._is_ours(live_tags) and _is_made_for(self.aws, key_id, live_tags[SUFFIX_TAG]):
-                    yield Key(self.aws.read(self.aws.kms.describe_key, KeyId=key_id)["KeyMetadata"], live_tags)
-            except AwsRefused as error:
-                if not _may_be_skipped(error, any_key=any_key):
-                    raise
-
-    def _is_ours(self, live_tags: Mapping[str, str]) -> bool:
-        owner = Owner.of(live_tags)
-        same = self.tags is None or owner == Owner.of(self.tags)
-        complete = owner is not None and owner.managed_by == MANAGED_BY and owner.suffix != ""
-        return same and complete and live_tags.get("Name") in self._names()
-
-
-def _tags_of(aws: Aws, key_id: str) -> dict[str, str]:
-    pages = aws.pages(aws.kms.get_paginator("list_resource_tags"), KeyId=key_id)
-    return tags.as_dict((tag for page in pages for tag in page["Tags"]), "Tag")
 
 
 def _used_by(users: Collection[str], name: str) -> Retained:
@@ -486,146 +374,14 @@ def _rotation_period(aws: Aws, key: Key) -> int:
 
 def _users_of(aws: Aws, key_id: str) -> list[str]:
     """List who was given this key: grants (Aurora, Secrets Manager and Lambda use a key by one), aliases, its users."""
-    grantees = (f"a grant to {_grantee(grant) or 'unknown'}" for grant in _grants(aws, key_id))
+    grantees = (f"a grant to {grantee_of(grant) or 'unknown'}" for grant in grants_on(aws, key_id))
     arn = aws.arn("kms", f"key/{key_id}")
-    return [*grantees, *_aliases_of(aws, key_id), *sorted(key_users(aws, arn) or topics_under(aws, arn))]
-
-
-def _grants(aws: Aws, key_id: str) -> list[Mapping[str, Any]]:
-    pages: list[Any] = aws.pages(aws.kms.get_paginator("list_grants"), KeyId=key_id)
-    return [grant for page in pages for grant in page.get("Grants", ())]
+    return [*grantees, *aliases_of(aws, key_id), *sorted(key_users(aws, arn) or topics_under(aws, arn))]
 
 
 def _others_names(aws: Aws, arn: str, id: str) -> frozenset[str]:
     """The addresses of further aliases: without ours, the key would be that of whoever has given it such a name."""
-    return frozenset(address("kms-alias", name) for name in _aliases_of(aws, arn.rpartition("/")[2]) if name != id)
-
-
-def _grants_of_others(aws: Aws, arn: str, going: Collection[str]) -> frozenset[str]:
-    """The addresses of the grants that drift tells, and that somebody can still use; ``going``: addresses.
-
-    KMS shows a principal that was deleted, as our role by then, by its unique id ("Unique identifiers", IAM).
-    """
-    roles = [one.partition("/")[2] for one in going if one.startswith(f"{_ROLE}/")]
-    return frozenset(
-        address("kms-grant", f"{grant.get('GrantId', '')} to {_grantee(grant)}")
-        for grant in _grants(aws, arn.rpartition("/")[2])
-        if not _is_of_a_service(grant, aws.account, roles) and not _UNIQUE_ID.fullmatch(_grantee(grant))
-    )
-
-
-def _aliases_of(aws: Aws, key_id: str) -> list[str]:
-    if aws.reads_many(KmsKey.type):
-        return _aliases(aws).get(key_id, [])
-    pages = aws.pages(aws.kms.get_paginator("list_aliases"), KeyId=key_id)
-    return [alias.get("AliasName", "") for page in pages for alias in page.get("Aliases", ())]
-
-
-def _grantee(grant: Mapping[str, Any]) -> str:
-    return str(grant.get("GranteePrincipal") or grant.get("GranteeServicePrincipal") or "")
-
-
-def _given(aws: Aws, key_id: str) -> frozenset[str]:
-    """Describe the grants that no service of AWS made for what the key encrypts."""
-    return frozenset(
-        f"{grant.get('GrantId', '')} to {_grantee(grant)} ({', '.join(sorted(grant.get('Operations', ())))})"
-        for grant in _grants(aws, key_id)
-        if not _is_of_a_service(grant, aws.account, aws.round_ids(_ROLE))
-    )
-
-
-def _is_of_a_service(grant: Mapping[str, Any], account: str, roles: Collection[str]) -> bool:
-    """True if RDS, Lambda and the like made this grant, to use the key for our own resources.
-
-    ListGrants shows such a service as the grantee ("Viewing grants"): people name ARNs, and a service only as
-    ``GranteeServicePrincipal``. Lambda's grants are to the function's role, one of ``roles``, with Lambda as the one
-    who retires them or bound to a function by the encryption context. Anybody can write both: so they say nothing of a
-    grant to somebody else, nor of one that may be passed on.
-    """
-    grantee = str(grant.get("GranteePrincipal", ""))
-    if _SERVICE.fullmatch(grantee):
-        return True
-    if not _is_one_of(roles, grantee, account) or _PASSED_ON in grant.get("Operations", ()):
-        return False
-    constraints: Mapping[str, Mapping[str, str]] = grant.get("Constraints", {})
-    context = {**constraints.get("EncryptionContextSubset", {}), **constraints.get("EncryptionContextEquals", {})}
-    bound = any(name.lower() == _OF_FUNCTION for name in context)
-    return bound or _SERVICE.fullmatch(str(grant.get("RetiringPrincipal", ""))) is not None
-
-
-def _is_one_of(roles: Collection[str], principal: str, account: str) -> bool:
-    """True if the principal is one of these roles of the account, or a session of one, as its function runs."""
-    told = _RUNS_AS.fullmatch(principal)
-    return told is not None and told["account"] == account and (told["role"] or told["of_session"]) in roles
-
-
-def _preference(key: Key) -> tuple[bool, bool, str, str]:
-    return (key.other_alias != "", key.state in PENDING_DELETION, str(key.metadata.get("CreationDate", "")), key.id)
-
-
-def _may_be_skipped(error: AwsRefused, *, any_key: bool) -> bool:
-    """True if this refusal means that the key is none of ours: it is gone.
-
-    ``any_key``: the key is any of the account's, and its policy may deny us. Ours leaves access to the account's IAM.
-    """
-    return error.matches("NotFoundException") or (any_key and error.is_denied)
-
-
-def _find(aws: Aws, wanted: Mapping[str, str | list[str]]) -> list[str]:
-    """The ids of the keys that bear these tags, as far as the tagging API knows."""
-    return list(tags.find(aws, wanted, *_KEYS, ResourceTypeFilters=[_KEY_TYPE]))
-
-
-def _aliases(aws: Aws) -> dict[str, list[str]]:
-    """Key id to the aliases that name the key."""
-    aliases: dict[str, list[str]] = {}
-    for page in aws.pages(aws.kms.get_paginator("list_aliases"), PaginationConfig={"PageSize": _ALIASES_A_PAGE}):
-        for alias in page["Aliases"]:
-            # Some of AWS's own aliases have no key yet (ListAliases).
-            aliases.setdefault(alias.get("TargetKeyId", ""), []).append(alias["AliasName"])
-    return aliases
-
-
-def _owned_as(
-    aws: Aws, key_id: str, owner: Owner, named: Collection[str], *, any_key: bool = False
-) -> tuple[str, bool]:
-    """Tell the id of this key, empty if it does not bear the owner's tags, and if the key is the owner's by that id.
-
-    ``named``: its aliases.
-    """
-    try:
-        live_tags = _tags_of(aws, key_id)
-        if not owner.finds(live_tags):
-            return "", False
-        name = f"{_ALIAS}{live_tags.get('Name', '').removeprefix(_ALIAS)}"
-        ours = name in named or (not named and _is_made_for(aws, key_id, owner.suffix))
-    except AwsRefused as error:
-        if not _may_be_skipped(error, any_key=any_key):
-            raise
-        return "", False
-    ours = ours and name != _ALIAS
-    return name if ours else min(named, default=key_id), ours
-
-
-def _is_made_for(aws: Aws, key_id: str, suffix: str) -> bool:
-    """True if the key's description is that of this suffix's key, and its policy names something of this suffix."""
-    live = aws.read(aws.kms.describe_key, KeyId=key_id)["KeyMetadata"].get("Description", "")
-    before, _, after = description("\0", suffix).partition("\0")
-    if not (live.startswith(before) and live.endswith(after)):
-        return False
-    policy = aws.read(aws.kms.get_key_policy, KeyId=key_id, PolicyName="default")["Policy"]
-    return re.search(rf"-{re.escape(suffix)}(?![\w-])", policy) is not None
-
-
-def _not_indexed(aws: Aws) -> list[str]:
-    """The ids of the keys that may be ours, made a moment ago: no alias names them, and no index knows their tags yet.
-
-    The tags of all keys would be a call for each; a key with an alias of another name is no new key of ours, nor is one
-    that the tagging API knows by other tags.
-    """
-    known = {*_aliases(aws), *_find(aws, {})}
-    pages = aws.pages(aws.kms.get_paginator("list_keys"), PaginationConfig={"PageSize": _KEYS_A_PAGE})
-    return [key["KeyId"] for page in pages for key in page["Keys"] if key["KeyId"] not in known]
+    return frozenset(address("kms-alias", name) for name in aliases_of(aws, arn.rpartition("/")[2]) if name != id)
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------

@@ -289,10 +289,11 @@ def existing_id(aws: Aws, id: str, vpc_id: str) -> str:
     Raises:
         NotYet: EC2 does not show the group.
     """
-    for group in groups(aws, id):
-        if group.get("GroupName", "").casefold() == id.casefold() and group.get("VpcId") == vpc_id:
-            return group["GroupId"]
-    raise _not_shown(id)
+    named = (group for group in groups(aws, id) if group.get("GroupName", "").casefold() == id.casefold())
+    ids = [group["GroupId"] for group in named if group.get("VpcId") == vpc_id]
+    if not ids:
+        raise _not_shown(id)
+    return ids[0]
 
 
 def owner_of(group: SecurityGroupTypeDef) -> Owner | None:

@@ -298,12 +298,12 @@ def test_another_regions_role_is_neither_rewritten_nor_removed(moved: World) -> 
     assert moved.client("iam").get_role(RoleName=ROLE)["Role"]["RoleName"] == ROLE
 
 
-def namesake(world: World) -> str:
+def namesake(world: World, suffix: str = "dev") -> str:
     """Another team's group of our function's group's name, in a VPC of theirs, with our tags on it; its id."""
     ec2 = world.client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.99.0.0/16")["Vpc"]["VpcId"]
-    theirs = ec2.create_security_group(GroupName="lambda-sg-dev", Description="theirs, since 2019", VpcId=vpc)
-    ours = {"ManagedBy": "tapctl", "EnvironmentSuffix": "dev", "Environment": "dev"}
+    theirs = ec2.create_security_group(GroupName=f"lambda-sg-{suffix}", Description="theirs, since 2019", VpcId=vpc)
+    ours = {"ManagedBy": "tapctl", "EnvironmentSuffix": suffix, "Environment": "dev"}
     ec2.create_tags(Resources=[theirs["GroupId"]], Tags=[{"Key": key, "Value": ours[key]} for key in ours])
     return str(theirs["GroupId"])
 
@@ -321,6 +321,20 @@ def test_our_tags_on_a_namesake_in_another_vpc_lead_no_verb_to_that(dev: World) 
     assert dev.drift().code == 2
     for group in (theirs, ours):
         assert ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"]
+
+
+@pytest.mark.parametrize("network", ["there", "gone"])
+def test_of_a_copy_that_was_never_applied_no_group_goes_that_is_not_in_the_network_of_the_files(
+    dev: World, network: str
+) -> None:
+    theirs = namesake(dev, "pr-13")
+    if network == "gone":
+        dev.client("cloudformation").delete_stack(StackName="networking-dev")
+    for verb in ("plan --destroy", "destroy --yes"):
+        refused = dev.tapctl(*verb.split(), "--env", "dev", "--suffix", "pr-13")
+        assert (refused.code, refused.changes) == (6, ()), verb
+        assert "security-group/lambda-sg-pr-13: vpc_id " in refused.err
+    assert dev.client("ec2").describe_security_groups(GroupIds=[theirs])["SecurityGroups"]
 
 
 def test_without_a_record_no_group_goes_where_two_bear_our_name_and_tags(dev: World) -> None:

@@ -57,6 +57,25 @@ def test_what_the_snapshot_holds_is_asked_before_anything_is_made(gone: World, s
     assert "its master user is" in refused.err
 
 
+def test_restored_data_has_a_final_snapshot_due_as_it_had_before(gone: World, snapshot: str) -> None:
+    """No file has given it up: it is silent, and its environment is protected no more."""
+    gone.edit("dev.toml", "final_snapshot = true\n", "")
+    stays = "a final snapshot stays due: dev.toml does not say final_snapshot = false"
+    told = [gone.tapctl("plan", "--env", "dev", "--restore", name) for name in (snapshot, "other")]
+    rds = gone.client("rds")
+    arn = rds.describe_db_cluster_snapshots(DBClusterSnapshotIdentifier=snapshot)["DBClusterSnapshots"][0]
+    rds.add_tags_to_resource(
+        ResourceName=arn["DBClusterSnapshotArn"], Tags=[{"Key": "tapctl:final-snapshot", "Value": "false"}]
+    )
+    given_up = gone.tapctl("plan", "--env", "dev", "--restore", snapshot)
+    rds.add_tags_to_resource(
+        ResourceName=arn["DBClusterSnapshotArn"], Tags=[{"Key": "tapctl:final-snapshot", "Value": "true"}]
+    )
+    gone.edit("dev.toml", "protected = false\n", "protected = false\nfinal_snapshot = true\n")
+    assert [(each.code, stays in each.err) for each in told] == [(0, True), (6, True)]
+    assert (given_up.code, stays in given_up.err) == (0, False)
+
+
 def test_an_approved_restore_takes_no_other_data_that_bears_the_name_of_the_snapshot_by_then(
     gone: World, snapshot: str
 ) -> None:

@@ -372,7 +372,7 @@ def test_a_destroyed_copy_is_gone_only_where_nothing_of_its_names_is_there(dev: 
     assert "gone from AWS: pr-9" in dev.tapctl("drift").err
     group = "/aws/rds/cluster/db-cluster-pr-9/postgresql"
     trust = {"Effect": "Allow", "Principal": {"AWS": "999999999999"}, "Action": "sts:AssumeRole"}
-    tags = {"ManagedBy": "tapctl", "Environment": "dev", "EnvironmentSuffix": "pr-9"}
+    tags = {"ManagedBy": "tapctl", "Environment": "dev", "EnvironmentSuffix": "pr-9", "tapctl:region": "us-east-2"}
     dev.client("iam").create_role(
         RoleName="lambda-role-pr-9",
         AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
