@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -23,7 +24,13 @@ from tapctl.manifest.lock import silent
 from tapctl.manifest.manifest import Manifest
 from tapctl.planning.permits import Permits
 from tapctl.reconcilers.db_cluster import DbClusterSpec, misfits, restore_refusal
-from tapctl.reconcilers.db_cluster_snapshots import misnamed, snapshot_of, snapshots_of
+from tapctl.reconcilers.db_cluster_snapshots import (
+    cluster_in_name,
+    is_of_another_cluster,
+    misnamed,
+    snapshot_of,
+    snapshots_of,
+)
 from tapctl.reconcilers.upgrade import check_upgrade
 from tapctl.render.values import truncate
 from tapctl.session.session import Session
@@ -214,7 +221,8 @@ def _plan_from(
 ) -> Change:
     """Plan the cluster from this snapshot, and say whose data that is, and of which version, where it is another one.
 
-    The change is blocked where RDS would refuse it, and where the data is not in the database that is wanted.
+    The change is blocked where RDS would refuse it, and where the data is another cluster's than the name says, or not
+    in the database that is wanted.
     """
     view = session.aws.memoized()
     note = f"restored from {name}"
@@ -224,18 +232,12 @@ def _plan_from(
         source, key = snapshot.get("DBClusterIdentifier", ""), snapshot.get("KmsKeyId", "")
         is_of_it = source in ("", change.id)
         database = database_in(snapshot, change.address, history) if is_of_it else ("", "")
-        for misfit in _misfit_of_database(database, want):
-            refused = Refused(
-                f"{change.address} cannot be made from {name}",
-                evidence=misfit,
-                hint="no restore renames a database: write its name into database.name, or choose another snapshot",
-            )
-        known = [] if is_of_it else [f"is of {source}"]
-        known += (
-            [f"does not bear the tags of {session.suffix}"]
-            if is_of_it and not _is_tagged_ours(session, snapshot)
-            else []
+        refused = _refusal_of_data(session, name, change, snapshot) or _refusal_of_database(
+            name, change, database, want
         )
+        known = [] if is_of_it else [f"is of {source}"]
+        if is_of_it and not _is_tagged_ours(session, snapshot):
+            known += [f"does not bear the tags of {session.suffix}"]
         known += [f"has to hold the database {want.database_name}"] if database == ("", "") else []
         note += f", which {' and '.join(known)}" if known else ""
         doubt = _doubt_of_origin(change.id, name, snapshot, ())
@@ -251,6 +253,31 @@ def _plan_from(
                 hint="bring that key back, or choose another snapshot",
             )
     return replace(change, blocked=refused, note=_joined(change, note))
+
+
+def _refusal_of_data(session: Session, name: str, change: Change, snapshot: DBClusterSnapshotTypeDef) -> Refused | None:
+    """Tell that another cluster's data bears the name of a final snapshot of ours: who asks for that one means ours."""
+    bare, data = snapshot.get("DBClusterSnapshotIdentifier", name), snapshot.get("DbClusterResourceId", "")
+    if not bare.startswith(f"{change.id}-final-") or not is_of_another_cluster(bare, data):
+        return None
+    copying = f"aws rds copy-db-cluster-snapshot --source-db-cluster-snapshot-identifier {shlex.quote(bare)}"
+    command = session.aws.target.command(f"{copying} --target-db-cluster-snapshot-identifier NAME")
+    return Refused(
+        f"{bare} is another one than the final snapshot of that name",
+        evidence=f"it holds the data of {data}, and by its name that of {cluster_in_name(bare)}",
+        hint=f"see who has put it there; where its data is meant, restore a copy that bears another name: {command}",
+    )
+
+
+def _refusal_of_database(name: str, change: Change, told: tuple[str, str], want: DbClusterSpec) -> Refused | None:
+    """Tell that no restore of this snapshot gives the database that is wanted; ``told``: as `database_in` tells it."""
+    for misfit in _misfit_of_database(told, want):
+        return Refused(
+            f"{change.address} cannot be made from {name}",
+            evidence=misfit,
+            hint="no restore renames a database: write its name into database.name, or choose another snapshot",
+        )
+    return None
 
 
 def _misfit_of_database(told: tuple[str, str], want: DbClusterSpec) -> list[str]:

@@ -188,6 +188,19 @@ def test_a_plan_tells_that_the_snapshot_it_restores_is_none_that_a_destroy_has_l
     assert restoring.note == (f"restored from {ID}-final-zz1, which has to hold the database payments ({why})")
 
 
+def test_data_of_another_cluster_under_the_name_of_a_final_snapshot_is_not_restored(
+    session: Session, want: DbClusterSpec
+) -> None:
+    """Who asks for that name means the one that a destroy has left; anybody may have deleted it, and made another."""
+    theirs = FINAL | {"DbClusterResourceId": "cluster-X", "DBClusterIdentifier": "their-db", "EngineVersion": "16.8"}
+    answer(session.aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": [theirs]})
+    blocked = plan_restore(session, Permits(restore=f"{ID}-final-{TOKEN}"), CREATION, want, record()).blocked
+    assert blocked is not None
+    assert blocked.cause == f"{ID}-final-{TOKEN} is another one than the final snapshot of that name"
+    assert blocked.evidence == f"it holds the data of cluster-X, and by its name that of cluster-{TOKEN.upper()}"
+    assert f"--source-db-cluster-snapshot-identifier {ID}-final-{TOKEN} --target" in str(blocked.hint)
+
+
 def test_a_snapshot_of_another_cluster_or_one_that_failed_blocks_nothing(session: Session) -> None:
     assert planned(session, *OTHERS) == CREATION
 
