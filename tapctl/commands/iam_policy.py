@@ -129,7 +129,8 @@ The pipelines' night looks at copies (`--suffix`) with one role more (`TAPCTL_CO
 
 Printed by `tapctl iam-policy --for COMMAND --env ENV --out DIR`. Each policy is made of what the code declares beside
 the calls that it makes, in files of at most {MAX_CHARACTERS:,} characters, as managed policies are. All files of a
-command belong together; a role for two commands has the files of both.
+command belong together; a role for two commands has the files of both. `plan --destroy` takes the policy of `destroy`,
+`status` that of `drift`.
 
 | role | policies of | who takes it |
 |---|---|---|

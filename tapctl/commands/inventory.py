@@ -360,7 +360,7 @@ def _may_be_ours(
 ) -> bool:
     """True if the resource exists and is ours, or could not be read.
 
-    Or if its tags are ours but for what is another environment's, or lacks.
+    Or if its tags are ours but for what is another environment's, or lacks, or what else tells against them.
     """
     observation = observations[deletion.address]
     if not isinstance(observation, Observed):
@@ -368,7 +368,8 @@ def _may_be_ours(
     if deletion.entry is None and observation.owner is None and _has_foreign_writer(session, deletion, observations):
         return False
     verdict, owner = ownership_of(session, deletion, observation, known=known).verdict, observation.owner
-    if owner is not None and (verdict is Verdict.OTHER_ENVIRONMENT or (verdict is Verdict.NO_CLAIM and owner.lacks)):
+    is_unsure = verdict is Verdict.NO_CLAIM and owner is not None and (owner.lacks or owner.doubt)
+    if owner is not None and (verdict is Verdict.OTHER_ENVIRONMENT or is_unsure):
         return session.owner.finds(owner.tags)
     unreadable = deletion.reconciler.created_by_aws and verdict is Verdict.UNREADABLE
     return verdict is Verdict.OURS or unreadable

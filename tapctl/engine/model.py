@@ -96,6 +96,9 @@ class Owner:
     lacks: str = ""
     """The further tag, ``key=value``, without which these tell no stack of ours from another one; empty where they do,
     or name nobody. Such tags are no claim, and exclude nobody."""
+    doubt: str = ""
+    """The words on what else the resource tells against its tags (``its policy is for us-west-2``); empty where nothing
+    does. Such tags are no claim, and exclude nobody."""
 
     @classmethod
     def of(cls, tags: Mapping[str, str]) -> Owner | None:

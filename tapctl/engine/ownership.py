@@ -88,7 +88,8 @@ class Ownership:
     def evidence(self) -> str:
         """The tags that the resource has: ``its tags say: ManagedBy=terraform, EnvironmentSuffix=shop``."""
         lacks = self.seen.owner.lacks if self.seen.owner else ""
-        return f"its tags say: {self.tags}{f', without {lacks}' if lacks else ''}"
+        but = f", but {self._doubt}" if self._doubt else ""
+        return f"its tags say: {self.tags}{f', without {lacks}' if lacks else ''}{but}"
 
     @property
     def tags(self) -> str:
@@ -124,6 +125,11 @@ class Ownership:
         lacks = self.seen.owner.lacks if self.seen.owner else ""
         return f"set its tag {lacks}, then run the same command again" if lacks else ""
 
+    @property
+    def _doubt(self) -> str:
+        """The words on what else the resource tells against its tags; empty where nothing does."""
+        return self.seen.owner.doubt if self.seen.owner else ""
+
     def error(self, *, wanted: bool = True) -> Refused:
         """Make the refusal of a resource that is not ours, or may be somebody else's.
 
@@ -157,6 +163,12 @@ class Ownership:
                 f"{self.address} exists and is of the same suffix, for {scope}; {left}",
                 evidence=self.evidence,
                 hint=self._tag_to_set if self.recorded and self._tag_to_set else own,
+            )
+        if self.verdict is Verdict.NO_CLAIM and self._doubt:
+            return Refused(
+                f"{self.address} exists, and its tags alone tell that it is ours; {left}",
+                evidence=self.evidence,
+                hint="see whose it is, and set its tags back; use another --suffix here",
             )
         if self.verdict is Verdict.NO_CLAIM and self._tag_to_set:
             return Refused(

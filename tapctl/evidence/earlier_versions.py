@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 from typing import Final
 
 from tapctl.engine import refs
@@ -115,18 +115,28 @@ class EarlierVersions:
         told = self._last(address)
         return told[0].as_made() if told is not None else None
 
+    def made_as(self, address: str, output: str, value: str) -> tuple[Entry, Manifest] | None:
+        """The entry of the last version, this record or one before, that has it as read back with this output.
+
+        With that version; None where no version has it.
+        """
+        return next((each for each in self._read_back(address) if (each[0].outputs or {}).get(output) == value), None)
+
     def made_at(self, address: str, moment: str) -> tuple[Entry, Manifest] | None:
         """The entry of the last version, this record or one before, written by this moment, that has it as read back.
 
         ``moment``: as a record has its time. With that version; of the last one where all were written later; None
         where no version has it.
         """
-        told = [
-            (entry, version)
-            for version in (self.manifest, *self._newest_first())
-            if (entry := version.entries.get(address)) is not None and entry.is_read_back
-        ]
+        told = [*self._read_back(address)]
         return next((each for each in told if each[1].written_at <= moment), told[0] if told else None)
+
+    def _read_back(self, address: str) -> Iterator[tuple[Entry, Manifest]]:
+        """The entries of this record and those before that have it as read back, newest first, each with its record."""
+        for version in chain((self.manifest,), self._newest_first()):
+            entry = version.entries.get(address)
+            if entry is not None and entry.is_read_back:
+                yield entry, version
 
     def corrected(self, entries: Mapping[str, Entry], observed: Observations, left: str) -> dict[str, Entry]:
         """The entries that tell otherwise than a run of ours would, each as an earlier version tells.

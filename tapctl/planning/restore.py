@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -18,12 +18,19 @@ from tapctl.errors import AwsRefused, Refused, UsageError
 from tapctl.evidence.certificate import kept_snapshots
 from tapctl.evidence.earlier_versions import EarlierVersions
 from tapctl.evidence.lost_cluster import is_cluster_lost
+from tapctl.evidence.restored_database import database_in
 from tapctl.evidence.unfinished_apply import continuing, doubt_of_snapshot
 from tapctl.manifest.lock import silent
-from tapctl.manifest.manifest import TIME_FORMAT, Manifest
+from tapctl.manifest.manifest import Manifest
 from tapctl.planning.permits import Permits
 from tapctl.reconcilers.db_cluster import DbClusterSpec, misfits, restore_refusal
-from tapctl.reconcilers.db_cluster_snapshots import misnamed, snapshot_of, snapshots_of
+from tapctl.reconcilers.db_cluster_snapshots import (
+    cluster_in_name,
+    is_of_another_cluster,
+    misnamed,
+    snapshot_of,
+    snapshots_of,
+)
 from tapctl.reconcilers.upgrade import check_upgrade
 from tapctl.render.values import truncate
 from tapctl.session.session import Session
@@ -81,16 +88,18 @@ def plan_restore(
         return change
     if manifest.restoring and not permits.restore and not permits.empty:
         return replace(change, blocked=_unfinished_restore(session, change.address, manifest))
+    # The plan has warned of what it could not read; more is evidence of the refusal.
+    history = EarlierVersions(session.store, manifest, silent, newest=_READ)
     try:
         if permits.restore:
-            return _plan_from(session, permits.restore, change, want, manifest, healed=healed)
+            return _plan_from(session, permits.restore, change, want, history, healed=healed)
         taken = snapshots_of(session.aws, change.id)
     except AwsRefused as error:
         refused = error.unasked(f"{change.address} is to be made, and whether there are snapshots of it")
         return replace(change, blocked=refused)
     # What a destroy has kept tells nothing of the snapshots of what was deployed since.
     kept = frozenset() if is_deployed(manifest) else kept_snapshots(session.store, manifest)
-    gone, doubt = ("", "") if taken else _told_as_gone(session, change.address, manifest, observed, kept)
+    gone, doubt = ("", "") if taken else _told_as_gone(session, change.address, history, observed, kept)
     if not taken and not gone:
         return change
     if permits.empty:
@@ -108,7 +117,8 @@ def plan_restore(
     found = "a snapshot of its name is" if len(taken) == 1 else "snapshots of its name are"
     view = session.aws.memoized()
     doubts = {
-        name: _doubt_of_origin(change.id, name, snapshot, kept) or _doubts(session, view, change, snapshot, want)
+        name: _doubt_of_origin(change.id, name, snapshot, kept)
+        or _doubts(session, view, change, snapshot, want, history=history)
         for name, snapshot in taken.items()
     }
     named = [f"{name}{f': {doubts[name]}' if doubts[name] else ''}" for name in reversed(taken)]
@@ -128,7 +138,7 @@ def plan_restore(
 
 
 def _told_as_gone(
-    session: Session, address: str, manifest: Manifest, observed: Observations, snapshots: Collection[str]
+    session: Session, address: str, history: EarlierVersions, observed: Observations, snapshots: Collection[str]
 ) -> tuple[str, str]:
     """Tell how a cluster went that may have had data, and why nobody can tell for sure; each is empty where none is.
 
@@ -137,14 +147,13 @@ def _told_as_gone(
     """
     if snapshots:
         return f"was destroyed, and what was kept of it ({', '.join(sorted(snapshots)[:_NAMED])}) is gone", ""
+    manifest = history.manifest
     entry = manifest.entries.get(address)
-    # The plan has warned of what it could not read; more is evidence of the refusal.
-    kept = EarlierVersions(session.store, manifest, silent, newest=_READ)
     was_made = entry is not None and entry.phase is not Phase.LEAVING and entry.confirmed_spec is not None
-    if not was_made and not is_cluster_lost(session, manifest, observed, kept):
+    if not was_made and not is_cluster_lost(session, manifest, observed, history):
         return "", ""
-    how = "may have been made, and be gone" if kept.doubt else "was made, and removed outside tapctl"
-    return how, kept.doubt
+    how = "may have been made, and be gone" if history.doubt else "was made, and removed outside tapctl"
+    return how, history.doubt
 
 
 def _unfinished_restore(session: Session, address: str, manifest: Manifest) -> Refused:
@@ -174,13 +183,19 @@ def _doubt_of_origin(id: str, name: str, snapshot: DBClusterSnapshotTypeDef, kep
 
 
 def _doubts(
-    session: Session, view: Aws, change: Change, snapshot: DBClusterSnapshotTypeDef, want: DbClusterSpec
+    session: Session,
+    view: Aws,
+    change: Change,
+    snapshot: DBClusterSnapshotTypeDef,
+    want: DbClusterSpec,
+    *,
+    history: EarlierVersions,
 ) -> str:
     """Tell why this one should not be advised: anybody may make a cluster of our name, and a snapshot of it.
 
     ``view``: asks of the upgrade from one version once.
     """
-    odd = misfits(snapshot, want)
+    odd = [*misfits(snapshot, want), *_misfit_of_database(database_in(snapshot, change.address, history), want)]
     if not _is_tagged_ours(session, snapshot):
         odd.append(f"it does not bear the tags of {session.suffix}")
     version = snapshot.get("EngineVersion", "")
@@ -196,11 +211,18 @@ def _is_tagged_ours(session: Session, snapshot: DBClusterSnapshotTypeDef) -> boo
 
 
 def _plan_from(
-    session: Session, name: str, change: Change, want: DbClusterSpec, manifest: Manifest, *, healed: Collection[str]
+    session: Session,
+    name: str,
+    change: Change,
+    want: DbClusterSpec,
+    history: EarlierVersions,
+    *,
+    healed: Collection[str],
 ) -> Change:
     """Plan the cluster from this snapshot, and say whose data that is, and of which version, where it is another one.
 
-    The change is blocked where RDS would refuse it, and where the data is not in the database that is wanted.
+    The change is blocked where RDS would refuse it, and where the data is another cluster's than the name says, or not
+    in the database that is wanted.
     """
     view = session.aws.memoized()
     note = f"restored from {name}"
@@ -208,12 +230,16 @@ def _plan_from(
     if refused is None:
         snapshot = snapshot_of(view, name)
         source, key = snapshot.get("DBClusterIdentifier", ""), snapshot.get("KmsKeyId", "")
-        if source in ("", change.id):
-            refused = _refusal_of_database(session, snapshot, change, want, manifest)
-        else:
-            note += f", which is of {source} and has to hold the database {want.database_name}"
-        if source in ("", change.id) and not _is_tagged_ours(session, snapshot):
-            note += f", which does not bear the tags of {session.suffix}"
+        is_of_it = source in ("", change.id)
+        database = database_in(snapshot, change.address, history) if is_of_it else ("", "")
+        refused = _refusal_of_data(session, name, change, snapshot) or _refusal_of_database(
+            name, change, database, want
+        )
+        known = [] if is_of_it else [f"is of {source}"]
+        if is_of_it and not _is_tagged_ours(session, snapshot):
+            known += [f"does not bear the tags of {session.suffix}"]
+        known += [f"has to hold the database {want.database_name}"] if database == ("", "") else []
+        note += f", which {' and '.join(known)}" if known else ""
         doubt = _doubt_of_origin(change.id, name, snapshot, ())
         note += f" ({doubt})" if doubt else ""
         version, wanted = snapshot.get("EngineVersion", ""), want.engine_version
@@ -229,24 +255,36 @@ def _plan_from(
     return replace(change, blocked=refused, note=_joined(change, note))
 
 
-def _refusal_of_database(
-    session: Session, snapshot: DBClusterSnapshotTypeDef, change: Change, want: DbClusterSpec, manifest: Manifest
-) -> Refused | None:
-    """Tell that the data is in a database of another name: no restore renames one, and the function would miss it.
-
-    A snapshot does not tell it; the record of the time when the snapshot was taken does, where it is kept.
-    """
-    taken = snapshot.get("SnapshotCreateTime", datetime.now(UTC)).astimezone(UTC).strftime(TIME_FORMAT)
-    told = EarlierVersions(session.store, manifest, silent, newest=_READ).made_at(change.address, taken)
-    have = str((told[0].confirmed_spec or {}).get("database_name", "")) if told is not None else ""
-    if told is None or have in ("", want.database_name):
+def _refusal_of_data(session: Session, name: str, change: Change, snapshot: DBClusterSnapshotTypeDef) -> Refused | None:
+    """Tell that another cluster's data bears the name of a final snapshot of ours: who asks for that one means ours."""
+    bare, data = snapshot.get("DBClusterSnapshotIdentifier", name), snapshot.get("DbClusterResourceId", "")
+    if not bare.startswith(f"{change.id}-final-") or not is_of_another_cluster(bare, data):
         return None
+    copying = f"aws rds copy-db-cluster-snapshot --source-db-cluster-snapshot-identifier {shlex.quote(bare)}"
+    command = session.aws.target.command(f"{copying} --target-db-cluster-snapshot-identifier NAME")
     return Refused(
-        f"{change.address} cannot be made from {snapshot.get('DBClusterSnapshotIdentifier', '')}",
-        evidence=f"its database is {truncate(have)}, by the record of that time ({told[1].stamp}); "
-        f"wanted is {want.database_name}",
-        hint="no restore renames a database: write its name into database.name, or choose another snapshot",
+        f"{bare} is another one than the final snapshot of that name",
+        evidence=f"it holds the data of {data}, and by its name that of {cluster_in_name(bare)}",
+        hint=f"see who has put it there; where its data is meant, restore a copy that bears another name: {command}",
     )
+
+
+def _refusal_of_database(name: str, change: Change, told: tuple[str, str], want: DbClusterSpec) -> Refused | None:
+    """Tell that no restore of this snapshot gives the database that is wanted; ``told``: as `database_in` tells it."""
+    for misfit in _misfit_of_database(told, want):
+        return Refused(
+            f"{change.address} cannot be made from {name}",
+            evidence=misfit,
+            hint="no restore renames a database: write its name into database.name, or choose another snapshot",
+        )
+    return None
+
+
+def _misfit_of_database(told: tuple[str, str], want: DbClusterSpec) -> list[str]:
+    """Tell that the data is in a database of another name than is wanted, which the function would miss."""
+    name, by = told
+    odd = name not in ("", want.database_name)
+    return [f"its database is {truncate(name)}, by {by}; wanted is {want.database_name}"] if odd else []
 
 
 def _state_of(session: Session, key: str) -> str:

@@ -18,7 +18,7 @@ from tapctl.engine.record import Entry, Phase
 from tapctl.errors import ManifestError
 
 _OTHERS: Final = (
-    "named by waivers: what others' keys, roles, topics, code and groups of parameters hold by now",
+    "named by waivers: what others' keys, roles, topics and code hold by now",
     "others of ours: what bears our names and tags, and neither record nor files hold; plan --destroy lists it",
 )
 

@@ -40,6 +40,8 @@ _TRANSIENT: Final = (
 )
 
 
+_REGION_PART: Final = 3
+"""The place of the region in an ARN."""
 _ROLES_A_PAGE: Final = 1000
 _MOST_ASKED: Final = 25
 ROLE: Final = ("arn:{partition}:iam::{account}:role/{role-path}{iam-role}",)
@@ -166,7 +168,7 @@ class IamRole(UsedByOthers[IamRoleSpec, IamRoleOutputs]):
             ),
             outputs=IamRoleOutputs(arn=role["Arn"], role_id=role["RoleId"]) if has_arn else None,
             settled=has_arn,
-            owner=_owner(live_tags, aws.region),
+            owner=_owner(live_tags, aws.region, inline),
             unreadable=unreadable.actions,
         )
 
@@ -310,15 +312,33 @@ def _tags(aws: Aws, id: str) -> dict[str, str]:
     return tags.as_dict(tag for page in pages for tag in page["Tags"])
 
 
-def _owner(live_tags: Mapping[str, str], region: str) -> Owner | None:
+def _owner(live_tags: Mapping[str, str], region: str, inline: Mapping[str, PolicyDocument]) -> Owner | None:
     """Read the owner from the tags; the same suffix in another region is another owner, and may be where none is told.
 
-    IAM has one name in all regions: who takes the region's tag off makes the role of one stack look like another's.
+    IAM has one name in all regions: who takes the region's tag off, or sets another, makes the role of one stack look
+    like another's. But a function writes its log in its own region (Lambda developer guide, "Sending Lambda function
+    logs to CloudWatch Logs"), and who may only tag changes no policy.
     """
     owner, home = Owner.of(live_tags), live_tags.get(REGION_TAG, "")
-    if owner is None or home == region:
-        return owner
-    return replace(owner, scope=home, lacks=f"{REGION_TAG}={region}")
+    if owner is None:
+        return None
+    if home != region:
+        return replace(owner, scope=home, lacks=f"{REGION_TAG}={region}")
+    logs_in = _log_regions(inline)
+    elsewhere = logs_in and not logs_in & {region, "*"}
+    return replace(owner, doubt=f"its policy writes logs in {', '.join(sorted(logs_in))}") if elsewhere else owner
+
+
+def _log_regions(inline: Mapping[str, PolicyDocument]) -> frozenset[str]:
+    """The regions in which these policies let a function write its log."""
+    arns = (
+        arn.split(":")
+        for document in inline.values()
+        for statement in document.statements
+        if statement.effect == "Allow" and "logs:PutLogEvents" in statement.actions
+        for arn in statement.resources
+    )
+    return frozenset(parts[_REGION_PART] for parts in arns if len(parts) > _REGION_PART)
 
 
 def _holders(aws: Aws, id: str, conflict: AwsRefused) -> str:

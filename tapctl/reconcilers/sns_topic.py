@@ -87,7 +87,12 @@ class SnsTopic(Reconciler[SnsTopicSpec, SnsTopicOutputs]):
     )
     timing = Timing(create_s=3, delete_s=3, longest_s=300)
     actions = (
-        Right(Need.OBSERVE, ("sns:GetTopicAttributes", "sns:ListTagsForResource"), _TOPIC),
+        # Its subscriptions too, whoever has made them: apply and status tell of them, and a destroy of those it ends.
+        Right(
+            Need.OBSERVE,
+            ("sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic", "sns:ListTagsForResource"),
+            _TOPIC,
+        ),
         Right(Need.CREATE, ("sns:CreateTopic", "sns:TagResource"), _TOPIC),
         Right(Need.UPDATE, ("sns:SetTopicAttributes",), _TOPIC),
         Right(Need.UPDATE, ("sns:TagResource", "sns:UntagResource"), _TOPIC, fields=frozenset({"tags"})),

@@ -43,12 +43,14 @@ _WAYS_IN: Final = frozenset(
 _TRUSTED: Final = frozenset(
     {
         ("iam-role", "permissions_boundary"),
-        *(("*", name) for name in ("kms_key_arn", "topic_arn", "log_group", "parameter_group")),
-        *(("db-cluster", name) for name in ("cluster_parameter_group", "performance_insights_kms_key_arn")),
+        *(("*", name) for name in ("kms_key_arn", "topic_arn", "log_group")),
+        ("db-cluster", "performance_insights_kms_key_arn"),
         *(("sns-subscription", name) for name in ("filter_policy", "raw_delivery", "delivery_policy")),
     }
 )
 """Fields that name what is trusted: a limit, a key, a receiver, where logs go. ``*``: of any type."""
+_PARAMETER_GROUPS: Final = frozenset({("db-cluster", "cluster_parameter_group"), ("db-instance", "parameter_group")})
+"""Fields that name all parameters at once: TLS and logged statements are as whoever owns the group has them by then."""
 _SEVERAL: Final = (frozenset, tuple)
 """The types of values that are several items."""
 _EVERYBODY: Final = (" by all", "(NONE)")
@@ -118,9 +120,13 @@ def _problems(path: Path, index: int, one: WaiverTable) -> Iterator[Problem]:
 
 
 def is_never_waived(type_: str, field: str) -> bool:
-    """True if the product can want one value alone in this field, or another one in it tells of another resource."""
+    """True if no waiver can tell what another value of this field means.
+
+    The product can want one value alone in it, another one tells of another resource, or it names all parameters.
+    """
     known = registry().get(type_)
-    return (type_, field) in CONSTANT or (known is not None and known.identity == field)
+    identifies = known is not None and known.identity == field
+    return identifies or (type_, field) in CONSTANT or (type_, field) in _PARAMETER_GROUPS
 
 
 def fits(pattern: str, path: str, kind: Any) -> bool:

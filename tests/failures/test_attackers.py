@@ -401,6 +401,21 @@ def test_a_role_whose_region_somebody_has_untagged_is_removed_and_taken_over_in_
     assert world.drift().code == 0
 
 
+def test_a_role_that_somebody_has_tagged_as_of_another_region_is_removed_and_taken_over_in_none(world: World) -> None:
+    """Who may only tag changes no policy: that one writes the function's log where the function is."""
+    world.deploy()
+    iam, role = world.client("iam"), "lambda-role-dev"
+    iam.tag_role(RoleName=role, Tags=[{"Key": "tapctl:region", "Value": "us-west-2"}])
+    there = ("--env", "dev", "--region", "us-west-2", "--state", "elsewhere")
+    world.edit("dev.toml", 'region = "us-east-2"', 'region = "us-west-2"')
+    for verb in (("destroy", "--yes"), ("plan", "--destroy")):
+        answer = world.tapctl(*verb, *there)
+        assert (answer.code, answer.changes) == (6, ()), answer.out + answer.err
+        assert f"iam-role/{role} exists, and its tags alone tell that it is ours" in answer.err
+        assert "but its policy writes logs in us-east-2" in answer.err
+    assert iam.get_role(RoleName=role)["Role"]["RoleName"] == role
+
+
 def test_a_role_that_is_tagged_as_of_another_region_is_told_with_the_way_back(dev: World) -> None:
     iam, place = dev.client("iam"), "iam-role/lambda-role-dev"
     iam.tag_role(RoleName="lambda-role-dev", Tags=[{"Key": "tapctl:region", "Value": "us-west-2"}])

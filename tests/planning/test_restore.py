@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -172,7 +173,9 @@ def test_a_plan_tells_that_the_snapshot_it_restores_does_not_bear_our_tags(
 ) -> None:
     answer(session.aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": [FITTING | {"EngineVersion": "16.8"}]})
     restoring = plan_restore(session, Permits(restore="s"), CREATION, want, record())
-    assert restoring.note == "restored from s, which does not bear the tags of dev"
+    assert restoring.note == (
+        "restored from s, which does not bear the tags of dev and has to hold the database payments"
+    )
 
 
 def test_a_plan_tells_that_the_snapshot_it_restores_is_none_that_a_destroy_has_left(
@@ -182,7 +185,20 @@ def test_a_plan_tells_that_the_snapshot_it_restores_is_none_that_a_destroy_has_l
     answer(session.aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": [named]})
     restoring = plan_restore(session, Permits(restore=f"{ID}-final-zz1"), CREATION, want, record())
     why = "it is named like a final snapshot, without the id of a cluster in its name"
-    assert restoring.note == f"restored from {ID}-final-zz1 ({why})"
+    assert restoring.note == (f"restored from {ID}-final-zz1, which has to hold the database payments ({why})")
+
+
+def test_data_of_another_cluster_under_the_name_of_a_final_snapshot_is_not_restored(
+    session: Session, want: DbClusterSpec
+) -> None:
+    """Who asks for that name means the one that a destroy has left; anybody may have deleted it, and made another."""
+    theirs = FINAL | {"DbClusterResourceId": "cluster-X", "DBClusterIdentifier": "their-db", "EngineVersion": "16.8"}
+    answer(session.aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": [theirs]})
+    blocked = plan_restore(session, Permits(restore=f"{ID}-final-{TOKEN}"), CREATION, want, record()).blocked
+    assert blocked is not None
+    assert blocked.cause == f"{ID}-final-{TOKEN} is another one than the final snapshot of that name"
+    assert blocked.evidence == f"it holds the data of cluster-X, and by its name that of cluster-{TOKEN.upper()}"
+    assert f"--source-db-cluster-snapshot-identifier {ID}-final-{TOKEN} --target" in str(blocked.hint)
 
 
 def test_a_snapshot_of_another_cluster_or_one_that_failed_blocks_nothing(session: Session) -> None:
@@ -283,7 +299,10 @@ def restored(
 
 @pytest.mark.parametrize(
     ("cluster", "told"),
-    [(ID, ""), ("db-cluster-prod", ", which is of db-cluster-prod and has to hold the database payments")],
+    [
+        (ID, ", which has to hold the database payments"),
+        ("db-cluster-prod", ", which is of db-cluster-prod and has to hold the database payments"),
+    ],
 )
 def test_a_plan_tells_whose_data_a_snapshot_of_another_cluster_holds(
     session: Session, want: DbClusterSpec, cluster: str, told: str
@@ -336,7 +355,7 @@ def test_a_plan_tells_that_the_data_of_a_snapshot_is_upgraded(
     known = {"EngineVersion": version, "ValidUpgradeTarget": [{"EngineVersion": "17.9"}]}
     answer(session.aws.rds, "DescribeDBEngineVersions", {"DBEngineVersions": [known]})
     planned = restored(session, want.model_copy(update={"engine_version": "17.9"}), version=version)
-    assert (planned.blocked, planned.note) == (None, f"restored from s{told}")
+    assert (planned.blocked, planned.note) == (None, f"restored from s, which has to hold the database payments{told}")
 
 
 def test_the_version_of_the_snapshot_itself_is_one_that_may_be_chosen(session: Session, want: DbClusterSpec) -> None:
@@ -371,3 +390,65 @@ def test_none_is_made_empty_unasked_unless_the_history_bears_out_that_there_is_n
     assert (blocked is not None) is held
     allowed = plan_restore(session, Permits(empty=True), CREATION, WANT, now, observed={ADDRESS: Absent()})
     assert allowed.blocked is None
+
+
+OLD, NEW = "cluster-OLD", "cluster-NEW"
+
+
+@pytest.fixture
+def copied(session: Session, want: DbClusterSpec) -> Callable[[str, str], tuple[Change, Change]]:
+    """Plan a restore of a copy, and one of no snapshot that is named: by its cluster's id in AWS, and what is wanted.
+
+    The first cluster had the database ``payments``; the second, which was there when the copy was made, ``paydb``.
+    """
+    version = None
+    for serial, (id_, name, at) in enumerate([(OLD, "payments", "2026-11-01"), (NEW, "paydb", "2026-11-10")], 1):
+        told = {"spec": {"database_name": name}, "outputs": {"resource_id": id_}}
+        made = record(entry(Phase.MADE).model_copy(update=told))
+        made = made.model_copy(update={"serial": serial, "written_at": f"{at}T00:00:00Z"})
+        version = session.store.write(made, version)
+    now = record().model_copy(update={"serial": 3, "written_at": "2026-11-25T00:00:00Z"})
+    session.store.write(now, version)
+    held = {"Engine": want.engine, "EngineVersion": want.engine_version, "MasterUsername": want.master_username}
+
+    def planned(told_by_aws: str, name: str) -> tuple[Change, Change]:
+        taken = snapshot("copy", 20) | held | ({"DbClusterResourceId": told_by_aws} if told_by_aws else {})
+        answer(session.aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": [taken]})
+        wants = want.model_copy(update={"database_name": name})
+        permits = Permits(restore="copy"), NO_PERMITS
+        given, advised = (plan_restore(session, each, CREATION, wants, now) for each in permits)
+        return given, advised
+
+    return planned
+
+
+@pytest.mark.parametrize(
+    ("told_by_aws", "wanted", "misfit"),
+    [
+        (OLD, "paydb", "its database is payments, by the record of its cluster (serial 1"),
+        (NEW, "payments", "its database is paydb, by the record of its cluster (serial 2"),
+        ("", "payments", "its database is paydb, by the record of that time (serial 2"),
+    ],
+)
+def test_data_is_restored_from_no_copy_whose_very_cluster_had_a_database_of_another_name(
+    copied: Callable[[str, str], tuple[Change, Change]], told_by_aws: str, wanted: str, misfit: str
+) -> None:
+    """A copy of a snapshot has the time of its copying."""
+    given, advised = copied(told_by_aws, wanted)
+    assert [misfit in str(one.blocked and one.blocked.evidence) for one in (given, advised)] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("told_by_aws", "wanted", "note"),
+    [
+        (OLD, "payments", "restored from copy"),
+        (NEW, "paydb", "restored from copy"),
+        ("cluster-OF-NO-RECORD", "paydb", "restored from copy, which has to hold the database paydb"),
+    ],
+)
+def test_a_copy_is_judged_by_the_record_of_its_very_cluster_alone(
+    copied: Callable[[str, str], tuple[Change, Change]], told_by_aws: str, wanted: str, note: str
+) -> None:
+    given, advised = copied(told_by_aws, wanted)
+    assert (given.blocked, given.note) == (None, note)
+    assert "--restore copy makes it from that" in str(advised.blocked and advised.blocked.hint)

@@ -388,6 +388,27 @@ def test_a_role_that_tells_no_region_is_ours_by_the_record_alone_and_drift(aws: 
     assert bring(REC, aws, ID, of("us-east-1")).spec == of("us-east-1")
 
 
+@pytest.mark.parametrize(
+    ("resource", "doubt"),
+    [
+        ("arn:aws:logs:eu-west-1:1:log-group:/x:*", ""),
+        ("arn:aws:logs:*:1:log-group:/x:*", ""),
+        ("*", ""),
+        ("arn:aws:logs:us-east-1:1:log-group:/x:*", "its policy writes logs in us-east-1"),
+    ],
+)
+def test_a_role_that_writes_its_log_in_another_region_is_ours_by_the_record_alone(
+    elsewhere: Aws, resource: str, doubt: str
+) -> None:
+    """Who may only tag may name any region in its tag."""
+    writes = {"lambda-policy-test": policy(allow("Logs", ["logs:PutLogEvents"], [resource]))}
+    seen = bring(REC, elsewhere, ID, having(tags=of("eu-west-1").tags, inline=writes))
+    claimant = Claimant(OURS, lambda _, __: True)
+    assert (seen.owner and seen.owner.doubt, seen.outputs is None) == (doubt, False)
+    assert claimant.judge(REC, ID, seen, recorded=seen.outputs and seen.outputs.model_dump()).ours
+    assert claimant.judge(REC, ID, seen, recorded=None).ours is (not doubt)
+
+
 def named(*roles: str, **answers: Any) -> Any:
     """An account with these roles, all of which bear our tags."""
     told_tags = {**OURS.tags, REGION_TAG: "us-east-1"}

@@ -103,6 +103,17 @@ def test_another_value_of_each_way_in_is_severe() -> None:
             "field",
             "another one, which is never waived: security-group.vpc_id",
         ),
+        (
+            ("db-cluster/c", "cluster_parameter_group", '"theirs"'),
+            "field",
+            "waived: db-cluster.cluster_parameter_group",
+        ),
+        (
+            ("db-instance/i", "parameter_group", '"theirs"'),
+            "field",
+            "which is never waived: db-instance.parameter_group",
+        ),
+        (("db-instance/*", "*_group", ""), "field", "which is never waived: db-instance.parameter_group"),
         (("security-group-rules/g", "rules", ""), "live", "would cover an open door in security-group-rules.rules"),
         (("sns-topic/t", "policy", ""), "live", "would cover an open door"),
         (("kms-key/k", "grants", ""), "live", "would cover an open door"),

@@ -408,6 +408,20 @@ def test_a_waiver_written_ahead_covers_no_loss_of_what_tapctl_itself_sets_to_gua
     assert (told.code, drifted) == (2, {"parameters.rds.force_ssl", "actions_enabled"})
 
 
+def test_a_parameter_group_of_others_is_never_waived_since_they_set_what_is_in_it(dev: World) -> None:
+    rds = dev.client("rds")
+    group = {"DBParameterGroupFamily": "aurora-postgresql16", "Description": "the data team's"}
+    rds.create_db_cluster_parameter_group(DBClusterParameterGroupName="theirs", **group)
+    rds.modify_db_cluster(DBClusterIdentifier="db-cluster-dev", DBClusterParameterGroupName="theirs")
+    told = dev.tapctl("drift", "--env", "dev")
+    assert (told.code, "cluster_parameter_group" in told.out, "waive it" in told.out) == (2, True, False), told.out
+    field = "db-cluster/db-cluster-dev.cluster_parameter_group"
+    answer = dev.tapctl("waive", "--env", "dev", field, "--reason", "they tune it", "--until", "30d")
+    refusal = "which is never waived: db-cluster.cluster_parameter_group"
+    assert (answer.code, refusal in answer.err) == (3, True), answer.err
+    assert not (dev.folder / "environments" / "waivers.toml").exists()
+
+
 def test_a_stack_that_is_gone_has_nothing_to_waive(drifted: World) -> None:
     drifted.tapctl("destroy", "--env", "dev", "--yes")
     answer = drifted.tapctl("waive", "--env", "dev", "all", "--reason", "whatever", "--until", "1d")

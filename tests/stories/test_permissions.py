@@ -42,6 +42,8 @@ IN_TROUBLE = {
     ("plan", "kms:ListKeys"): "as in a drift",
     ("destroy", "kms:ListKeys"): "a key that neither alias nor index shows",
     ("destroy", "ec2:DeleteNetworkInterface"): "an interface that Lambda has left behind",
+    ("plan", "sns:ListSubscriptionsByTopic"): "where a topic is adopted",
+    ("drift", "sns:ListSubscriptionsByTopic"): "where the record has a subscription; and of a status, by this policy",
     ("plan", "ec2:DescribeManagedPrefixLists"): "where a rule names a prefix list",
     ("apply", "ec2:DescribeManagedPrefixLists"): "as in a plan",
     **{(command, "ec2:GetManagedPrefixListEntries"): "what that list holds" for command in ("plan", "drift", "apply")},
@@ -87,6 +89,18 @@ def test_plan_and_drift_are_allowed_what_they_need(dev: World) -> None:
     for command in ("plan", "drift"):
         _, guard = guarded(dev, command)
         assert len(guard.seen) > len(dev.stack())
+
+
+def test_a_destroy_names_the_subscriptions_of_others_that_it_ends_though_the_files_name_no_subscriber(
+    dev: World,
+) -> None:
+    topic, queue = "arn:aws:sns:us-east-2:123456789012:alarms-dev", "arn:aws:sqs:us-east-2:123456789012:another-team"
+    dev.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)
+    ends = f"alarms-dev has subscribers that others have added, and they go with it: {queue}"
+    planned = dev.meeting(Guard(policy_of("destroy")), "plan", "--destroy", "--env", "dev")
+    assert (planned.code, ends in planned.err) == (0, True), planned.err
+    looked = dev.meeting(Guard(policy_of("drift")), "status", "--env", "dev")
+    assert "could not be read" not in looked.err, looked.err
 
 
 def test_the_guard_denies_what_is_not_in_the_policy(dev: World) -> None:

@@ -104,7 +104,7 @@ def test_data_in_a_database_of_another_name_is_not_restored_under_a_function_tha
     refused = gone.tapctl("plan", "--env", "dev", "--restore", snapshot)
     gone.edit("common.toml", 'name = "paydb"', 'name = "payments"')
     assert (refused.code, refused.changes) == (6, ())
-    assert "its database is payments, by the record of that time (serial" in refused.err
+    assert "its database is payments, by the record of its cluster (serial" in refused.err
     assert "wanted is paydb" in refused.err
 
 
