@@ -191,6 +191,17 @@ def put_into_the_history(world: World, serial: int, **changes: object) -> None:
     (folder / f"{serial:08}-{record['run']}.json").write_text(json.dumps(record))
 
 
+def test_a_copy_of_the_very_record_under_a_higher_serial_tells_nothing_else(dev: World) -> None:
+    record, own = dev.manifest(), dev.keep_version()
+    higher = own.with_name(f"{record['serial'] + 5:08}-{'f' * 32}.json")
+    higher.write_text(json.dumps(record | {"serial": record["serial"] + 5, "run": "f" * 32}))
+    dev.client("lambda").update_function_configuration(FunctionName="payment-processor-dev", MemorySize=2048)
+    told = dev.drift()
+    (memory,) = told.of_type("finding")
+    assert (told.code, memory["undo"]) == (2, f"tapctl revert --env dev {FUNCTION}.memory_mb"), told.err
+    assert dev.tapctl("revert", "--env", "dev", "--yes").code == 0
+
+
 @pytest.mark.parametrize("later_by", ["serial", "time"])
 def test_a_later_version_that_no_run_has_left_takes_no_way_back_from_who_has_to_undo_a_change(
     dev: World, later_by: str
