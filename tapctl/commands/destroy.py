@@ -431,7 +431,9 @@ def report_destroy(
         session.screen.error(refusal, "all that is ours is gone, or kept as told above")
     if refused:
         return session.finish(Status.NOT_DESTROYED, ExitCode.REFUSED, counts, summary)
-    return session.finish(Status.DESTROYED, ExitCode.OK, counts, f"{summary} · nothing else of ours is left")
+    code = ExitCode.INCOMPLETE if inventory.unasked else ExitCode.OK
+    rest = inventory.unasked or " · nothing else of ours is left"
+    return session.finish(Status.DESTROYED, code, counts, f"{summary}{rest}")
 
 
 def _earlier_certificate(session: Session) -> EarlierCertificate | None:

@@ -57,10 +57,12 @@ def _drift_one(
         # With counts, for a pipeline: it has to tell an environment that was never made from one that lost its record.
         session.screen.error(error, "nothing was changed")
         return session.finish(Status.FAILED, error.exit_code, {"there": error.there}, error.summary)
+    unasked = ""
     if tally is None and (found is None or is_kept_alone(found.entries, found.beside)):
-        check_not_elsewhere(session.invocation, session.screen, session.load_manifest()[0])
+        record = session.load_manifest()[0]
+        unasked = check_not_elsewhere(session.invocation, session.screen, session.store, record)
     if found is None:
-        return _finish_destroyed(session, tally)
+        return _finish_destroyed(session, tally, unasked)
     manifest, entries, observed, report = found.manifest, found.entries, found.observed, found.report
     if tally is None:
         warn_of_idle_waivers(session, report.findings)
@@ -118,11 +120,15 @@ def _warn_of_unfinished(session: Session, found: Examined) -> None:
         session.screen.warn(f"an apply did not finish, and may have more to do: {found.goes_on} goes on")
 
 
-def _finish_destroyed(session: Session, tally: WaiverTally | None) -> int:
-    """End a drift of an environment of which, by its record, nothing is deployed."""
+def _finish_destroyed(session: Session, tally: WaiverTally | None, unasked: str) -> int:
+    """End a drift of an environment of which, by its record, nothing is deployed.
+
+    ``unasked``: the words for where nobody could look for it; empty where that is nowhere.
+    """
     if tally is not None:
         tally.count_destroyed(session)
-    return session.finish(Status.DESTROYED, summary=DESTROYED)
+    code = ExitCode.INCOMPLETE if unasked else ExitCode.OK
+    return session.finish(Status.DESTROYED, code, summary=f"{DESTROYED}{unasked}")
 
 
 def drift_verdict(report: Report) -> tuple[Status | None, ExitCode, dict[str, int], str]:

@@ -67,7 +67,9 @@ def environments_to_look_at(invocation: Invocation, screen: Screen) -> Fleet:
     found = may_be_there(invocation, screen, emptied)
     # Of copies of the data a drift tells who may read them.
     certified = {suffix for suffix, one in emptied.items() if has_left_nothing(store, one)} - found.copied
-    passed = _pass_over(screen, found, certified, "not looked at, destroyed by its certificate and gone from AWS")
+    passed = _pass_over(
+        screen, found, certified, "not looked at, destroyed by its certificate, and nothing bears its tag"
+    )
     moved = {suffix: elsewhere_error(invocation, emptied[suffix], *told) for suffix, told in found.elsewhere.items()}
     # Environments that have a file, and of which nothing is kept, are named in the verdict (`_never_recorded`).
     lost = lost_records(invocation, screen, store, records)

@@ -48,6 +48,8 @@ class Inventory:
     record that has it; or to why what bears our name alone is nobody's of ours. Listed, never touched."""
     manifest: Manifest
     version: str | None
+    unasked: str = ""
+    """The words for where nobody could look for the copy of which nothing is to go; empty where that is nowhere."""
     ending: tuple[str, ...] = ()
     """Receivers of the subscriptions that others have made, and that end with the topic."""
 
@@ -124,9 +126,10 @@ def take_inventory(session: Session) -> Inventory:
         if isinstance(observation, Unreadable) or (isinstance(observation, Observed) and not observation.deleting)
     )
     inventory = Inventory(deletions, observations, retained, tuple(foreign), others, manifest, version)
-    if not inventory.to_delete:
-        check_not_elsewhere(session.invocation, session.screen, manifest)
-    return inventory
+    if inventory.to_delete:
+        return inventory
+    unasked = check_not_elsewhere(session.invocation, session.screen, session.store, manifest)
+    return replace(inventory, unasked=unasked)
 
 
 def _others(

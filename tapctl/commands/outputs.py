@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from tapctl.commands.manifest import recorded
@@ -19,7 +19,7 @@ from tapctl.regions import database_host, partition_of
 from tapctl.render.screen import Screen, Target
 from tapctl.session.history_place import check_history_place
 from tapctl.session.invocation import Invocation
-from tapctl.session.target import check_names
+from tapctl.session.target import check_names, read_manifests
 
 _OUTPUTS: Final = {
     "cluster_endpoint": ("db-cluster", "endpoint"),
@@ -56,8 +56,15 @@ def outputs(invocation: Invocation, screen: Screen, name: str | None) -> int:
             hint=f"{apply} deploys it",
         )
     drift = invocation.command_line_for("drift", target)
-    _check(manifest, before, where, values, drift)
+    alone = before is None and manifest.serial > 1
+    beside = read_manifests(invocation, store) if alone else {}
+    _check(manifest, (before, *beside.values()), where, values, drift)
     _check_name(manifest, name, values, drift)
+    if alone:
+        screen.warn(
+            f"no earlier version of the record of {manifest.suffix} is kept, and nothing else bears these values out: "
+            f"{drift} holds them against AWS"
+        )
     if name is None and (untold := [each for each in _RECORDED if each not in values]):
         screen.warn(
             f"left out, for the record of {manifest.suffix} does not tell it: {', '.join(untold)}; {drift} tells why"
@@ -93,11 +100,17 @@ def _check_name(manifest: Manifest, name: str | None, values: Mapping[str, str],
     raise UsageError(f"there is no output {name}", hint=f"there are: {', '.join(sorted(values))}")
 
 
-def _check(manifest: Manifest, before: Manifest | None, where: str, values: Mapping[str, str], drift: str) -> None:
+def _check(
+    manifest: Manifest,
+    others: Sequence[Manifest | ManifestError | None],
+    where: str,
+    values: Mapping[str, str],
+    drift: str,
+) -> None:
     """Make sure that each value is one word, and tells of what this suffix has: others may have written the record.
 
-    Scripts evaluate the values, and send passwords to the hosts. ``before``: the newest version of the history.
-    ``drift``: the command that asks AWS.
+    Scripts evaluate the values, and send passwords to the hosts. ``others``: the newest version of the history; where
+    there is none, the records of other suffixes. ``drift``: the command that asks AWS.
 
     Raises:
         ManifestError: a value has spaces, line ends, quotes or other characters that a shell or a log obeys; it is the
@@ -110,7 +123,12 @@ def _check(manifest: Manifest, before: Manifest | None, where: str, values: Mapp
         for name, value in sorted(values.items())
         if not _VALUE.fullmatch(value) or not re.fullmatch(own.get(name, ".*"), value)
     ]
-    wrong = wrong or [*_two_hosts(values), *contradictions(manifest, values), *_unlike_before(before, values)]
+    before, *beside = others
+    wrong = wrong or [
+        *_two_hosts(values, *_beside(manifest, beside)),
+        *contradictions(manifest, values),
+        *_unlike_before(before if isinstance(before, Manifest) else None, values),
+    ]
     if wrong:
         raise ManifestError(
             f"the record of {manifest.suffix} has an output that is no host, ARN, name or id of {manifest.suffix}",
@@ -157,12 +175,27 @@ def _key_id(manifest: Manifest) -> str:
     return ((entry and entry.outputs) or {}).get("key_id", "")
 
 
-def _two_hosts(values: Mapping[str, str]) -> Iterator[str]:
-    """The hosts of one cluster that differ: an account has one name in a region for the hosts of its clusters."""
-    writer, reader = values.get("cluster_endpoint", ""), values.get("cluster_reader_endpoint", "")
-    ends = {end for host, mark in ((writer, ".cluster-"), (reader, ".cluster-ro-")) if (end := host.partition(mark)[2])}
-    if len(ends) > 1:
-        yield f"cluster_endpoint = {writer:.200}, and cluster_reader_endpoint = {reader:.200}"
+def _two_hosts(values: Mapping[str, str], *beside: Mapping[str, str]) -> Iterator[str]:
+    """The hosts that differ: an account has one name in a region for the hosts of its clusters.
+
+    ``beside``: the outputs of other records of that account and region.
+    """
+    own = values.get("cluster_endpoint", "")
+    for name, mark, each in (
+        ("cluster_reader_endpoint", ".cluster-ro-", values),
+        *(("cluster_endpoint", ".cluster-", each) for each in beside),
+    ):
+        end, other = own.partition(".cluster-")[2], each.get(name, "")
+        if end and other and other.partition(mark)[2] != end:
+            yield f"cluster_endpoint = {own:.200}, and {name} = {other:.200}"
+
+
+def _beside(manifest: Manifest, others: Iterable[Manifest | ManifestError | None]) -> Iterator[Mapping[str, str]]:
+    """The outputs of the other records of this account, region and kind of AWS."""
+    place = (manifest.account, manifest.region, manifest.aws_kind)
+    for other in others if not may_be_of_another_emulator(manifest) else ():
+        if isinstance(other, Manifest) and (other.account, other.region, other.aws_kind) == place:
+            yield output_values(other)
 
 
 def _unlike_before(before: Manifest | None, values: Mapping[str, str]) -> Iterator[str]:

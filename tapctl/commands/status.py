@@ -78,9 +78,10 @@ def status(invocation: Invocation, screen: Screen) -> int:
     if invocation.target_is_explicit:
         named = _named(invocation, screen)
         codes = {suffix: add_row(invocation, manifest, screen) for suffix, manifest in named.items()}
+        remark = "" if named else f" · {_unrecorded(invocation, screen)}"
         for manifest in (record for suffix, record in named.items() if by_suffix[suffix] is None):
-            check_not_elsewhere(invocation, screen, manifest)
-        remark, unseen = "" if named else f" · {_unrecorded(invocation, screen)}", ExitCode.OK
+            remark = check_not_elsewhere(invocation, screen, open_store_unidentified(invocation, screen), manifest)
+        unseen = ExitCode.INCOMPLETE if named and remark else ExitCode.OK
     else:
         screen.target(Target())
         fleet = environments_to_look_at(invocation, screen)

@@ -6,7 +6,7 @@ Of a copy nothing but the record tells where it is, and who may write the record
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -14,14 +14,13 @@ from tapctl.aws.answers import arn_parts
 from tapctl.aws.client import Aws
 from tapctl.aws.tags import as_dict
 from tapctl.config import known_environments, load
-from tapctl.engine.observe import Absent, ObserveRequest, observe_all
 from tapctl.engine.owner_tags import MANAGED_BY, OWNER_TAG, SUFFIX_TAG
 from tapctl.errors import AwsRefused, ManifestError, TapctlError
+from tapctl.manifest.history import last_version
 from tapctl.manifest.manifest import Manifest
+from tapctl.manifest.store import Store
 from tapctl.names import Names
-from tapctl.reconcilers.iam_role import IamRole
 from tapctl.reconcilers.kms_key_lookup import PENDING_DELETION
-from tapctl.reconcilers.log_group import LogGroup
 from tapctl.render.screen import Screen, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.pool import Place
@@ -30,6 +29,8 @@ from tapctl.session.target import connect
 _VALUES: Final = 20
 """Values that a filter of GetResources takes."""
 _COPIES: Final = ("cluster-snapshot", "snapshot", "cluster-auto-backup", "auto-backup")
+_ANY: Final = Names("*", "", "")
+"""The names of any suffix."""
 _NAMED: Final = 5
 """Copies that are named where more are meant."""
 
@@ -45,9 +46,11 @@ class Bearing:
     copied: set[str] = field(default_factory=set)
     """Those of which a copy of the data bears it."""
     elsewhere: dict[str, tuple[Place, str]] = field(default_factory=dict)
-    """Those of ``there`` that are in a place which is not the record's, with that place and the ARN of one of them."""
+    """Those of which something is in a place that is not the record's, with that place and the ARN of one thing."""
+    unasked: list[str] = field(default_factory=list)
+    """The environments of whose place it could not be asked."""
     arns: dict[str, str] = field(default_factory=dict)
-    """Suffix to the ARN of something that bears its tag."""
+    """Suffix to the ARN of something that bears its tag and tapctl's: a copy of the data alone may be anybody's."""
 
     def add(self, other: Bearing) -> None:
         """Take in what another place has."""
@@ -89,11 +92,12 @@ def may_be_there(invocation: Invocation, screen: Screen, copies: Mapping[str, Ma
         except Exception as error:  # noqa: BLE001 -- credentials may be for one account alone
             cause = error.cause if isinstance(error, TapctlError) else type(error).__name__
             screen.note(f"{invocation.verb}: not asked where {env} is: {cause}")
+            found.unasked.append(env)
         else:
             asked.add(place)
             found.add(bearing)
-            there = bearing.there.intersection(recorded)
-            found.elsewhere.update({suffix: (place, bearing.arns.get(suffix, "")) for suffix in there})
+            moved = bearing.arns.items()
+            found.elsewhere.update({suffix: (place, arn) for suffix, arn in moved if suffix in recorded})
     return found
 
 
@@ -116,26 +120,28 @@ def _bearing(
     aws.identify(account)
     for first in range(0, len(suffixes), _VALUES):
         found.add(bearing_suffixes(aws, suffixes[first : first + _VALUES]))
-    if by_name:
-        found.there.update(_named(aws, [suffix for suffix in suffixes if suffix not in found.there]))
+    asked = {*suffixes} - found.there if by_name else set()
+    if asked:
+        found.there.update(_named(aws, asked))
     return found
 
 
-def _named(aws: Aws, suffixes: Sequence[str]) -> set[str]:
-    """Those of these suffixes whose name a role or a log group bears, or of which that may not be asked.
+def _named(aws: Aws, suffixes: Collection[str]) -> Iterator[str]:
+    """Those of these suffixes whose name a log group bears: AWS makes one again for a late writer, without tags.
 
-    The tagging API knows no roles, nor the log group that AWS makes again for a late writer, without tags.
+    Two listings, whatever the number of suffixes. Where they may not be made, nothing is known.
     """
-    requests: dict[str, str] = {}
-    asked: list[ObserveRequest] = []
-    for suffix in suffixes:
-        names = Names(suffix, aws.account, aws.region)
-        groups = (ObserveRequest(LogGroup(), id_, None) for id_ in (names.function_log_group, names.database_log_group))
-        for request in (ObserveRequest(IamRole(), names.role, None), *groups):
-            requests[request.address] = suffix
-            asked.append(request)
-    seen = observe_all(aws, asked)
-    return {requests[address] for address, one in seen.items() if not isinstance(one, Absent)}
+    names = [Names(suffix, aws.account, aws.region) for suffix in suffixes]
+    functions = {one.function_log_group: one.suffix for one in names}
+    databases = {one.database_log_group: one.suffix for one in names}
+    for ids, form in ((functions, _ANY.function_log_group), (databases, _ANY.database_log_group)):
+        prefix = form.partition(_ANY.suffix)[0]
+        try:
+            pages = aws.pages(aws.logs.get_paginator("describe_log_groups"), logGroupNamePrefix=prefix)
+        except AwsRefused:
+            continue
+        listed = (group.get("logGroupName", "") for page in pages for group in page.get("logGroups", ()))
+        yield from (ids[name] for name in listed if name in ids)
 
 
 def bearing_suffixes(aws: Aws, suffixes: Sequence[str]) -> Bearing:
@@ -148,8 +154,8 @@ def bearing_suffixes(aws: Aws, suffixes: Sequence[str]) -> Bearing:
         aws.tagging.get_paginator("get_resources"), TagFilters=[{"Key": SUFFIX_TAG, "Values": [*suffixes]}]
     )
     keys: dict[str, list[str]] = defaultdict(list)
-    copied, found = set(), set()
-    arns: dict[str, str] = {}
+    found: dict[str, list[str]] = defaultdict(list)
+    copied, ours = set[str](), set[str]()
     for each in (each for page in pages for each in page["ResourceTagMappingList"]):
         tags = as_dict(each["Tags"])
         if tags.get(OWNER_TAG, MANAGED_BY) != MANAGED_BY:
@@ -158,16 +164,18 @@ def bearing_suffixes(aws: Aws, suffixes: Sequence[str]) -> Bearing:
         _, _, service, _, _, name = arn_parts(
             each["ResourceARN"], "resourcegroupstaggingapi:GetResources", "ResourceARN"
         )
+        if OWNER_TAG in tags:
+            ours.add(each["ResourceARN"])
         if service == "kms":
             keys[suffix].append(each["ResourceARN"])
         elif service == "rds" and name.partition(":")[0] in _COPIES:
             copied.add(suffix)
         else:
-            found.add(suffix)
-            arns.setdefault(suffix, each["ResourceARN"])
-    asked = keys.keys() - found - copied
-    alive = {suffix for suffix in asked if any(_is_kept_alive(aws, arn) for arn in keys[suffix])}
-    return Bearing(found, alive, copied, arns=arns)
+            found[suffix].append(each["ResourceARN"])
+    alive = {suffix: [arn for arn in keys[suffix] if _is_kept_alive(aws, arn)] for suffix in keys.keys() - found.keys()}
+    kept = {suffix: arns for suffix, arns in alive.items() if arns}
+    arns = {suffix: min(ours.intersection(listed), default="") for suffix, listed in (kept | found).items()}
+    return Bearing({*found}, {*kept} - copied, copied, arns={suffix: arn for suffix, arn in arns.items() if arn})
 
 
 def _is_kept_alive(aws: Aws, arn: str) -> bool:
@@ -191,17 +199,22 @@ def elsewhere_error(invocation: Invocation, record: Manifest, place: Place, arn:
     )
 
 
-def check_not_elsewhere(invocation: Invocation, screen: Screen, record: Manifest) -> None:
+def check_not_elsewhere(invocation: Invocation, screen: Screen, store: Store, record: Manifest) -> str:
     """Make sure that a copy of which nothing is deployed, by its record and by AWS there, is in no other place.
+
+    Returns the words for the verdict where nobody can tell: a place could not be asked, and no history tells where the
+    copy was; else empty.
 
     Raises:
         ManifestError: something bears its tag where the files have another environment.
     """
     if record.suffix in known_environments(invocation.config):
-        return
+        return ""
     found = may_be_there(invocation, screen, {record.suffix: record})
     if told := found.elsewhere.get(record.suffix):
         raise elsewhere_error(invocation, record, *told)
+    is_told = not found.unasked or last_version(store, record.suffix) is not None
+    return "" if is_told else f" · not asked where {listed(found.unasked)} is, and no history tells where it was"
 
 
 def listed(suffixes: Collection[str]) -> str:

@@ -257,6 +257,9 @@ def check(manifest: Manifest, where: str, *, environment: str, suffix: str, acco
     file = f"{environment}.toml"
     moved = f"where account_id was changed in {file}, put the old one back; a second {suffix} wants another --state"
     elsewhere = f"use --region {manifest.region}, or put it back into {file}; a second {suffix} wants another --suffix"
+    if all(entry.phase is Phase.KEPT for entry in manifest.entries.values()):
+        moves = f"by its record nothing of {suffix} is deployed there: to move it, put that record and its history away"
+        moved, elsewhere = (f"{hint}; {moves} (docs/state.md)" for hint in (moved, elsewhere))
     for key, recorded, wanted, hint in (
         ("account", manifest.account, account, moved),
         ("region", manifest.region, region, elsewhere),

@@ -11,7 +11,7 @@ tells, and an image's digest, is no environment file's to decide: `planned_stack
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, Final, Literal, get_args, get_origin
@@ -109,16 +109,27 @@ class Provenance:
         return not self.keys(address, field) and (address, field) not in self._decided_by_all
 
     def may_be(self, address: str, field: str, value: Any) -> bool:
-        """True if some files may want this value of the field: its key may have what makes it, or more keys decide it.
+        """True if some files may want this value of the field: one of its keys may have what makes it.
 
-        Of a field that no key decides, all files want the same. None: the field's member is not there.
+        Of a field that no key decides, all files want the same; of a number that several keys decide, one of them has
+        to make it, whichever of their known values the others have. None: the field's member is not there.
         """
         keys = self.keys(address, field)
         if not keys and address in self.stack:
             return value == self.value(address, field) or not self.is_constant(address, field)
-        if len(keys) != 1:
+        if len(keys) == 1:
+            return self._made_by(keys[0].path, address, field, value) is not False
+        if not keys or not isinstance(value, int | float):
             return True
-        path = keys[0].path
+        paths = [key.path for key in keys]
+        return any(
+            Provenance(config, self._suffix)._made_by(path, address, field, value)  # noqa: SLF001 -- of another of us
+            for path in paths
+            for config in self._variants([other for other in paths if other != path])
+        )
+
+    def _made_by(self, path: str, address: str, field: str, value: Any) -> bool | None:
+        """True if the key may have a value that makes this one of the field; None where no value of it is known to."""
         now, may_be_left_out = value_at(self._config, path), is_allowed(path, None)
         if value is None:
             return isinstance(now, Mapping) or may_be_left_out
@@ -126,7 +137,17 @@ class Provenance:
             return True
         typed = _values_as_typed(now, field, value, self.value(address, field))
         made_by = [each for each in typed if self._makes(path, each, address, field, value)]
-        return not made_by or any(is_allowed(path, each) for each in made_by)
+        return any(is_allowed(path, each) for each in made_by) if made_by else None
+
+    def _variants(self, paths: Sequence[str]) -> Iterator[Config]:
+        """The configuration, and the same with each known value of each of these keys that has a set of them."""
+        yield self._config
+        for path in paths:
+            table, _, name = path.rpartition(".")
+            model = type(value_at(self._config, table) if table else self._config)
+            rules = [rule for rule in model.model_fields[name].metadata if isinstance(rule, OneOf)]
+            for value in (value for rule in rules for value in rule.values):
+                yield with_value(self._config, path, value)
 
     def _makes(self, path: str, value: Any, address: str, field: str, wanted: Any) -> bool:
         """True if the field has the wanted value where this key has that one; no stack is made of nonsense."""

@@ -217,6 +217,15 @@ def test_of_what_a_destroy_leaves_only_a_key_that_is_kept_alive_without_its_copi
     aws.logs.create_log_group(logGroupName="w", tags={"EnvironmentSuffix": "theirs", "ManagedBy": "terraform"})
     found = bearing_suffixes(aws, ["waits", "lives", "with-copies", "logs", "theirs", "none"])
     assert (found.there, found.keys_alone, found.copied) == ({"logs"}, {"lives"}, {"with-copies"})
+    assert found.arns == {}, "nothing of it bears tapctl's own tag"
+
+
+def test_a_key_that_a_destroy_has_kept_for_its_copies_tells_where_the_copy_of_the_stack_was(aws: Aws) -> None:
+    tags: Any = [{"TagKey": "EnvironmentSuffix", "TagValue": "pr-9"}, {"TagKey": "ManagedBy", "TagValue": "tapctl"}]
+    key = aws.kms.create_key(Tags=tags)["KeyMetadata"]
+    assert bearing_suffixes(aws, ["pr-9"]).arns == {"pr-9": key["Arn"]}
+    aws.kms.schedule_key_deletion(KeyId=key["KeyId"])
+    assert bearing_suffixes(aws, ["pr-9"]).arns == {}
 
 
 @pytest.mark.parametrize(("code", "found"), [("NotFoundException", set()), (DENIED, None)])

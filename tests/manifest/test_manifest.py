@@ -313,7 +313,10 @@ def test_a_manifest_of_another_target_is_refused_by_name(
     with pytest.raises(error, match=f"the manifest manifests/dev.json is of {what} ") as refused:
         check(manifest(), "manifests/dev.json", **_HERE | {what: "other"})
     assert getattr(refused.value, "exit_code", None) == exit_code
-    assert str(getattr(refused.value, "hint", None)).startswith(hint)
+    told = str(getattr(refused.value, "hint", None))
+    assert told.startswith(hint)
+    # Nothing is deployed by it: the environment may be meant to move.
+    assert ("put that record and its history away (docs/state.md)" in told) is (error is WrongTarget)
 
 
 def test_a_file_of_the_name_of_a_copy_is_told_as_what_stands_in_the_way() -> None:

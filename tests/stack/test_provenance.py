@@ -98,6 +98,16 @@ def test_an_image_is_made_up_by_three_keys_and_the_choice_of_an_image(dev: Prove
     assert {key.file for key in dev.keys(FUNCTION, "image_uri")} == {"common"}, "the tag is a key of both files"
 
 
+@pytest.mark.parametrize(("share", "allowed"), [(0.5, True), (2.0, True), (1e7, False)])
+def test_of_a_number_that_several_keys_decide_one_of_them_has_to_make_it(
+    dev: Provenance, share: float, *, allowed: bool
+) -> None:
+    """The double of the connections at which an alarm rings is that of a larger class."""
+    threshold = dev.value(CONNECTIONS, "threshold")
+    assert dev.may_be(CONNECTIONS, "threshold", threshold * share) is allowed
+    assert dev.may_be(FUNCTION, "image_uri", "any"), "what is no number is none that is more or less"
+
+
 def test_a_key_that_replaces_a_resource(dev: Provenance) -> None:
     assert {path for path in COMMON_KEYS | ENVIRONMENT_KEYS if dev.replaces(path)} == {
         *("database.name", "database.master_username", "processor.package", "organisation.role_path"),

@@ -497,7 +497,7 @@ def test_what_bears_the_tag_of_an_emptied_copy_is_looked_for_where_all_environme
             assert "it is of staging in account 123456789012, us-west-2" in told
             assert re.search(r"arn:aws:\S+pr-9\S* is there in account 123456789012, us-east-2", told), told
         # A decoy in the place of the record hides it no more.
-        tags = {"EnvironmentSuffix": "pr-9"}
+        tags = {"EnvironmentSuffix": "pr-9", "ManagedBy": "tapctl"}
         two.client("logs", "us-west-2").create_log_group(logGroupName="decoy", tags=tags)
         assert two.tapctl("drift").code == 3
         # In its own place what is there is looked at.

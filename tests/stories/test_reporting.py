@@ -44,7 +44,9 @@ def test_outputs_are_what_scripts_need(two: World) -> None:
     groups = {
         one["GroupName"]: one["GroupId"] for one in two.client("ec2").describe_security_groups()["SecurityGroups"]
     }
+    version = two.keep_version()
     answer = two.tapctl("outputs", "--env", "dev")
+    version.unlink()
     assert (answer.code, answer.err, answer.asked) == (0, "", ())
     assert dict(line.split("=", 1) for line in answer.out.splitlines()) == {
         "cluster_arn": cluster["DBClusterArn"],
@@ -205,7 +207,30 @@ def test_a_host_that_the_function_is_not_given_is_an_output_of_no_record(record:
     assert ("db-cluster/db-cluster-dev", "endpoint") in found
 
 
+def test_without_a_history_the_hosts_of_other_records_of_the_account_are_what_bears_out_a_host(two: World) -> None:
+    """Who may write the record may take its history away. An account has one name in a region for all its hosts."""
+    mine = two.tapctl("outputs", "cluster_endpoint", "--env", "dev")
+    assert (mine.code, "no earlier version of the record of dev is kept" in mine.err) == (0, True)
+    own = mine.out.partition(".cluster-")[2].partition(".")[0]
+    text, theirs = two.path().read_text(), two.path("pr-9")
+    theirs.write_text(text.replace("-dev", "-pr-9").replace('"suffix": "dev"', '"suffix": "pr-9"'))
+    broken = two.path("pr-8")
+    broken.write_text("{")
+    two.patch.delenv("AWS_ENDPOINT_URL")
+    again = two.tapctl("outputs", "cluster_endpoint", "--env", "dev")
+    two.path().write_text(text.replace(own, "evil0evil0ev"))
+    forged = two.tapctl("outputs", "cluster_endpoint", "--env", "dev")
+    two.patch.setenv("AWS_ENDPOINT_URL", two.door.url)
+    two.path().write_text(text)
+    theirs.unlink()
+    broken.unlink()
+    assert (again.code, again.out) == (0, mine.out), again.err
+    assert (forged.code, forged.out) == (3, ""), forged.err
+    assert "cluster_endpoint = db-cluster-pr-9.cluster-" in forged.err
+
+
 def test_outputs_that_nothing_bears_out_after_a_run_that_was_cut_off_are_told_as_such(record: World) -> None:
+    version = record.keep_version()
     path, cut = record.path(), record.manifest() | {"unfinished": True}
     path.write_text(json.dumps(cut))
     assert record.tapctl("outputs", "--env", "dev").err == "", "the function bears them out all the same"
@@ -218,6 +243,7 @@ def test_outputs_that_nothing_bears_out_after_a_run_that_was_cut_off_are_told_as
     every = record.tapctl("outputs", "--env", "dev").err
     assert f"{told} cluster_endpoint, lambda_security_group_id, role_arn, secret_arn: " in every
     assert record.tapctl("outputs", "key_arn", "--env", "dev").err == ""
+    version.unlink()
 
 
 def test_outputs_of_what_a_run_that_was_cut_off_was_changing_are_there_and_told_as_such(record: World) -> None:

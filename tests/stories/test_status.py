@@ -364,32 +364,39 @@ def certify(world: World, copy: str, **other: Any) -> Path:
     return path
 
 
-def test_a_destroyed_copy_is_gone_only_where_nothing_of_its_names_is_there(dev: World) -> None:
-    """The tagging API knows no role, nor what AWS makes again without tags."""
+def test_a_destroyed_copy_is_passed_over_only_where_no_log_group_bears_its_names(dev: World) -> None:
+    """AWS makes one again for a late writer, without tags."""
     dev.path("pr-9").write_text(json.dumps(dev.manifest() | {"suffix": "pr-9", "entries": {}}))
     dev.path().unlink()
     certify(dev, "pr-9")
-    assert "gone from AWS: pr-9" in dev.tapctl("drift").err
-    group = "/aws/rds/cluster/db-cluster-pr-9/postgresql"
-    trust = {"Effect": "Allow", "Principal": {"AWS": "999999999999"}, "Action": "sts:AssumeRole"}
-    tags = {"ManagedBy": "tapctl", "Environment": "dev", "EnvironmentSuffix": "pr-9", "tapctl:region": "us-east-2"}
-    dev.client("iam").create_role(
-        RoleName="lambda-role-pr-9",
-        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
-        Tags=[{"Key": key, "Value": tags[key]} for key in tags],
-    )
-    told = dev.tapctl("drift")
-    assert ("gone from AWS" in told.err, "lambda-role-pr-9" in told.out, told.code) == (False, True, 2), told.out
-    dev.client("iam").delete_role(RoleName="lambda-role-pr-9")
-    dev.client("logs").create_log_group(logGroupName=group)
-    assert "gone from AWS" not in dev.tapctl("status").err
+    assert "nothing bears its tag: pr-9" in dev.tapctl("drift").err
+    dev.client("logs").create_log_group(logGroupName="/aws/rds/cluster/db-cluster-pr-9/postgresql")
+    assert "nothing bears its tag" not in dev.tapctl("status").err
+    # Who may not list them knows no more than the tags tell.
+    denied = dev.meeting(deny("logs:DescribeLogGroups"), "drift")
+    assert (denied.code, "nothing bears its tag: pr-9" in denied.err) == (0, True)
+
+
+def test_where_a_place_cannot_be_asked_and_no_history_tells_of_it_no_verdict_says_that_nothing_is_left(
+    dev: World,
+) -> None:
+    """Who may write the state writes another place into a copy's record; who may edit a file breaks it."""
+    place = {"environment": "staging", "region": "us-west-2", "networking": {}, "serial": 1}
+    dev.path("pr-9").write_text(json.dumps(dev.manifest() | {"suffix": "pr-9", "entries": {}} | place))
+    dev.edit("dev.toml", "protected = false", "protected = nonsense")
+    unasked = "not asked where dev is, and no history tells where it was"
+    for command in ("drift", "status", "destroy --yes"):
+        answer = dev.tapctl(*command.split(), "--suffix", "pr-9")
+        assert (answer.code, unasked in answer.verdict) == (7, True), answer.out + answer.err
+    dev.keep_version("pr-9")
+    assert dev.tapctl("destroy", "--suffix", "pr-9", "--yes").code == 0
 
 
 @pytest.mark.soak
 def test_copies_that_were_destroyed_are_looked_at_unless_their_certificate_says_so(dev: World) -> None:
     dev.path("pr-9").write_text(json.dumps(dev.manifest() | {"suffix": "pr-9", "entries": {}}))
     dev.path().unlink()
-    passed = "not looked at, destroyed by its certificate and gone from AWS: pr-9"
+    passed = "not looked at, destroyed by its certificate, and nothing bears its tag: pr-9"
 
     answer = dev.tapctl("drift")
     assert (answer.code, answer.out.count("DRIFT pr-9: DESTROYED")) == (0, 1), answer.out + answer.err
@@ -417,7 +424,7 @@ def test_copies_that_were_destroyed_are_looked_at_unless_their_certificate_says_
     assert f"{passed.replace('pr-9', 'pr-10, pr-11, pr-12, pr-13, pr-14')} and 2 more" in dev.tapctl("status").err
     certificate.unlink()
     certificate.mkdir()
-    assert "gone from AWS: pr-10, pr-11, pr-12, pr-13, pr-14 and 1 more\n" in dev.tapctl("status").err
+    assert "nothing bears its tag: pr-10, pr-11, pr-12, pr-13, pr-14 and 1 more\n" in dev.tapctl("status").err
 
 
 def test_a_slip_in_the_files_makes_no_destroyed_copy_a_deployed_one(dev: World) -> None:
@@ -465,7 +472,7 @@ def test_a_certificate_of_what_is_there_is_not_believed(dev: World) -> None:
     dev.path("pr-9").write_text(json.dumps(record | {"region": "us-west-1"}))
     certify(dev, "pr-9")
     elsewhere = dev.tapctl("status")
-    assert "gone from AWS" not in elsewhere.err
+    assert "nothing bears its tag" not in elsewhere.err
     assert elsewhere.code != 0
     dev.path("pr-9").write_text(json.dumps(record))
     certify(dev, "pr-9")
