@@ -34,6 +34,7 @@ from tapctl.evidence.unrecorded import (
     is_lacking,
     is_unrecorded,
     lacking_finding,
+    made_after_destroy,
     not_recorded_error,
     observe_unrecorded,
     type_of,
@@ -136,7 +137,15 @@ def compare_recorded(
     entries = {**manifest.entries, **misplaced}
     others = observe_unrecorded(session, entries)
     deployed = any(entry.phase is not Phase.KEPT for entry in entries.values())
-    beside = {address: seen for address, seen in others.items() if is_unrecorded(address, seen, deployed=deployed)}
+    destroyed = None if deployed else unfinished_destroy(session, manifest)
+    stuck = destroyed.left if destroyed is not None else ()
+    beside = {one: seen for one, seen in others.items() if is_unrecorded(one, seen, deployed=deployed, left=stuck)}
+    again = [] if deployed else made_after_destroy(others, beside)
+    if again:
+        session.screen.warn(
+            f"AWS has made {', '.join(again)} by itself since {session.suffix} was destroyed: "
+            f"{session.command('destroy')} removes it"
+        )
     if not beside and not deployed:
         return _compare_retained(session, manifest)
     _warn_of_tomorrow(session, manifest)

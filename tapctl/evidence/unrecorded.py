@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final, TypeGuard
 
 from tapctl.engine.drift import WHOLE_RESOURCE, Finding, Reason, detect_drift, unread_finding
 from tapctl.engine.model import Observed
-from tapctl.engine.observe import Observation, Observations, ObserveRequest, Unreadable, observe_all
+from tapctl.engine.observe import Absent, Observation, Observations, ObserveRequest, Unreadable, observe_all
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import ConfigError, NotRecorded
 from tapctl.evidence.against_files import (
@@ -44,16 +44,54 @@ def observe_unrecorded(session: Session, entries: Mapping[str, Entry]) -> Observ
     )
 
 
-def is_unrecorded(address: str, seen: Observation, *, deployed: bool) -> bool:
+def is_unrecorded(address: str, seen: Observation, *, deployed: bool, left: Collection[str] = ()) -> bool:
     """True if the resource is there, whosever its tags call it, or may not be looked at.
 
-    Where nothing is deployed, what AWS makes by itself and nobody has tagged is what a destroy may leave: a log group.
+    Where nothing is deployed, what AWS makes by itself and nobody has tagged may have come after a destroy (a log
+    group). It counts where somebody has set it up, so that no destroy removes it; and where a destroy could not
+    (``left``, by its certificate).
     """
     if _denied(seen):
         return True
-    if not isinstance(seen, Observed) or seen.deleting or _is_retained(seen):
+    if not _is_there(seen):
         return False
-    return deployed or seen.owner is not None or not registry()[type_of(address)].created_by_aws
+    if deployed or not _is_made_by_aws(address, seen):
+        return True
+    return address in left or (not seen.is_default and not _tags(seen))
+
+
+def made_after_destroy(others: Observations, beside: Collection[str]) -> list[str]:
+    """The addresses of what AWS has made by itself under our names for a writer that is gone: a destroy removes it.
+
+    ``others``: all that is not recorded. ``beside``: the addresses of what is told otherwise.
+    """
+    return [
+        address
+        for address, seen in others.items()
+        if _is_there(seen)
+        and address not in beside
+        and _is_made_by_aws(address, seen)
+        and not _tags(seen)
+        and _writer_is_gone(address, others)
+    ]
+
+
+def _is_there(seen: Observation) -> TypeGuard[Observed[Any, Any]]:
+    return isinstance(seen, Observed) and not seen.deleting and seen.retained is None
+
+
+def _is_made_by_aws(address: str, seen: Observed[Any, Any]) -> bool:
+    """True if AWS makes such a resource by itself, and no tags name its owner."""
+    return seen.owner is None and registry()[type_of(address)].created_by_aws
+
+
+def _tags(seen: Observed[Any, Any]) -> Mapping[str, str]:
+    return getattr(seen.spec, "tags", {})
+
+
+def _writer_is_gone(address: str, others: Observations) -> bool:
+    writer = registry()[type_of(address)].recreated_by(address.partition("/")[2]) or ""
+    return is_gone_from_aws(others.get(writer, Absent()))
 
 
 def _is_retained(seen: Observation) -> bool:

@@ -286,6 +286,17 @@ def last_version(store: Store, suffix: str) -> Manifest | None:
     return None
 
 
+def is_led_up_to(store: Store, suffix: str, one: Manifest, may_precede: Callable[[Manifest], bool]) -> bool:
+    """True if the kept version right before this one is one that ``may_precede`` it, or none is kept before it.
+
+    Each write of a run takes the next serial. What leaves some out, or follows another record, no run has written.
+    """
+    before = [each for each in _numbered(store, suffix) if each[0] < one.serial]
+    names = [name for number, name in before if number == one.serial - 1]
+    read = (_tried(store, suffix, name, lambda _, __: None) for name in names)
+    return not before or any(each is not None and may_precede(each) for each in read)
+
+
 def ends_of_runs(store: Store, manifest: Manifest) -> Iterator[Manifest]:
     """Read the last kept version of each run, its own too, that is before this one, newest first; of the last few runs.
 

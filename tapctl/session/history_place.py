@@ -7,7 +7,7 @@ nothing is left while everything goes on where it is, and the ARNs that scripts 
 from __future__ import annotations
 
 from tapctl.errors import ManifestError
-from tapctl.manifest.history import history_folder, last_version, place_of
+from tapctl.manifest.history import history_folder, is_led_up_to, last_version, place_of, version_name
 from tapctl.manifest.manifest import Manifest
 from tapctl.manifest.store import Store
 from tapctl.render.screen import Target
@@ -19,6 +19,9 @@ def check_history_place(invocation: Invocation, store: Store, manifest: Manifest
     """Make sure that the newest kept version of the record is of the same place, if anything was deployed by it.
 
     ``manifest``: an empty one where there is no record. Returns that version; None where there is none of that place.
+
+    Who may write the history may put a version of any place there; but no run goes from what is deployed in one place
+    to another place.
 
     Raises:
         ManifestError: it is of another place; or there are versions, and none that can be used.
@@ -34,6 +37,13 @@ def check_history_place(invocation: Invocation, store: Store, manifest: Manifest
     )
     is_there = manifest.serial > 0
     cause = f"the record of {suffix} is {own}" if is_there else f"there is no record of {suffix}"
+    if not is_led_up_to(store, suffix, newest, lambda one: place_of(one) == place_of(newest) or not is_deployed(one)):
+        written = invocation.command_line_for("manifest history", Target(manifest.environment, suffix))
+        raise ManifestError(
+            f"{cause}, and the newest version in its history is {its}, where no version leads up to it",
+            evidence=f"{history_folder(suffix)} has {newest.stamp}",
+            hint=f"no run has written it so: see who has ({written}), and move it away: {version_name(newest)}",
+        )
     there = invocation.command_line_for("drift", Target(newest.environment, newest.suffix))
     raise ManifestError(
         f"{cause}, and its history is {its}: what was deployed there may be there still",

@@ -264,10 +264,40 @@ def test_a_writer_that_never_stops_is_named(dev: World) -> None:
     assert gone.code == 4
     assert gone.verdict.startswith("DESTROY dev: NOT DESTROYED")
     assert LOGS in gone.err
+    told = dev.drift()
+    (finding,) = told.of_type("finding")
+    assert (told.code, finding["address"], finding["state"]) == (7, f"log-group/{LOGS}", "UNKNOWN")
+    assert "by its certificate a destroy did not finish" in finding["note"]
     assert dev.tapctl("destroy", "--env", "dev", "--yes").code == 0
     nothing = dev.tapctl("outputs", "--env", "dev")
     assert nothing.code == 3
     assert "nothing of dev is deployed" in nothing.err
+
+
+def test_a_log_group_that_comes_after_a_destroy_is_told_as_a_destroy_would_take_it(dev: World) -> None:
+    dev.tapctl("destroy", "--env", "dev", "--yes")
+    logs = dev.client("logs")
+    logs.create_log_group(logGroupName=LOGS)
+    # As AWS makes one for a late writer.
+    warned = f"AWS has made log-group/{LOGS} by itself since dev was destroyed: tapctl destroy --env dev removes it"
+    for command in ("drift", "status"):
+        told = dev.tapctl(command, "--env", "dev")
+        assert (told.code, warned in told.err) == (0, True), told.out + told.err
+    # As somebody sets one up, who may live by it.
+    logs.put_retention_policy(logGroupName=LOGS, retentionInDays=365)
+    refused = dev.tapctl("destroy", "--env", "dev", "--yes")
+    assert (refused.code, refused.changes) == (6, ())
+    told = dev.drift()
+    (finding,) = told.of_type("finding")
+    assert (told.code, finding["address"], finding["state"]) == (7, f"log-group/{LOGS}", "UNKNOWN")
+    assert dev.tapctl("status", "--env", "dev").code == 7
+    # Another team's, by its tags, is nobody's orphan.
+    logs.tag_log_group(logGroupName=LOGS, tags={"Team": "web"})
+    told = dev.drift()
+    assert (told.code, told.of_type("finding")) == (0, [])
+    assert "AWS has made" not in told.err
+    logs.delete_log_group(logGroupName=LOGS)
+    assert dev.drift().code == 0
 
 
 def test_an_alarm_that_somebody_makes_anew_meanwhile_is_left_and_named(dev: World) -> None:

@@ -788,3 +788,23 @@ def test_a_thing_that_the_record_alone_takes_for_the_recorded_one_is_told_until_
         assert (told.code, notes[0]) == (2, "replaced outside"), word
     dev.applied("dev")
     assert dev.drift().code == 0
+
+
+@pytest.mark.parametrize("serial", ["next", "later"])
+def test_a_version_of_another_place_that_no_version_leads_up_to_is_never_advised(dev: World, serial: str) -> None:
+    """Whoever may write the state may put any version there; who puts that one back has its account in the record."""
+    history = dev.folder / "manifests" / "history" / "dev"
+    dev.keep_version()
+    newest = max(int(path.name[:8]) for path in history.glob("[0-9]*.json"))
+    number = newest + {"next": 1, "later": 57}[serial]
+    forged = json.loads(dev.path().read_text()) | {"serial": number, "run": "ghost", "region": "us-west-2"}
+    path = history / f"{number:08}-ghost.json"
+    path.write_text(json.dumps(forged))
+    for command in ("destroy --yes --env dev", "outputs topic_arn --env dev"):
+        answer = dev.tapctl(*command.split())
+        assert (answer.code, answer.changes) == (3, ()), answer.out + answer.err
+        assert "where no version leads up to it" in answer.err
+        assert f"and move it away: {path.name}" in answer.err
+        assert "put that version back" not in answer.err
+    path.unlink()
+    assert dev.tapctl("outputs", "topic_arn", "--env", "dev").code == 0
