@@ -48,6 +48,12 @@ def test_what_is_accepted_or_waived_of_a_copy_is_told_to_be_its_parents_too(two:
     waived = two.tapctl("waive", "--env", "dev", "--suffix", "pr-42", *narrow)
     (files / "waivers.toml").unlink()
     assert (waived.code, "other copies" in waived.err) == (0, False)
+    # Without the environment's file nobody can tell.
+    (files / "dev.toml").write_text(f"{was}\nnonsense = 1\n")
+    waived = two.tapctl("waive", "--env", "dev", "--suffix", "pr-42", *ahead)
+    (files / "dev.toml").write_text(was)
+    (files / "waivers.toml").unlink()
+    assert (waived.code, "other copies" in waived.err) == (0, False)
 
 
 def test_what_is_in_one_account_and_region_is_read_together_and_by_one_identity(two: World) -> None:
