@@ -483,6 +483,19 @@ def test_a_record_of_nothing_is_not_believed_where_its_history_was_elsewhere(
         shutil.rmtree(history)
 
 
+def test_another_environments_copy_of_the_same_suffix_is_no_evidence_against_a_record_that_its_history_bears_out(
+    two: World,
+) -> None:
+    """Each account may have a state of its own, with a preview of the same name."""
+    with emptied(two, **ELSEWHERE):
+        version = two.keep_version("pr-9")
+        told = two.tapctl("drift", "--suffix", "pr-9")
+        everything = two.tapctl("drift")
+        shutil.rmtree(version.parent)
+    assert (told.code, "DESTROYED" in told.verdict) == (0, True), told.err
+    assert "bears its tag elsewhere" not in everything.err
+
+
 @pytest.mark.parametrize("certified", [False, True], ids=["bare", "certified"])
 def test_what_bears_the_tag_of_an_emptied_copy_is_looked_for_where_all_environments_are(
     two: World, certified: bool
