@@ -38,7 +38,13 @@ from tapctl.planning.plan_file import PlanFile, PlanOut, publish, seal
 from tapctl.planning.subscribers import ended_subscriptions, shown_subscriptions, tell_of_ended_subscriptions
 from tapctl.reconcilers import teardown_ranks
 from tapctl.reconcilers.db_cluster import DbCluster, held_by_others
-from tapctl.reconcilers.db_cluster_snapshots import SNAPSHOT, copies_under_other_keys, snapshots_left
+from tapctl.reconcilers.db_cluster_snapshots import (
+    SNAPSHOT,
+    copies_under_other_keys,
+    lasting_snapshots,
+    snapshots_left,
+)
+from tapctl.reconcilers.kms_key import copies_named
 from tapctl.reconcilers.sns_topic import SnsTopic
 from tapctl.session.session import Session
 
@@ -402,7 +408,8 @@ def report_destroy(
     ended: list[Failed | Detached | Skipped] = [*outcome.failed, *outcome.detached, *outcome.skipped]
     undone = {event.address for event in ended} | {*swept.remaining, *swept.anew, *swept.others, *inventory.foreign}
     proof = replace(_certificate(session, runner, inventory, undone), swept=swept.unseen is None)
-    proof = replace(proof, retained={**_snapshots_left(session, runner, undone, proof.retained), **proof.retained})
+    lasting = _snapshots_left(session, runner, undone, proof.retained, earlier=earlier)
+    proof = replace(proof, retained={**lasting, **proof.retained})
     counts = {"deleted": len(deleted(runner, existing(inventory))), "kept": len(proof.retained), "left": len(undone)}
     summary = f"{counts['deleted']} removed · {counts['kept']} kept · {counts['left']} left"
     certified = _certified(session, proof, earlier)
@@ -485,19 +492,33 @@ def deleted(runner: EngineRunner, among: set[str]) -> tuple[str, ...]:
 
 
 def _snapshots_left(
-    session: Session, runner: EngineRunner, undone: Collection[str], retained: Mapping[str, Retained]
+    session: Session,
+    runner: EngineRunner,
+    undone: Collection[str],
+    retained: Mapping[str, Retained],
+    *,
+    earlier: EarlierCertificate | None,
 ) -> Mapping[str, Retained]:
     """The snapshots that the cluster's removal has left, where an earlier destroy did that, and copies of the data.
 
-    ``retained``: by this run. Nothing but the certificate tells of copies that other keys encrypt.
+    ``retained``: by this run. Nothing but the certificate tells of copies that other keys encrypt, and ``earlier`` one
+    of which data they are, where the snapshot itself is gone: that is told.
     """
     cluster, left = f"{DbCluster.type}/{session.names.cluster}", dict[str, Retained]()
     try:
         if cluster not in undone and cluster not in runner.outcome.finished:
             left |= snapshots_left(session.aws, session.names.cluster, session.owner)
+        if cluster in undone:
+            return left
         kept = (place.partition("/") for place in (*left, *retained))
-        if names := {name for type_, _, name in kept if type_ == SNAPSHOT}:
-            left |= copies_under_other_keys(session.aws, names)
+        names = {name for type_, _, name in kept if type_ == SNAPSHOT}
+        names |= {name for one in retained.values() for name in copies_named(one.why)}
+        before = earlier.snapshots | earlier.decrypted if earlier is not None else frozenset()
+        there = lasting_snapshots(session.aws)
+        for name in sorted(before - there.keys()):
+            session.screen.warn(f"{name} is gone, which an earlier destroy has kept: no destroy removes one")
+        copies = copies_under_other_keys(there, names | (before - there.keys()), session.names.cluster, session.owner)
+        left |= copies
     except AwsError as error:
         session.screen.warn(f"the snapshots that are kept of {session.names.cluster} could not be seen: {error.cause}")
     return left

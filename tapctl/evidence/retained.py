@@ -153,6 +153,8 @@ class _Snapshots:
     """The ARNs of the keys that were kept, as the record tells them, and as AWS does."""
     there: Mapping[str, LastingSnapshot]
     unread: Sequence[Finding]
+    ours: Collection[str] = ()
+    """Those that are of a cluster of our name, or bear our tags, where a certificate tells what was kept."""
 
     @classmethod
     def look(cls, session: Session, manifest: Manifest, observed: Observations) -> _Snapshots:
@@ -180,7 +182,8 @@ class _Snapshots:
             unread = unread_finding(place, SNAPSHOT, WHOLE_RESOURCE, error.iam_action, error.refusal)
             return cls((), (), (), {}, [unread])
         unusable = [unread_finding(place, SNAPSHOT, WHOLE_RESOURCE, _CERTIFICATE, why) for why in broken]
-        return cls(known, decrypted, keys, there, unusable)
+        named = {one for one in there if there[one].is_ours_by_its_words(session.names.cluster, session.owner)}
+        return cls(known, decrypted, keys, there, unusable, named if certificate and certificate.complete else ())
 
     def needs(self, key: Observation) -> str:
         """The name of a snapshot that this key decrypts; empty if there is none."""
@@ -195,8 +198,9 @@ class _Snapshots:
         data = data_in(self.known, self.there)
         for name, one in sorted(self.there.items()):
             place = address(SNAPSHOT, name), SNAPSHOT
-            is_copy = one.kms_key_arn in self.keys or one.resource_id.lower() in data
-            if self.known and name not in self.known and not self.unread and is_copy:
+            is_copy = self.known and (one.kms_key_arn in self.keys or one.resource_id.lower() in data)
+            is_copy = is_copy or name in self.ours
+            if name not in self.known and not self.unread and is_copy:
                 yield Finding(*place, _UNTIL, Reason.KEPT, live=_COPIED)
             if name in self.known and is_of_another_cluster(name, one.resource_id):
                 yield Finding(*place, RESOURCE_ID, Reason.KEPT, cluster_in_name(name), one.resource_id)

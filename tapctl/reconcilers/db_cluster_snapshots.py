@@ -75,6 +75,10 @@ class LastingSnapshot:
     restored_by: Collection[str] = ()
     """Accounts that may restore it beside its own (`restorers_of`)."""
 
+    def is_ours_by_its_words(self, cluster: str, owner: Owner) -> bool:
+        """True if it is of a cluster of this name, or bears this owner's tags."""
+        return self.cluster == cluster or self.owner == owner
+
 
 def lasting_snapshots(aws: Aws) -> dict[str, LastingSnapshot]:
     """Read the cluster snapshots of the account that are whole and no automated ones: one call."""
@@ -146,17 +150,25 @@ def snapshots_left(aws: Aws, id: str, owner: Owner) -> Iterator[tuple[str, Retai
         yield address(SNAPSHOT, name), Retained("you delete it", why)
 
 
-def copies_under_other_keys(aws: Aws, snapshots: Collection[str]) -> Iterator[tuple[str, Retained]]:
-    """List the copies of the data in these kept snapshots that other keys than theirs encrypt: one call.
+def copies_under_other_keys(
+    there: Mapping[str, LastingSnapshot], snapshots: Collection[str], cluster: str, owner: Owner
+) -> Iterator[tuple[str, Retained]]:
+    """List the copies of the data in these snapshots that other keys encrypt, and what is ours by its words.
 
-    No removal of ours makes one, and no key of ours stays for them. Each has the id of the cluster that the data is of.
+    No removal of ours makes one, and no key of ours stays for them. Each has the id of the cluster that the data is of,
+    whose name, or whose tags, may be all that tells it. ``there``: those that are there. ``snapshots``: those that are
+    kept, or were.
     """
-    there = lasting_snapshots(aws)
     keys = {there[name].kms_key_arn for name in snapshots if name in there}
     data = data_in(snapshots, there)
     for name, one in sorted(there.items()):
-        if one.resource_id.lower() in data and one.kms_key_arn not in keys and name not in snapshots:
+        if name in snapshots or one.kms_key_arn in keys:
+            continue
+        if one.resource_id.lower() in data:
             yield address(SNAPSHOT, name), Retained("you delete it", f"a copy of the data, under {one.kms_key_arn}")
+        elif one.is_ours_by_its_words(cluster, owner):
+            why = f"of a cluster of this name, or with its tags, under {one.kms_key_arn}: see whose it is"
+            yield address(SNAPSHOT, name), Retained("you delete it", why)
 
 
 def restored_data(aws: Aws, name: str) -> str:

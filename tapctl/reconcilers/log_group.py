@@ -140,7 +140,7 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
     actions = (
         Right(Need.OBSERVE, ("logs:DescribeLogGroups",), why=LISTS),
         Right(Need.OBSERVE, ("logs:ListTagsForResource",), _GROUP),
-        Right(Need.EXPOSURES, ("logs:DescribeSubscriptionFilters",), _STREAMS),
+        Right(Need.OBSERVE, ("logs:DescribeSubscriptionFilters",), _STREAMS),
         Right(Need.CREATE, ("logs:CreateLogGroup", "logs:PutRetentionPolicy"), _STREAMS),
         Right(Need.CREATE, ("logs:TagResource",), _GROUP),
         Right(
@@ -156,7 +156,10 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
     def observe(
         self, aws: Aws, id: str, expected: LogGroupSpec | None
     ) -> Observed[LogGroupSpec, LogGroupOutputs] | None:
-        """Read all groups of the round by one call, and the tags of this one by another."""
+        """Read all groups of the round by one call, and the tags of this one by another.
+
+        Of one without tags, which AWS may have made by itself, a third asks whether somebody has its events sent on.
+        """
         group = _described(aws, id, aws.batch_ids(self.type, id, _NAMES_A_CALL))
         if group is None:
             return None
@@ -168,6 +171,7 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
                 lambda: tags.as_dict(aws.read(aws.logs.list_tags_for_resource, resourceArn=arn)["tags"]),
                 expected.tags if expected else {},
             )
+            is_sent_on = not live_tags and not unreadable.actions and bool(_subscriptions(aws, id))
         except AwsRefused as error:
             if error.matches(_MISSING):
                 return None
@@ -192,7 +196,7 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
             LogGroupOutputs(arn=arn, created=created.isoformat(timespec="milliseconds") if created else ""),
             owner=owner,
             unreadable=unreadable.actions,
-            is_default=_is_default(group, spec),
+            is_default=not is_sent_on and _is_default(group, spec),
             # An event may be up to 14 days older than its group (PutLogEvents).
             holds_data_since=created - _OLDEST_EVENT if created else None,
         )
@@ -267,13 +271,14 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
 
 
 def _is_default(group: Mapping[str, Any], spec: LogGroupSpec) -> bool:
-    """True if the group is as AWS makes one for a writer that finds none: kept for ever, without a key or a guard.
+    """True if the group is as AWS makes one for a writer that finds none: kept for ever, without key, guard or filter.
 
     A retention that a policy of the account decides is nobody's word about this group.
     """
     kept_for_ever = "retentionInDays" not in group or "retentionPolicyName" in group
     guards = (spec.kms_key_arn, spec.deletion_protection, spec.data_protection, spec.bearer_tokens)
-    return kept_for_ever and spec.log_class == _DEFAULT_CLASS and not any(guards)
+    is_counted = group.get("metricFilterCount", 0) > 0
+    return kept_for_ever and spec.log_class == _DEFAULT_CLASS and not is_counted and not any(guards)
 
 
 def _created(group: Mapping[str, Any]) -> datetime | None:

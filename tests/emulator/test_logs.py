@@ -39,6 +39,21 @@ def test_retention_is_of_a_set(aws: Aws, group: str, refused: Refused) -> None:
     assert "retentionInDays" not in seen
 
 
+def test_a_group_tells_how_many_metric_filters_it_has(aws: Aws, group: str) -> None:
+    def count() -> int:
+        (seen,) = aws.logs.describe_log_groups(logGroupIdentifiers=[group])["logGroups"]
+        return seen["metricFilterCount"]
+
+    assert count() == 0
+    aws.logs.put_metric_filter(
+        logGroupName=group,
+        filterName="f",
+        filterPattern="x",
+        metricTransformations=[{"metricName": "n", "metricNamespace": "s", "metricValue": "1"}],
+    )
+    assert count() == 1
+
+
 def test_groups_are_found_by_exact_name(aws: Aws, group: str) -> None:
     aws.logs.create_log_group(logGroupName=f"{NAME}2", logGroupClass="INFREQUENT_ACCESS")
     found = aws.logs.describe_log_groups(logGroupIdentifiers=[NAME, "none", f"{ARN}2"])["logGroups"]

@@ -131,6 +131,20 @@ def test_a_log_group_under_a_name_of_a_copy_that_never_was_is_left_where_aws_doe
     assert (applied.code, f"log-group/{GROUP} exists and is not ours" in applied.err) == (6, True), applied.err
     assert left(dev) == before
     logs.delete_retention_policy(logGroupName=GROUP)
+    # Nor one that somebody counts, or sends on.
+    stream = "arn:aws:kinesis:us-east-2:123456789012:stream/siem"
+    dev.client("kinesis").create_stream(StreamName="siem", ShardCount=1)
+    counted = {"metricName": "fraud", "metricNamespace": "theirs", "metricValue": "1"}
+    for kind, more in (
+        ("metric", {"filterPattern": "fraud", "metricTransformations": [counted]}),
+        ("subscription", {"filterPattern": "", "destinationArn": stream}),
+    ):
+        named = {"logGroupName": GROUP, "filterName": "f"}
+        getattr(logs, f"put_{kind}_filter")(**named, **more)
+        refused = dev.tapctl("destroy", "--yes", "--env", "dev", "--suffix", "orders")
+        assert (refused.code, refused.changes) == (6, ()), refused.out + refused.err
+        assert f"log-group/{GROUP}: it bears no tag, and AWS does not make one like that by itself" in refused.err
+        getattr(logs, f"delete_{kind}_filter")(**named)
     gone = dev.tapctl("destroy", "--env", "dev", "--suffix", "orders", "--yes")
     assert (gone.code, "1 removed" in gone.verdict) == (0, True), "as AWS makes one for a writer that is gone"
 

@@ -326,3 +326,38 @@ def test_a_kept_snapshot_that_is_deleted_is_told_until_a_destroy_certifies_that(
     record["entries"][KEY]["kept_until"] = "2020-01-01"
     destroyed.path().write_text(json.dumps(record))
     assert told_of(destroyed) == {}, "its day has come"
+
+
+def test_a_destroy_tells_of_a_kept_snapshot_that_is_gone_and_certifies_the_copy_that_is_left(world: World) -> None:
+    """Somebody with rights on snapshots, and a key of his own, has moved the data under that."""
+    file = world.folder / "environments" / "dev.toml"
+    file.write_text(f"final_snapshot = true\n{file.read_text()}")
+    world.applied("dev")
+    assert world.tapctl("destroy", "--env", "dev", "--yes", "--confirm", "dev").code == 0
+    rds, kms, snapshot = world.client("rds"), world.client("kms"), snapshot_of(world)
+    arn = kms.create_key()["KeyMetadata"]["Arn"]
+
+    def move(source: str, target: str) -> None:
+        names = {"SourceDBClusterSnapshotIdentifier": source, "TargetDBClusterSnapshotIdentifier": target}
+        rds.copy_db_cluster_snapshot(**names, KmsKeyId=arn, CopyTags=True)
+        rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=source)
+
+    move(snapshot, "quarterly-report")
+    answer = world.tapctl("destroy", "--env", "dev", "--yes")
+    assert (answer.code, f"{snapshot} is gone, which an earlier destroy has kept" in answer.err) == (0, True), (
+        answer.err
+    )
+    certificate = world.path().parent / "dev.certificate.json"
+    place = "db-cluster-snapshot/quarterly-report"
+    assert json.loads(certificate.read_text())["kept"][place]["why"] == f"a copy of the data, under {arn}"
+    assert told_of(world) == {}
+    # Whatever its name: it is of our cluster, and bears our tags.
+    move("quarterly-report", "monthly-report")
+    found = told_of(world)
+    assert found[place, "kept_until"]["live"] == "it is gone"
+    assert found["db-cluster-snapshot/monthly-report", "kept_until"]["live"] == "a copy, made since"
+    answer = world.tapctl("destroy", "--env", "dev", "--yes")
+    assert (answer.code, "quarterly-report is gone, which an earlier destroy has kept" in answer.err) == (0, True)
+    kept = json.loads(certificate.read_text())["kept"]
+    assert "of a cluster of this name, or with its tags, under " in kept["db-cluster-snapshot/monthly-report"]["why"]
+    assert told_of(world) == {}

@@ -44,6 +44,10 @@ IN_TROUBLE = {
     ("destroy", "ec2:DeleteNetworkInterface"): "an interface that Lambda has left behind",
     ("plan", "sns:ListSubscriptionsByTopic"): "where a topic is adopted",
     ("drift", "sns:ListSubscriptionsByTopic"): "where the record has a subscription; and of a status, by this policy",
+    **{
+        (command, "logs:DescribeSubscriptionFilters"): "of a log group without tags"
+        for command in ("plan", "apply", "destroy")
+    },
     ("plan", "ec2:DescribeManagedPrefixLists"): "where a rule names a prefix list",
     ("apply", "ec2:DescribeManagedPrefixLists"): "as in a plan",
     **{(command, "ec2:GetManagedPrefixListEntries"): "what that list holds" for command in ("plan", "drift", "apply")},

@@ -168,7 +168,10 @@ def events_are_put_with_a_token(request: Request, _: Next) -> Reply:
 
 @contract("DescribeLogGroups")
 def log_groups_are_found_by_exact_name(request: Request, proceed: Next) -> Reply:
-    """Groups are found by logGroupIdentifiers, which moto ignores, and returned with class, key and all protection."""
+    """Groups are found by logGroupIdentifiers, which moto ignores, and returned with class, key and all protection.
+
+    And with the number of their metric filters, which moto tells as 0 (DescribeLogGroups).
+    """
     wanted = request.params.pop("logGroupIdentifiers", None)
     if wanted is None:
         reply = proceed()
@@ -180,6 +183,8 @@ def log_groups_are_found_by_exact_name(request: Request, proceed: Next) -> Reply
         reply = {"logGroups": [each["logGroups"][0] for each in replies]}
     for shown in reply["logGroups"]:
         notes = notes_on(_group(request, shown["logGroupName"]))
+        filters = request.backend("logs").filters.get_matching_filters(None, shown["logGroupName"])
+        shown["metricFilterCount"] = len(filters)
         shown["logGroupClass"] = notes.get("class", "STANDARD")
         shown["deletionProtectionEnabled"] = notes.get("protected", False)
         shown["bearerTokenAuthenticationEnabled"] = notes.get("tokens", False)
