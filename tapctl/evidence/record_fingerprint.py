@@ -33,6 +33,16 @@ def fingerprint_left(names: Names, observed: Observations) -> str:
     return seen.record if isinstance(seen, Observed) and not seen.deleting else ""
 
 
+def fingerprint_taken_for_left(names: Names, observed: Observations, record: Manifest) -> str:
+    """The fingerprint on the key; where nobody may look, that of the record, so that none is left that changes nothing.
+
+    ``record``: as it is stored.
+    """
+    seen = observed.get(address(KmsKey.type, names.key_alias))
+    unseen = isinstance(seen, Observed) and "tags" in seen.unreadable
+    return fingerprint(record) if unseen else fingerprint_left(names, observed)
+
+
 def leave_fingerprint(session: Session, manifest: Manifest, *, left: str) -> None:
     """Leave the fingerprint of this record, as the run is about to end it, on the key, where it is not ``left`` yet.
 

@@ -18,7 +18,7 @@ from tapctl.evidence.concurrent_run import Stored
 from tapctl.evidence.doubtful_record import NO_DOUBT, Doubt, warn_of_doubtful_record, without_blame
 from tapctl.evidence.earlier_versions import EarlierVersions
 from tapctl.evidence.final_snapshot import snapshot_stays_due, tell_of_snapshot
-from tapctl.evidence.record_fingerprint import fingerprint_left, is_other_record
+from tapctl.evidence.record_fingerprint import fingerprint_left, fingerprint_taken_for_left, is_other_record
 from tapctl.evidence.tag_bearers import check_not_elsewhere
 from tapctl.evidence.unfinished_upgrade import changes_with_upgrade
 from tapctl.findings.waivers import waivers_for, warn_of_ended_waivers
@@ -67,7 +67,7 @@ class ApplySurvey:
     restored_data: str = ""
     """The identity of what that snapshot holds (`restored_data`)."""
     fingerprint: str = ""
-    """As `fingerprint_left` tells it."""
+    """As `fingerprint_taken_for_left` tells it."""
     doubt: Doubt = NO_DOUBT
     """The evidence against the record; asked for where something was changed outside."""
 
@@ -154,7 +154,7 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
         shown=without_blame(plan) if doubt else plan,
         restoring=restoring,
         restored_data=restored_data(session.aws, restoring) if restoring else "",
-        fingerprint=left,
+        fingerprint=fingerprint_taken_for_left(session.names, observed, record),
         doubt=doubt,
     )
 
