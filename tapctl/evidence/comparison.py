@@ -195,7 +195,7 @@ class _Beyond:
 
 @dataclass(frozen=True)
 class _Look:
-    """One look at AWS beside a record: what both hold of this stack."""
+    """A look at AWS beside a record: what both hold of this stack."""
 
     session: Session
     manifest: Manifest
