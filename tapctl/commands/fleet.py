@@ -11,7 +11,7 @@ from tapctl.config import known_environments
 from tapctl.engine.record import Phase
 from tapctl.errors import ExitCode, ManifestError, Status, TapctlError, add_default_hint, bug, exit_code_of
 from tapctl.evidence.certificate import end_of_destroyed, has_left_nothing
-from tapctl.evidence.tag_bearers import Bearing, elsewhere_error, listed, may_be_there
+from tapctl.evidence.tag_bearers import Bearing, elsewhere_error, is_borne_out, listed, may_be_there
 from tapctl.manifest.history import last_version
 from tapctl.manifest.manifest import Manifest
 from tapctl.manifest.store import Store
@@ -70,7 +70,11 @@ def environments_to_look_at(invocation: Invocation, screen: Screen) -> Fleet:
     passed = _pass_over(
         screen, found, certified, "not looked at, destroyed by its certificate, and nothing bears its tag"
     )
-    moved = {suffix: elsewhere_error(invocation, emptied[suffix], *told) for suffix, told in found.elsewhere.items()}
+    moved = {
+        suffix: elsewhere_error(invocation, emptied[suffix], *told)
+        for suffix, told in found.elsewhere.items()
+        if not is_borne_out(store, emptied[suffix])
+    }
     # Environments that have a file, and of which nothing is kept, are named in the verdict (`_never_recorded`).
     lost = lost_records(invocation, screen, store, records)
     members = {suffix: one for suffix, one in {**records, **lost.errors, **moved}.items() if suffix not in passed}

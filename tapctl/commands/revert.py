@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from tapctl.commands.apply import confirm, finish_failed, warn_of_no_fingerprint
@@ -47,9 +47,10 @@ def revert(session: Session, targets: Sequence[str]) -> int:
         older = warn_of_doubtful_record(session, found.manifest, found.observed, found.fingerprint)
         if older and (not targets or ALL in targets):
             raise _older_error(session, older)
-        part = revertible(session, found.entries, chosen, found.observed)
+        cut_off = {one.address for one in found.report.findings if one.reason is Reason.REVERT_INTERRUPTED}
+        part = revertible(session, found.entries, chosen, found.observed, cut_off)
         stack, left = part.stack, part.left
-        plan, ignored = _plan(session, found, part)
+        plan, ignored = _plan(session, found, part, cut_off)
         for where, why in [*left.items(), *ignored.items()]:
             session.screen.warn(f"{where} is not put back: {why}")
         if not plan.confirmed and (not plan.changes or (plan.is_empty and not plan.blocked)):
@@ -90,8 +91,11 @@ def _older_error(session: Session, older: Doubt) -> Refused:
     )
 
 
-def _plan(session: Session, found: Examined, part: Revertible) -> tuple[Plan, dict[str, str]]:
-    """The plan of these fields alone, and the fields that no change of ours puts back; what is waived in them stays."""
+def _plan(session: Session, found: Examined, part: Revertible, cut_off: Collection[str]) -> tuple[Plan, dict[str, str]]:
+    """The plan of these fields alone, and the fields that no change of ours puts back; what is waived in them stays.
+
+    ``cut_off``: as in `revertible`; what AWS has of that by now as it is recorded is confirmed.
+    """
     stack, fields = part.stack, part.fields
     is_waived = spares_of(waivers_for(session))
     plan = make_plan(
@@ -119,7 +123,7 @@ def _plan(session: Session, found: Examined, part: Revertible) -> tuple[Plan, di
         for path in sorted(fields[change.address] - {field.path for field in change.fields})
         if not _goes_with(change, path)
     }
-    confirmed = tuple(entry for entry in plan.confirmed if found.entries[entry.address].is_put_back)
+    confirmed = tuple(entry for entry in plan.confirmed if entry.address in cut_off)
     return replace(plan, changes=changes, confirmed=confirmed, forgotten=()), ignored
 
 

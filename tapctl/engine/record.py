@@ -86,11 +86,6 @@ class Entry(BaseModel):
         """True if the resource was read back whole, as `confirmed_spec` tells."""
         return self.confirmed_spec is not None and not self.unconfirmed
 
-    @property
-    def is_put_back(self) -> bool:
-        """True if nothing new is asked for: what somebody has changed was being put back to what is confirmed."""
-        return self.phase is Phase.MAKING and self.confirmed == self.spec
-
     def as_made(self) -> Entry:
         """The same entry as one that is made, with the spec that it is compared with and no other one."""
         return self.model_copy(

@@ -201,7 +201,7 @@ def end_of_destroyed(invocation: Invocation, store: Store, newest: Manifest | No
     it, says that it was destroyed. Either can be written by who took the record away: ask only where AWS has nothing
     but what a destroy leaves.
     """
-    if newest is None or (is_deployed(newest) and not _is_certified_by_its_run(store, newest)):
+    if newest is None or (is_deployed(newest) and not is_certified_by_its_run(store, newest)):
         return ""
     destroy = invocation.command_line_for("destroy", Target(newest.environment, newest.suffix))
     word = "certificate" if is_deployed(newest) else "newest version"
@@ -210,7 +210,7 @@ def end_of_destroyed(invocation: Invocation, store: Store, newest: Manifest | No
     )
 
 
-def _is_certified_by_its_run(store: Store, manifest: Manifest) -> bool:
+def is_certified_by_its_run(store: Store, manifest: Manifest) -> bool:
     """True if the run that wrote this was a destroy of this very environment, and has left nothing."""
     certificate = last_certificate(store, manifest)
     return certificate is not None and certificate.complete and certificate.run == manifest.run

@@ -230,7 +230,8 @@ class _Look:
         session, manifest, entries, observed = self.session, self.manifest, self.entries, self.observed
         report = detect_drift(entries, observed, waivers)
         explained = with_replacement(with_upgrade(report.findings, session.names, entries), entries)
-        explained = with_revert(with_removal(explained, session, manifest, entries), manifest)
+        explained = with_removal(explained, session, manifest, entries)
+        explained = with_revert(explained, manifest, entries, self.kept)
         report = replace(report, findings=tuple(explained))
         return held_against_the_files(session, manifest, report, entries, observed, made_for=self.made_for)
 

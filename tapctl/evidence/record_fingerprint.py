@@ -85,4 +85,14 @@ def is_other_record(manifest: Manifest, left: str) -> bool:
 
 def _is_other(manifest: Manifest, left: str) -> bool:
     is_deployed = any(entry.phase is not Phase.KEPT for entry in manifest.entries.values())
-    return is_deployed and manifest.is_whole and left not in ("", fingerprint(manifest))
+    settled = _as_before_revert(manifest)
+    return is_deployed and settled.is_whole and left not in ("", fingerprint(settled))
+
+
+def _as_before_revert(manifest: Manifest) -> Manifest:
+    """The record as it was before a revert that was cut off: what that was putting back asks for nothing new."""
+    entries = {
+        address: entry.as_made() if entry.phase is Phase.MAKING and entry.confirmed == entry.spec else entry
+        for address, entry in manifest.entries.items()
+    }
+    return manifest.model_copy(update={"entries": entries})

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -16,7 +17,7 @@ from tapctl.aws.tags import as_dict
 from tapctl.config import known_environments, load
 from tapctl.engine.owner_tags import MANAGED_BY, OWNER_TAG, SUFFIX_TAG
 from tapctl.errors import AwsRefused, ManifestError, TapctlError
-from tapctl.manifest.history import last_version
+from tapctl.manifest.history import last_version, place_of
 from tapctl.manifest.manifest import Manifest
 from tapctl.manifest.store import Store
 from tapctl.names import Names
@@ -211,10 +212,22 @@ def check_not_elsewhere(invocation: Invocation, screen: Screen, store: Store, re
     if record.suffix in known_environments(invocation.config):
         return ""
     found = may_be_there(invocation, screen, {record.suffix: record})
+    if is_borne_out(store, record):
+        return ""
     if told := found.elsewhere.get(record.suffix):
         raise elsewhere_error(invocation, record, *told)
-    is_told = not found.unasked or last_version(store, record.suffix) is not None
-    return "" if is_told else f" · not asked where {listed(found.unasked)} is, and no history tells where it was"
+    return f" · not asked where {listed(found.unasked)} is, and no history tells where it was" if found.unasked else ""
+
+
+def is_borne_out(store: Store, record: Manifest) -> bool:
+    """True if the history of a record of nothing is of its place, where a run of ours has removed what there was.
+
+    What bears the same suffix elsewhere is another environment's copy then, of another state.
+    """
+    with suppress(TapctlError):  # the look at the copy meets it, and tells it
+        newest = last_version(store, record.suffix)
+        return newest is not None and place_of(newest) == place_of(record)
+    return False
 
 
 def listed(suffixes: Collection[str]) -> str:

@@ -165,7 +165,8 @@ def _left_by_revert(
 ) -> frozenset[str]:
     """The places of those findings that a revert of them would leave, or refuse: none is offered there."""
     recorded = [one for one in findings if one.reason is Reason.CHANGED and one.address in entries]
-    return frozenset(revertible(session, entries, recorded, observed).left) if recorded else frozenset()
+    cut_off = {one.address for one in findings if one.reason is Reason.REVERT_INTERRUPTED}
+    return frozenset(revertible(session, entries, recorded, observed, cut_off).left) if recorded else frozenset()
 
 
 def _acting(advice: Advice, finding: Finding, session: Session, left: Collection[str]) -> Advice:

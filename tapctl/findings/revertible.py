@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -72,10 +72,17 @@ class Revertible:
 
 
 def revertible(
-    session: Session, entries: Mapping[str, Entry], chosen: Sequence[Finding], observed: Observations
+    session: Session,
+    entries: Mapping[str, Entry],
+    chosen: Sequence[Finding],
+    observed: Observations,
+    cut_off: Collection[str] = (),
 ) -> Revertible:
-    """Tell what of these findings goes back to what these entries record; ``observed``: what AWS has of them."""
-    fields, left = _fields_of(session, entries, chosen, observed)
+    """Tell what of these findings goes back to what these entries record; ``observed``: what AWS has of them.
+
+    ``cut_off``: the addresses of what a revert has begun that was cut off.
+    """
+    fields, left = _fields_of(session, entries, chosen, observed, cut_off)
     stack, other_form = _as_recorded(entries, fields)
     left |= dict.fromkeys(other_form, _OTHER_FORM)
     left |= dict.fromkeys(_never_put_back(session.names, stack, fields), _NO_REVERT[Reason.NEVER_WANTED])
@@ -85,7 +92,11 @@ def revertible(
 
 
 def _fields_of(
-    session: Session, entries: Mapping[str, Entry], chosen: Sequence[Finding], observed: Observations
+    session: Session,
+    entries: Mapping[str, Entry],
+    chosen: Sequence[Finding],
+    observed: Observations,
+    cut_off: Collection[str],
 ) -> tuple[dict[str, set[str]], dict[str, str]]:
     """The paths to put back, by address; and the place of every other finding, with why it stays."""
     fields: dict[str, set[str]] = defaultdict(set)
@@ -96,7 +107,7 @@ def _fields_of(
             fields[one.address].update()
         elif one.reason is not Reason.CHANGED:
             left[place(one)] = _NO_REVERT[one.reason]
-        elif entries[one.address].phase is not Phase.MADE and not entries[one.address].is_put_back:
+        elif entries[one.address].phase is not Phase.MADE and one.address not in cut_off:
             left[place(one)] = _UNFINISHED[entries[one.address].phase is Phase.LEAVING]
         elif reconciler_of(entries[one.address]).subresource and session.claimant.chosen_name(
             one.type, entries[one.address].id

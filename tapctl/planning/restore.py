@@ -15,7 +15,7 @@ from tapctl.engine.observe import Observation, Observations
 from tapctl.engine.plan import Action, Change
 from tapctl.engine.record import Phase
 from tapctl.errors import AwsRefused, Refused, UsageError
-from tapctl.evidence.certificate import kept_snapshots
+from tapctl.evidence.certificate import is_certified_by_its_run, kept_snapshots
 from tapctl.evidence.earlier_versions import EarlierVersions
 from tapctl.evidence.lost_cluster import is_cluster_lost
 from tapctl.evidence.restored_database import database_in
@@ -23,7 +23,7 @@ from tapctl.evidence.unfinished_apply import continuing, doubt_of_snapshot
 from tapctl.manifest.lock import silent
 from tapctl.manifest.manifest import Manifest
 from tapctl.planning.permits import Permits
-from tapctl.reconcilers.db_cluster import DbClusterSpec, misfits, restore_refusal
+from tapctl.reconcilers.db_cluster import FINAL_SNAPSHOT_TAG, DbClusterSpec, misfits, restore_refusal
 from tapctl.reconcilers.db_cluster_snapshots import (
     cluster_in_name,
     is_of_another_cluster,
@@ -151,6 +151,11 @@ def _told_as_gone(
     entry = manifest.entries.get(address)
     was_made = entry is not None and entry.phase is not Phase.LEAVING and entry.confirmed_spec is not None
     if not was_made and not is_cluster_lost(session, manifest, observed, history):
+        last = history.last_made(address)
+        was_due = last is not None and last.spec.get("tags", {}).get(FINAL_SNAPSHOT_TAG) == "true"
+        # A destroy that got to its end has told what it has kept.
+        if was_due and not is_certified_by_its_run(session.store, manifest):
+            return "was removed by a destroy that was cut off, and its final snapshot is gone", ""
         return "", ""
     how = "may have been made, and be gone" if history.doubt else "was made, and removed outside tapctl"
     return how, history.doubt

@@ -111,15 +111,17 @@ class Provenance:
     def may_be(self, address: str, field: str, value: Any) -> bool:
         """True if some files may want this value of the field: one of its keys may have what makes it.
 
-        Of a field that no key decides, all files want the same; of a number that several keys decide, one of them has
-        to make it, whichever of their known values the others have. None: the field's member is not there.
+        Of a field that no key decides, all files want the same; one of the keys of a number has to make it,
+        whichever of their known values the others have. None: the field's member is not there.
         """
         keys = self.keys(address, field)
         if not keys and address in self.stack:
             return value == self.value(address, field) or not self.is_constant(address, field)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
         if len(keys) == 1:
-            return self._made_by(keys[0].path, address, field, value) is not False
-        if not keys or not isinstance(value, int | float):
+            made = self._made_by(keys[0].path, address, field, value)
+            return made is True if is_number else made is not False
+        if not keys or not is_number:
             return True
         paths = [key.path for key in keys]
         return any(
@@ -204,9 +206,10 @@ def values_as_written(live: Any, now: Any, wanted: Any) -> Iterator[Any]:
     yield live
     if isinstance(now, bool):
         yield live == "true"
-    elif isinstance(now, int) and re.fullmatch("-?[0-9]+([.]0)?", str(live)):
-        number = int(float(live))
-        yield number
+    elif isinstance(now, int) and re.fullmatch("-?[0-9]{1,15}([.][0-9]{1,15})?", str(live)):
+        number = float(live)
+        if number.is_integer():
+            yield int(number)
         if isinstance(wanted, float) and wanted:
             yield round(now * number / wanted)
 

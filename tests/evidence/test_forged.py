@@ -305,7 +305,7 @@ def test_a_value_that_the_rules_refuse_is_of_no_files(folder: Folder, address: s
         (FUNCTION, "timeout_s", 60),
         (FUNCTION, "reserved_concurrency", None),
         (FUNCTION, "environment.OTHER", "value"),
-        ("cloudwatch-alarm/db-connections-0-dev", "threshold", 99999.0),
+        ("cloudwatch-alarm/db-connections-0-dev", "threshold", 640.0),
     ],
 )
 def test_a_value_that_other_files_or_those_of_an_earlier_day_may_have_is_none(

@@ -56,8 +56,15 @@ def edit_all(world: World) -> None:
 @pytest.mark.parametrize("name", strided(FIRST_APPLY, len(FIRST_APPLY), -1))
 def test_a_denied_call_in_a_first_apply(world: World, name: str) -> None:
     answer = world.meeting(deny(name), *APPLY)
-    assert answer.code == code_of(answer, name), answer.err
-    is_told(answer, name)
+    if name == "kms:TagResource":
+        # The first fingerprint of the record is no condition of an apply.
+        assert (
+            answer.code,
+            f"no fingerprint of the record is left on the key: AccessDeniedException on {name}" in answer.err,
+        ) == (0, True)
+    else:
+        assert answer.code == code_of(answer, name), answer.err
+        is_told(answer, name)
     assert world.applied("dev").code == 0
     assert world.drift().code == 0
     assert world.owned() == world.wanted()

@@ -291,6 +291,15 @@ def test_a_removal_that_is_refused_is_an_error(aws: Aws, world: dict[str, str]) 
         REC.delete(aws, ID, seen, None)
 
 
+def test_of_two_groups_of_ours_none_is_removed_where_no_record_tells_the_vpc(aws: Aws, world: dict[str, str]) -> None:
+    ids = [make(aws, vpc, **case.TAGS) for vpc in (world["other_vpc"], world["vpc"])]
+    refused = REC.removal_refusal(aws, ID, look(REC, aws, ID), None)
+    assert refused is not None
+    assert refused.cause == f"there are 2 groups {ID} with our tags, and no record tells which is ours"
+    assert all(each in str(refused.evidence) for each in ids)
+    assert REC.removal_refusal(aws, ID, look(REC, aws, ID, wanted(world)), wanted(world)) is None
+
+
 def test_the_sweep_finds_ours_in_every_vpc_and_nobody_elses(aws: Aws, world: dict[str, str]) -> None:
     make(aws, world["vpc"], **case.TAGS)
     make(aws, world["other_vpc"], "db-sg-test", **case.TAGS)

@@ -48,6 +48,12 @@ def test_what_is_accepted_or_waived_of_a_copy_is_told_to_be_its_parents_too(two:
     waived = two.tapctl("waive", "--env", "dev", "--suffix", "pr-42", *narrow)
     (files / "waivers.toml").unlink()
     assert (waived.code, "other copies" in waived.err) == (0, False)
+    # Without the environment's file nobody can tell.
+    (files / "dev.toml").write_text(f"{was}\nnonsense = 1\n")
+    waived = two.tapctl("waive", "--env", "dev", "--suffix", "pr-42", *ahead)
+    (files / "dev.toml").write_text(was)
+    (files / "waivers.toml").unlink()
+    assert (waived.code, "other copies" in waived.err) == (0, False)
 
 
 def test_what_is_in_one_account_and_region_is_read_together_and_by_one_identity(two: World) -> None:
@@ -475,6 +481,19 @@ def test_a_record_of_nothing_is_not_believed_where_its_history_was_elsewhere(
         looked = two.tapctl("drift", "--suffix", "pr-9", *region)
         assert (looked.code, "bears its tag elsewhere" in looked.err) == (3, True)
         shutil.rmtree(history)
+
+
+def test_another_environments_copy_of_the_same_suffix_is_no_evidence_against_a_record_that_its_history_bears_out(
+    two: World,
+) -> None:
+    """Each account may have a state of its own, with a preview of the same name."""
+    with emptied(two, **ELSEWHERE):
+        version = two.keep_version("pr-9")
+        told = two.tapctl("drift", "--suffix", "pr-9")
+        everything = two.tapctl("drift")
+        shutil.rmtree(version.parent)
+    assert (told.code, "DESTROYED" in told.verdict) == (0, True), told.err
+    assert "bears its tag elsewhere" not in everything.err
 
 
 @pytest.mark.parametrize("certified", [False, True], ids=["bare", "certified"])

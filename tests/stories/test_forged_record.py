@@ -160,7 +160,7 @@ def test_no_word_of_the_record_turns_its_comparison_with_the_files_off_and_is_gr
     dev.path().write_text(json.dumps({**forged, "entries": {**forged["entries"], TOPIC: half}}))
     told = dev.drift()
     found = {(one["address"], one["field"], one["note"]) for one in told.of_type("finding")}
-    assert {(TOPIC, "phase", "a revert did not finish; run it again")} < found
+    assert {(TOPIC, "phase", "an apply did not finish")} < found
     assert (told.code, {field for _, field, _ in found}) == (2, {"phase", "tracing"})
     assert dev.applied("dev").changes == ("lambda:UpdateFunctionConfiguration", "kms:TagResource")
     assert dev.manifest()["networking"] == forged["networking"]

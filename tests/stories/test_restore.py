@@ -174,3 +174,25 @@ def test_one_that_somebody_has_deleted_comes_back_only_with_a_word_on_its_data(d
     assert (refused.code, refused.changes) == (6, ())
     assert "--restore db-cluster-dev-by-dana-x makes it from that; --empty makes a new one" in refused.err
     assert "made empty; db-cluster-dev-by-dana-x stays" in dev.tapctl("plan", "--env", "dev", "--empty").out
+
+
+@pytest.mark.parametrize("certificate", ["left", "not written"])
+def test_after_a_destroy_that_was_cut_off_a_final_snapshot_that_is_gone_wants_a_word(
+    dev: World, certificate: str
+) -> None:
+    """The record and its history tell that one was due; no destroy has certified what it has kept."""
+    dev.edit("dev.toml", "protected = false", "protected = false\nfinal_snapshot = true")
+    dev.applied("dev")
+    cut_off = dev.meeting(
+        deny("rds:DeleteDBClusterParameterGroup"), "destroy", "--env", "dev", "--yes", "--confirm", "dev"
+    )
+    assert cut_off.code == 4, cut_off.err
+    if certificate == "not written":
+        dev.path().with_name("dev.certificate.json").unlink()
+    rds = dev.client("rds")
+    (taken,) = rds.describe_db_cluster_snapshots(SnapshotType="manual")["DBClusterSnapshots"]
+    rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=taken["DBClusterSnapshotIdentifier"])
+    refused = dev.tapctl("apply", "--env", "dev", "--yes")
+    assert (refused.code, refused.changes) == (6, ())
+    assert "was removed by a destroy that was cut off, and its final snapshot is gone" in refused.err
+    assert dev.tapctl("plan", "--env", "dev", "--empty").code == 0
