@@ -121,9 +121,18 @@ def _plan(session: Session, found: Examined, part: Revertible, cut_off: Collecti
         for change in changes
         if change.blocked is None
         for path in sorted(fields[change.address] - {field.path for field in change.fields})
+        if not _goes_with(change, path)
     }
     confirmed = tuple(entry for entry in plan.confirmed if entry.address in cut_off)
     return replace(plan, changes=changes, confirmed=confirmed, forgotten=()), ignored
+
+
+def _goes_with(change: Change, path: str) -> bool:
+    """True if what is open goes with what led there: the change puts all of that field back."""
+    root = path.partition(".")[0]
+    leads = registry()[change.type].leads_there.get(root)
+    kept = {part.path.partition(".")[0] for part in change.left}
+    return leads is not None and leads not in kept and any(field.path == leads for field in change.fields)
 
 
 def without_allow(session: Session, change: Change) -> TapctlError | None:

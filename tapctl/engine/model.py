@@ -344,6 +344,9 @@ class Reconciler(ABC, Generic[S, O]):
     leads out, is an *exposure*."""
     ended_elsewhere: ClassVar[Mapping[str, str]] = {}
     """Field of `left_alone` to the command that ends an item whose value is an ARN, where that is another one."""
+    leads_there: ClassVar[Mapping[str, str]] = {}
+    """Field of `left_alone` that tells what is open behind an item of another field, to that one: it goes with that
+    item, or whoever owns what is behind it closes that. The command only shows it."""
     never_compared: ClassVar[tuple[str, ...]] = ()
     """Facts that AWS tells of such a resource, or beside it, and no field compares, each in a few words, for drift."""
     timing: ClassVar[Timing] = Timing()

@@ -300,6 +300,7 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         "put_off": "aws rds describe-db-clusters --db-cluster-identifier {id} "
         "--query DBClusters[].PendingModifiedValues",
     }
+    leads_there: ClassVar[Mapping[str, str]] = {"open_groups": "security_group_ids"}
     never_compared = (
         "Serverless, network type, maintenance that AWS has planned",
         "clones, manual snapshots, proxies, integrations, blue/green, exports, AWS Backup, shares by RAM",

@@ -235,6 +235,7 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
         "open_groups": "aws ec2 describe-security-groups --group-ids {value}",
         "further_settings": "aws lambda get-function-configuration --function-name {id}",
     }
+    leads_there: ClassVar[Mapping[str, str]] = {"open_groups": "security_group_ids"}
     never_compared = (
         "versions and their policies",
         "log levels, runtime pins, recursion, code signing",

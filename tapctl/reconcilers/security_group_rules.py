@@ -108,6 +108,7 @@ class SecurityGroupRules(Reconciler[SecurityGroupRulesSpec, SecurityGroupRulesOu
     left_alone: ClassVar[Mapping[str, str]] = {
         "open_lists": "aws ec2 get-managed-prefix-list-entries --prefix-list-id {value}",
     }
+    leads_there: ClassVar[Mapping[str, str]] = {"open_lists": "rules"}
     impacts: ClassVar[Mapping[str, Impact]] = {"vpc_id": Impact.REPLACE}
     trail = Trail(
         "ec2",

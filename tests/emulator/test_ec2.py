@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from tests.emulator.conftest import Clock, Place
 
 if TYPE_CHECKING:
-    from mypy_boto3_ec2.type_defs import IpPermissionTypeDef
+    from mypy_boto3_ec2.type_defs import AddPrefixListEntryTypeDef, IpPermissionTypeDef
 
 
 def make(aws: Aws, network: Network, name: str = "new") -> str:
@@ -238,6 +238,17 @@ def listing(prefix_list: str) -> IpPermissionTypeDef:
 def prefix_list(aws: Aws, most: int, family: str = "IPv4") -> str:
     made = aws.ec2.create_managed_prefix_list(PrefixListName="ours", MaxEntries=most, AddressFamily=family)
     return made["PrefixList"]["PrefixListId"]
+
+
+def test_a_prefix_list_keeps_its_name_where_its_entries_are_changed(aws: Aws) -> None:
+    listed = prefix_list(aws, 5)
+    added: AddPrefixListEntryTypeDef = {"Cidr": "10.20.0.0/16"}
+    told = aws.ec2.modify_managed_prefix_list(PrefixListId=listed, CurrentVersion=1, AddEntries=[added])["PrefixList"]
+    (seen,) = aws.ec2.describe_managed_prefix_lists(PrefixListIds=[listed])["PrefixLists"]
+    assert (told["PrefixListName"], seen["PrefixListName"]) == ("ours", "ours")
+    aws.ec2.modify_managed_prefix_list(PrefixListId=listed, PrefixListName="theirs")
+    (seen,) = aws.ec2.describe_managed_prefix_lists(PrefixListIds=[listed])["PrefixLists"]
+    assert seen["PrefixListName"] == "theirs"
 
 
 def test_a_rule_to_a_prefix_list_keeps_its_description(aws: Aws, group: str) -> None:

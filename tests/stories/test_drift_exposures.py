@@ -151,6 +151,17 @@ def test_a_group_of_others_on_the_function_is_told_as_open_where_it_lets_everyth
     )
     told = {(one["field"], one["live"]) for one in dev.drift().of_type("finding")}
     assert told == {("security_group_ids", theirs), ("open_groups", f"{theirs} egress 0.0.0.0/0 all traffic")}
+    shown = dev.tapctl("drift", "--env", "dev").out
+    assert "whoever owns it closes it, or what leads there goes out of security_group_ids; this shows it:" in shown
+    # By itself it is none of a revert's; where what led there goes back, it goes with that.
+    alone = dev.tapctl("revert", "lambda-function/payment-processor-dev.open_groups", "--env", "dev", "--yes")
+    assert (alone.code, "a person ends it" in alone.err) == (6, True), alone.err
+    reverted = dev.tapctl("revert", "--env", "dev", "--yes")
+    assert (reverted.code, "is not put back" in reverted.err) == (0, False), reverted.err
+    assert dev.drift().code == 0
+    client.update_function_configuration(
+        FunctionName=name, VpcConfig={"SubnetIds": vpc["SubnetIds"], "SecurityGroupIds": groups}
+    )
     dev.applied("dev")
     assert dev.drift().code == 0
 

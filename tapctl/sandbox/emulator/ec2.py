@@ -192,6 +192,18 @@ def a_prefix_list_counts_as_all_that_it_may_hold(request: Request, proceed: Next
     return proceed()
 
 
+@contract("ModifyManagedPrefixList")
+def a_prefix_list_keeps_its_name(request: Request, proceed: Next) -> Reply:
+    """A change of the entries alone leaves the name (ModifyManagedPrefixList); moto takes it away."""
+    known = request.backend("ec2").managed_prefix_lists.get(request.params["PrefixListId"])
+    name = getattr(known, "prefix_list_name", None)
+    reply = proceed()
+    if "PrefixListName" not in request.params:
+        known.prefix_list_name = name
+        reply["PrefixList"]["PrefixListName"] = name
+    return reply
+
+
 def _all_was_counted(*_: Any, **__: Any) -> None:
     """Count nothing again."""
 
