@@ -16,8 +16,8 @@ from pydantic import AfterValidator, Field
 
 from tapctl.config.types import did_you_mean, rule_error
 from tapctl.names import EXTRA_ALARM, MAX_ALARM_NAME, OUR_STATEMENTS, OUR_VARIABLES, TOKENS
+from tapctl.safety.hidden_values import HIDDEN_TEXT
 from tapctl.safety.redaction import hide_path, is_secret
-from tapctl.safety.stand_in import STAND_IN
 
 _TOKENS_RULE: Final = ", ".join(f"{{{token}}}" for token in TOKENS)
 _TOKEN: Final = re.compile(r"(\$?)\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -148,7 +148,7 @@ def _variable(name: str) -> str:
 
 
 def _value_itself(value: str) -> str:
-    if re.fullmatch(STAND_IN, value):
+    if re.fullmatch(HIDDEN_TEXT, value):
         raise rule_error("is what reports show in place of a value that may be a secret; write the value itself")
     return known_tokens(value)
 
@@ -169,7 +169,7 @@ Variables = Annotated[
                 pattern=_ONE_LINE,
                 max_length=2048,
                 description=_VALUE_RULE,
-                json_schema_extra={"not": {"pattern": f"^{STAND_IN}$"}},
+                json_schema_extra={"not": {"pattern": f"^{HIDDEN_TEXT}$"}},
             ),
             AfterValidator(_value_itself),
         ],

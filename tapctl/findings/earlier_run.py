@@ -15,13 +15,13 @@ from tapctl.errors import RunInvalid
 from tapctl.render.harmless import harmless_finding
 from tapctl.render.screen import Screen
 from tapctl.safety.files import ForeignFile, read_handed_file
+from tapctl.safety.hidden_values import HIDDEN_TEXT
 from tapctl.safety.redaction import HIDDEN
-from tapctl.safety.stand_in import STAND_IN
 
 _MAX_BYTES: Final = 64 * 1024 * 1024
 _HINT: Final = "record one with: tapctl drift --json > RUN"
 
-_NOT_SHOWN: Final = re.compile(f'"({STAND_IN}|{re.escape(HIDDEN)})"')
+_NOT_SHOWN: Final = re.compile(f'"({HIDDEN_TEXT}|{re.escape(HIDDEN)})"')
 """A value of JSON that stands for another one."""
 
 Known = frozenset[tuple[str, ...]]

@@ -44,7 +44,7 @@ from tapctl.reconcilers.lambda_interfaces import (
 )
 from tapctl.reconcilers.security_group_rules import Rule
 from tapctl.regions import DOMAINS
-from tapctl.safety.stand_in import stand_in
+from tapctl.safety.hidden_values import hidden_text
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.type_defs import GetFunctionResponseTypeDef
@@ -661,7 +661,7 @@ def _hide(live: Mapping[str, str], shown: Collection[Mapping[str, str]]) -> dict
         return any(_is_wanted(value, one.get(name)) for one in shown)
 
     return {
-        name: value if is_shown(name, value) else stand_in([one.get(name) for one in shown])
+        name: value if is_shown(name, value) else hidden_text([one.get(name) for one in shown])
         for name, value in live.items()
     }
 
@@ -681,7 +681,7 @@ def _overrides(live: Mapping[str, Any], shown: Collection[str]) -> str:
         name: value for name, value in live.get("ImageConfigResponse", {}).get("ImageConfig", {}).items() if value
     }
     text = json.dumps(config, sort_keys=True) if config else ""
-    return text if not text or text in shown else stand_in(shown)
+    return text if not text or text in shown else hidden_text(shown)
 
 
 # -- changing ----------------------------------------------------------------------------------------------------------

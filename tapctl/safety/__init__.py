@@ -4,5 +4,5 @@
 - `files`: reads a file that others may have placed.
 - `open_networks`: tells a block of addresses that is as open as the internet.
 - `redaction`: strips credentials from a text that is to be shown.
-- `stand_in`: the text in place of an observed value that may be a secret.
+- `hidden_values`: the text in place of an observed value that may be a secret.
 """

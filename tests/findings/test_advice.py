@@ -20,7 +20,7 @@ from tapctl.findings.advice import ACCEPTED, advise
 from tapctl.reconcilers.security_group import SecurityGroup, SecurityGroupOutputs
 from tapctl.reconcilers.security_group_rules import Rule
 from tapctl.render.screen import Advice, Place
-from tapctl.safety.stand_in import HIDDEN
+from tapctl.safety.hidden_values import HIDDEN
 from tapctl.session.session import Session
 from tests.engine.kinds import SMALL
 from tests.support.config_folder import Folder

@@ -14,7 +14,7 @@ from tapctl.reconcilers.lambda_function import (
     LambdaFunctionSpec,
     observed_function,
 )
-from tapctl.safety.stand_in import HIDDEN
+from tapctl.safety.hidden_values import HIDDEN
 from tests.reconcilers import scripted as scripts
 from tests.reconcilers.lambda_function_answers import ARN, DIGEST, OURS, WANT, answer
 

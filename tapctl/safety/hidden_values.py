@@ -9,11 +9,11 @@ from typing import Final
 HIDDEN: Final = "(hidden)"
 """The stand-in that people see."""
 
-STAND_IN: Final = r"\(+hidden\)+"
+HIDDEN_TEXT: Final = r"\(+hidden\)+"
 """A pattern of all stand-ins, for a whole text; the files may hold none."""
 
 
-def stand_in(expected: Collection[str | None]) -> str:
+def hidden_text(expected: Collection[str | None]) -> str:
     """The stand-in for a value that is none of the expected ones, equal to none of them: a record may hold `HIDDEN`."""
     text = HIDDEN
     while text in expected:
@@ -21,6 +21,6 @@ def stand_in(expected: Collection[str | None]) -> str:
     return text
 
 
-def is_stand_in(value: object) -> bool:
+def is_hidden_text(value: object) -> bool:
     """True if the value stands for one that is not shown."""
-    return isinstance(value, str) and re.fullmatch(STAND_IN, value) is not None
+    return isinstance(value, str) and re.fullmatch(HIDDEN_TEXT, value) is not None
