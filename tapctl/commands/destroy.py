@@ -517,7 +517,13 @@ def _snapshots_left(
         there = lasting_snapshots(session.aws)
         for name in sorted(before - there.keys()):
             session.screen.warn(f"{name} is gone, which an earlier destroy has kept: no destroy removes one")
-        copies = copies_under_other_keys(there, names | (before - there.keys()), session.names.cluster, session.owner)
+        kept_before = names | (before - there.keys())
+        copies = dict(copies_under_other_keys(there, kept_before, session.names.cluster, session.owner))
+        for place in sorted(copies.keys() - (earlier.kept.keys() if earlier is not None else set())):
+            session.screen.warn(
+                f"{place} is there: {copies[place].why}; it is certified now, and drift takes it for meant: if nobody "
+                "means it, delete it"
+            )
         left |= copies
     except AwsError as error:
         session.screen.warn(f"the snapshots that are kept of {session.names.cluster} could not be seen: {error.cause}")
