@@ -280,6 +280,11 @@ def test_a_removal_that_is_refused_waits_or_ends(aws: Aws, code: str, kind: type
         REC.delete(aws, ID, seen, None)
 
 
+def test_a_role_that_nobody_has_tagged_names_no_owner(aws: Aws) -> None:
+    aws.iam.create_role(RoleName=ID, AssumeRolePolicyDocument=json.dumps(ADMIN))
+    assert look(REC, aws, ID, WANT).owner is None
+
+
 def test_the_sweep_asks_only_roles_with_our_suffix_for_their_tags(aws: Aws) -> None:
     for name, suffix in ((ID, "test"), ("theirs-test", "other"), ("some-role", "test")):
         owner = {"ManagedBy": "tapctl", "EnvironmentSuffix": suffix, REGION_TAG: "us-east-1"}

@@ -491,9 +491,12 @@ def test_another_environments_copy_of_the_same_suffix_is_no_evidence_against_a_r
         version = two.keep_version("pr-9")
         told = two.tapctl("drift", "--suffix", "pr-9")
         everything = two.tapctl("drift")
+        version.write_text("{")
+        broken = two.tapctl("drift")
         shutil.rmtree(version.parent)
     assert (told.code, "DESTROYED" in told.verdict) == (0, True), told.err
     assert "bears its tag elsewhere" not in everything.err
+    assert broken.code == 3, "a history that cannot be used bears nothing out"
 
 
 @pytest.mark.parametrize("certified", [False, True], ids=["bare", "certified"])
