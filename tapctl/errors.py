@@ -312,7 +312,8 @@ class AwsError(TapctlError):
 _IAM_PREFIX = {"resourcegroupstaggingapi": "tag", "service-quotas": "servicequotas"}
 """SDK service to its prefix in IAM actions, where the two differ."""
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
-_PERMISSION = re.compile(r"not authorized to perform: (?P<action>[\w-]+:\w+)(?: on resource: (?P<resource>[^\s,]+))?")
+# Compiled at its first use, as all patterns here: no command needs one to start.
+_PERMISSION = r"not authorized to perform: (?P<action>[\w-]+:\w+)(?: on resource: (?P<resource>[^\s,]+))?"
 _DENIED = frozenset(
     {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "NotAuthorized"}
 )
@@ -344,28 +345,22 @@ _CREDENTIALS = frozenset(
 )
 
 
-_CLOCK = re.compile(
-    "RequestTimeTooSkewed|RequestInTheFuture|Signature expired|not yet current|too large|must be within|clock",
-    re.IGNORECASE,
-)
-_REGION_IS_OFF = re.compile(
+_CLOCK = "RequestTimeTooSkewed|RequestInTheFuture|Signature expired|not yet current|too large|must be within|clock"
+_REGION_IS_OFF = (
     "RegionDisabled|OptInRequired|not (?:activated|enabled|opted|available) in (?:this|the) region|opt(?:ed)?[- ]in"
-    "|region [a-z0-9-]{1,32} is (?:disabled|not enabled)",
-    re.IGNORECASE,
+    "|region [a-z0-9-]{1,32} is (?:disabled|not enabled)"
 )
 # A region that is not enabled for the account knows none of its keys: STS's, most services' and EC2's word for that
 # (segmentio/aws-okta#225, awslabs/landing-zone-accelerator-on-aws#269).
 _UNKNOWN_HERE = frozenset({"InvalidClientTokenId", "UnrecognizedClientException", "AuthFailure"})
 _WRONG_KEY = frozenset({"SignatureDoesNotMatch", "InvalidSignatureException", "InvalidAccessKeyId"})
-_ENDS_WITH_TIME = re.compile("expired", re.IGNORECASE)
+_ENDS_WITH_TIME = "expired"
 # As AWS words them: https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
-_EXPLICIT_DENY = re.compile(r"with an explicit deny in an? (?P<policy>[a-z -]{1,60}policy|permissions boundary)")
-_NOT_ALLOWED_BY = re.compile(
-    r"because no (?P<policy>[a-z -]{1,60} policy|permissions boundary|VPC endpoint policy) allows"
-)
+_EXPLICIT_DENY = r"with an explicit deny in an? (?P<policy>[a-z -]{1,60}policy|permissions boundary)"
+_NOT_ALLOWED_BY = r"because no (?P<policy>[a-z -]{1,60} policy|permissions boundary|VPC endpoint policy) allows"
 
 
-_QUOTA = re.compile("QuotaExceeded|LimitExceeded")
+_QUOTA = "QuotaExceeded|LimitExceeded"
 """Names of quotas in AWS's errors: DBInstanceQuotaExceeded, LimitExceededException, SecurityGroupLimitExceeded …"""
 
 
@@ -394,13 +389,13 @@ class AwsRefused(AwsError):
     @property
     def iam_action(self) -> str:
         """The action that is denied, which may be another than was called: creating a function passes a role."""
-        match = _PERMISSION.search(self.message) if self.is_denied else None
+        match = re.search(_PERMISSION, self.message) if self.is_denied else None
         return match["action"] if match else super().iam_action
 
     @property
     def permission(self) -> str:
         """The permission to allow: the action, and the resource where AWS names one."""
-        match = _PERMISSION.search(self.message)
+        match = re.search(_PERMISSION, self.message)
         resource = match["resource"] if match else None
         return f"{self.iam_action} on {resource}" if resource else self.iam_action
 
@@ -444,7 +439,7 @@ _SETTINGS = frozenset({"ProxyConnectionError"})
 _HUNG_UP = "ConnectionClosedError"
 SERVER_ERROR = 500
 """The first HTTP status that says that AWS itself failed."""
-_CERTIFICATE = re.compile("certificate|CRL|PEM|Errno", re.IGNORECASE)
+_CERTIFICATE = "certificate|CRL|PEM|Errno"
 
 
 class AwsNoAnswer(AwsError):
@@ -456,7 +451,9 @@ class AwsNoAnswer(AwsError):
     @property
     def is_setting(self) -> bool:
         """True if a proxy or a certificate of this machine's is in the way, not AWS."""
-        return self.aws_code in _SETTINGS or (self.aws_code == "SSLError" and bool(_CERTIFICATE.search(self.message)))
+        return self.aws_code in _SETTINGS or (
+            self.aws_code == "SSLError" and bool(re.search(_CERTIFICATE, self.message, re.IGNORECASE))
+        )
 
     @property
     def throttled(self) -> bool:
@@ -507,11 +504,11 @@ def exit_code_of(error: TapctlError) -> ExitCode:
 def credentials_hint(error: AwsRefused) -> str:
     """Say how to get an identity that AWS takes, by the words that AWS sent with its no."""
     text = f"{error.aws_code} {error.message}"
-    if _CLOCK.search(text):
+    if re.search(_CLOCK, text, re.IGNORECASE):
         return "set this machine's clock (its time differs from AWS's by more than AWS allows)"
-    if _REGION_IS_OFF.search(text):
+    if re.search(_REGION_IS_OFF, text, re.IGNORECASE):
         return "enable the region or the service for this account, or correct the region"
-    if error.aws_code in _WRONG_KEY and not _ENDS_WITH_TIME.search(text):
+    if error.aws_code in _WRONG_KEY and not re.search(_ENDS_WITH_TIME, text, re.IGNORECASE):
         return (
             "correct the access key (its id or its secret is not one that AWS knows), or log in again (aws sso login)"
         )
@@ -522,9 +519,9 @@ def credentials_hint(error: AwsRefused) -> str:
 
 def denial_hint(error: AwsRefused) -> str:
     """Say what has to be allowed, and where: an explicit deny and a boundary are not cured by allowing it elsewhere."""
-    if deny := _EXPLICIT_DENY.search(error.message):
+    if deny := re.search(_EXPLICIT_DENY, error.message):
         return f"have the explicit deny of {error.permission} lifted from the {deny['policy']}; an allow does not help"
-    place = _NOT_ALLOWED_BY.search(error.message)
+    place = re.search(_NOT_ALLOWED_BY, error.message)
     where = f" in the {place['policy']}" if place and "identity-based" not in place["policy"] else ""
     return f"allow {error.permission}{where}"
 
@@ -546,7 +543,7 @@ def add_default_hint(error: TapctlError) -> None:
         error.hint = f"{denial_hint(error)}, then run the same command again: it continues from here"
     elif isinstance(error, AwsRefused) and error.is_bad_credentials:
         error.hint = f"{credentials_hint(error)}, then run the same command again: it continues from here"
-    elif isinstance(error, AwsRefused) and _QUOTA.search(error.aws_code):
+    elif isinstance(error, AwsRefused) and re.search(_QUOTA, error.aws_code):
         error.hint = (
             f"have this account's quota raised (Service Quotas, {error.service}) or remove what is of no use, then run "
             "the same command again: it continues from here"

@@ -16,48 +16,42 @@ HIDDEN = "***"
 _SHORTEST = 8
 """The shortest secret that is looked for: a shorter one would be found in the middle of other words."""
 _MOST_KNOWN = 64
-_SECRET_NAME = re.compile(
+# Patterns are compiled at their first use: no command needs one to start.
+_NAME_OF_ONE = (
     "SECRET(?!AR[IY])|TOKEN(?!I[SZ])|PASSW(?:OR)?[DT]|PASSPHRASE|[_.:/ -]PWD|CREDENTIAL|AUTHORIZATION"
-    "|(?:ACCESS|PRIVATE|API)[_. -]?KEY",
-    re.IGNORECASE,
+    "|(?:ACCESS|PRIVATE|API)[_. -]?KEY"
 )
-"""The name of a variable or tag that speaks of a secret; neither of a secretary nor of tokenization."""
+"""The name of a secret: of a variable or tag that speaks of one; neither of a secretary nor of tokenization."""
 _LAST_WORD = r"(?:[^A-Za-z0-9]|(?-i:(?<=[a-z0-9])(?=[A-Z])))(?:%s)$"
-_REFERENCE_NAME = re.compile(
-    _LAST_WORD % "FILE|PATH|DIR|URI|URL|PROFILE|PROCESS|EXPIRATION|TTL|ARNS?|NAMES?|PREFIX|ALGORITHM", re.IGNORECASE
-)
+_REFERENCE_NAME = _LAST_WORD % "FILE|PATH|DIR|URI|URL|PROFILE|PROCESS|EXPIRATION|TTL|ARNS?|NAMES?|PREFIX|ALGORITHM"
 """The name whose last word says that a place, a time or a name is meant, although it speaks of a secret."""
-_NAME_ABOUT_ONE = re.compile(
+_NAME_ABOUT_ONE = (
     _LAST_WORD % "OWNERS?|TEAM|CONTACT|DOMAIN|TYPE|KIND|CLASS|LEVEL|SCOPE|MODE|POLICY|VERSION|STATUS"
     "|ROTATION|ROTATED|EXPIRY|TIMEOUT|AGE|LENGTH|SIZE|COUNT|LIMIT|DAYS|HOURS|MINUTES|SECONDS|M?S|ENABLED|REQUIRED"
-    "|PROVIDER|MANAGER|STORE|VAULT",
-    re.IGNORECASE,
+    "|PROVIDER|MANAGER|STORE|VAULT"
 )
 """The name whose last word says that the value is about a secret: who keeps it, for how long, of which kind."""
-_WORDS = re.compile(r"(?:[A-Za-z]{1,24}[0-9]?|[0-9]{1,4})(?:[ _.,@:/-]{1,3}(?:[A-Za-z]{1,24}[0-9]?|[0-9]{1,4})){0,9}")
+_WORDS = r"(?:[A-Za-z]{1,24}[0-9]?|[0-9]{1,4})(?:[ _.,@:/-]{1,3}(?:[A-Za-z]{1,24}[0-9]?|[0-9]{1,4})){0,9}"
 """A value of a few words and short numbers, which no generated secret is: a team, an address, a day."""
-_FLAG = re.compile("(?:true|false|yes|no|on|off|none|enabled|disabled)?", re.IGNORECASE)
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}://[^\s'\"<>]{1,4096}")
-_SIGNED = re.compile(
+_FLAG = "(?:true|false|yes|no|on|off|none|enabled|disabled)?"
+_URL = r"[A-Za-z][A-Za-z0-9+.-]{0,20}://[^\s'\"<>]{1,4096}"
+_SIGNED = (
     r"\b((?:X-Amz-)?(?:Signature|Credential)|X-Amz-Security-Token|aws_secret_access_key|aws_session_token)"
-    r"( ?= ?|%3D)[^&,\s'\"<>]+",
-    re.IGNORECASE,
+    r"( ?= ?|%3D)[^&,\s'\"<>]+"
 )
-_PORT = re.compile("[0-9]{1,5}")
+_PORT = "[0-9]{1,5}"
 
-_SECRET_VALUE = re.compile(
+_KNOWN_KIND = (
     r"-----BEGIN|(?-i:\b(?:AKIA|ASIA)[A-Z0-9]{16}\b)|\b(?:password|passwd|pwd|secret|token|api_?key)[=:]\s*\S"
     r"|\bgh[pousr]_[A-Za-z0-9]{30}|\bglpat-[\w-]{20}|\bxox[abprs]-[\w-]{10}|\b[rs]k_(?:live|test)_[A-Za-z0-9]{10}"
-    r"|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.|://[^/\s@:]*:[^/\s@]+@",
-    re.IGNORECASE,
+    r"|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.|://[^/\s@:]*:[^/\s@]+@"
 )
 """Keys and tokens whose kind shows: PEM, AWS, GitHub, GitLab, Slack, Stripe, a JWT, an address with a password."""
-_ARN = re.compile(r"\barn(?::[\w{}*?-]+){2}(?::[\w{}*?-]*){2}:(?:(?!://)[^\s\"',])*")
+_ARN = r"\barn(?::[\w{}*?-]+){2}(?::[\w{}*?-]*){2}:(?:(?!://)[^\s\"',])*"
 """An ARN, as AWS writes it, a policy (with wildcards) and the files (with tokens)."""
 
-_WEB = re.compile(r"(?P<scheme>https?://)(?P<host>[^/?#\s*]*)(?P<path>[/?#][^\s*]+)$")
-_HIDDEN_PATH = re.compile("/#[0-9a-f]{16}")
-# Compiled where they are used: no command needs them to start.
+_WEB = r"(?P<scheme>https?://)(?P<host>[^/?#\s*]*)(?P<path>[/?#][^\s*]+)$"
+_HIDDEN_PATH = "/#[0-9a-f]{16}"
 _WEB_WITHIN = r"(?i:(?P<start>[a-z][a-z0-9+.-]{0,20}://[^/?#\s'\"<>]*)(?P<path>[/?#][^\s'\"<>]+))"
 _RECEIVER = r"(?s:(?P<start>[^/\\?#%]*:[/\\]{1,3})?(?P<host>[^/\\?#%]*)(?P<path>[/\\?#%].+)?)"
 """A receiver of alarms as somebody wrote one: an address on the web, in any spelling and with any slip, or another."""
@@ -82,20 +76,25 @@ def is_secret(value: str, name: str = "") -> bool:
     An ARN tells where a secret is and is none, whatever its name: ``…:secret:…`` is a part of it, and no secret after
     a colon. What is written into an ARN in any other way is looked for as everywhere.
     """
-    kind = _SECRET_VALUE.search(_ARN.sub(lambda arn: arn[0].replace(":", "/"), value))
+    kind = re.search(_KNOWN_KIND, re.sub(_ARN, lambda arn: arn[0].replace(":", "/"), value), re.IGNORECASE)
     return kind is not None or _is_named_secret(name, value)
 
 
 def _is_named_secret(name: str, value: str) -> bool:
     """True if the name says that this value is a secret, and not that it is about one."""
-    if not _SECRET_NAME.search(name) or _REFERENCE_NAME.search(name) or _FLAG.fullmatch(value) or is_arn(value):
+    if (
+        not re.search(_NAME_OF_ONE, name, re.IGNORECASE)
+        or re.search(_REFERENCE_NAME, name, re.IGNORECASE)
+        or re.fullmatch(_FLAG, value, re.IGNORECASE)
+        or is_arn(value)
+    ):
         return False
-    return not (_NAME_ABOUT_ONE.search(name) and _WORDS.fullmatch(value))
+    return not (re.search(_NAME_ABOUT_ONE, name, re.IGNORECASE) and re.fullmatch(_WORDS, value))
 
 
 def is_arn(value: str) -> bool:
     """True if the text is an ARN and nothing else."""
-    return _ARN.fullmatch(value) is not None
+    return re.fullmatch(_ARN, value) is not None
 
 
 def hide_path(text: str) -> str:
@@ -103,7 +102,7 @@ def hide_path(text: str) -> str:
 
     Whoever hands such an address out (PagerDuty, Slack …) puts the key into its path.
     """
-    found = _WEB.search(text)
+    found = re.search(_WEB, text)
     if found is None:
         return text
     import hashlib  # needed here alone, and its start costs as much as all of click's
@@ -114,8 +113,8 @@ def hide_path(text: str) -> str:
 
 def hide_path_once(text: str) -> str:
     """The text as `hide_path` has it, where it may be hidden already: of a record or a waiver, and never of AWS."""
-    found = _WEB.search(text)
-    return text if found is not None and _HIDDEN_PATH.fullmatch(found["path"]) else hide_path(text)
+    found = re.search(_WEB, text)
+    return text if found is not None and re.fullmatch(_HIDDEN_PATH, found["path"]) else hide_path(text)
 
 
 def hide_paths(value: Any) -> Any:
@@ -151,7 +150,9 @@ def hosts_alone(value: Any) -> Any:
 
 def hide_paths_within(text: str) -> str:
     """A text with ``/…`` after the host of each address on the web in it, but where a digest hides the path already."""
-    return re.sub(_WEB_WITHIN, lambda web: web[0] if _HIDDEN_PATH.fullmatch(web["path"]) else f"{web['start']}/…", text)
+    return re.sub(
+        _WEB_WITHIN, lambda web: web[0] if re.fullmatch(_HIDDEN_PATH, web["path"]) else f"{web['start']}/…", text
+    )
 
 
 def redact(text: str) -> str:
@@ -159,8 +160,8 @@ def redact(text: str) -> str:
     for secret in sorted(_forms(), key=len, reverse=True):
         text = text.replace(secret, HIDDEN)
     if "://" in text:
-        text = _URL.sub(lambda match: _without_user(match[0]), text)
-    return _SIGNED.sub(rf"\1\2{HIDDEN}", text)
+        text = re.sub(_URL, lambda match: _without_user(match[0]), text)
+    return re.sub(_SIGNED, rf"\1\2{HIDDEN}", text, flags=re.IGNORECASE)
 
 
 def _forms() -> set[str]:
@@ -196,7 +197,7 @@ def _user_part(rest: str) -> str:
     """``user:password`` of an address without its scheme, also where it holds what should be escaped; empty: none."""
     authority = rest.partition("/")[0]
     host, _, port = authority.partition(":")
-    if host and port and "@" not in authority and not _PORT.fullmatch(port):
+    if host and port and "@" not in authority and not re.fullmatch(_PORT, port):
         # A password with a slash in it: no port looks like this.
         authority = rest
     return authority.rpartition("@")[0]
