@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextvars
 import queue
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from typing import TypeVar
 
@@ -16,7 +16,10 @@ T = TypeVar("T")
 
 
 def in_background(call: Callable[[], T]) -> Future[T]:
-    """Begin this call now; the future gives its result, or raises its exception."""
+    """Begin this call now; the future gives its result, or raises its exception.
+
+    Its thread bears the name of the caller's, which tells for whom calls of AWS are made.
+    """
     future: Future[T] = Future()
 
     def work() -> None:
@@ -25,8 +28,14 @@ def in_background(call: Callable[[], T]) -> Future[T]:
         except Exception as error:  # noqa: BLE001 -- handed to the caller of result()
             future.set_exception(error)
 
-    threading.Thread(target=contextvars.copy_context().run, args=(work,), daemon=True).start()
+    name = threading.current_thread().name
+    threading.Thread(target=contextvars.copy_context().run, args=(work,), name=name, daemon=True).start()
     return future
+
+
+def side_by_side(calls: Iterable[Callable[[], T]]) -> list[T]:
+    """Make these calls at once, and return their results in order; the first in order that raises, raises here."""
+    return [future.result() for future in [in_background(call) for call in calls]]
 
 
 def as_they_end(

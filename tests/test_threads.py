@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from tapctl.threads import as_they_end, in_background
+from tapctl.threads import as_they_end, in_background, side_by_side
 
 
 def test_calls_run_side_by_side_and_return_their_results() -> None:
@@ -60,3 +60,18 @@ def test_a_silence_is_told() -> None:
     released.set()
     (ended,) = filter(None, calls)
     assert ended[0] == "slow"
+
+
+def test_calls_made_at_once_answer_in_order_and_bear_the_name_of_the_thread_that_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    together = threading.Barrier(3, timeout=300)
+
+    def call(number: int) -> tuple[int, str]:
+        together.wait()
+        return number, threading.current_thread().name
+
+    monkeypatch.setattr(threading.current_thread(), "name", "kms-key/alias/db-key-dev")
+    assert side_by_side(partial(call, number) for number in range(3)) == [
+        (number, "kms-key/alias/db-key-dev") for number in range(3)
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from tapctl.aws.client import Aws
@@ -47,6 +48,7 @@ from tapctl.reconcilers.db_cluster_snapshots import (
 from tapctl.reconcilers.kms_key import copies_named
 from tapctl.reconcilers.sns_topic import SnsTopic
 from tapctl.session.session import Session
+from tapctl.threads import side_by_side
 
 
 def destroy(session: Session, *, confirm: str | None = None, approval: Approval = NO_APPROVAL) -> int:
@@ -154,9 +156,10 @@ def _plan(session: Session, inventory: Inventory) -> Plan:
     due = _snapshot_due(inventory)
     view = session.aws.memoized()  # who uses the one group is asked for the others, too
     changes: dict[str, Change] = {}
-    for address, observation in inventory.observations.items():
-        deletion = inventory.deletions[address]
-        blocked = _blocked(session, view, inventory, deletion)
+    deletions = [inventory.deletions[address] for address in inventory.observations]
+    blockers = side_by_side(partial(_blocked, session, view, inventory, deletion) for deletion in deletions)
+    for deletion, blocked in zip(deletions, blockers, strict=True):
+        address, observation = deletion.address, inventory.observations[deletion.address]
         change = Change(address, deletion.reconciler.type, deletion.id, Action.DELETE, blocked=blocked)
         if isinstance(observation, Observed):
             retained = inventory.retained.get(address)

@@ -26,7 +26,7 @@ from tapctl.reconcilers.log_group import LogGroup
 from tapctl.session.history_place import check_history_place
 from tapctl.session.session import Session
 from tapctl.stack.definition import planned_stack
-from tapctl.threads import in_background
+from tapctl.threads import side_by_side
 
 _NOT_BY_AWS: Final = "it bears no tag, and AWS does not make one like that by itself"
 _SWEEPS: Final = 2
@@ -191,8 +191,8 @@ def discover_by_tags(session: Session) -> dict[str, Deletion]:
     reconcilers = [reconciler for reconciler in registry().values() if not reconciler.subresource]
     # Most types ask the tagging API the same: once is enough.
     view = session.aws.memoized()
-    searches = [(item, in_background(partial(_owned_ids, view, session.owner, item))) for item in reconcilers]
-    found = [_deletion(reconciler, id_) for reconciler, ids in searches for id_ in ids.result()]
+    searches = side_by_side(partial(_owned_ids, view, session.owner, item) for item in reconcilers)
+    found = [_deletion(item, id_) for item, ids in zip(reconcilers, searches, strict=True) for id_ in ids]
     return {deletion.address: deletion for deletion in found}
 
 

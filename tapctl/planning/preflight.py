@@ -31,7 +31,7 @@ from tapctl.reconcilers.prefix_lists import is_prefix_list
 from tapctl.reconcilers.security_group_rules import OF_EVERY_NEW_GROUP, Rule, SecurityGroupRules
 from tapctl.render.screen import Check
 from tapctl.stack.rights import Values
-from tapctl.threads import in_background
+from tapctl.threads import in_background, side_by_side
 
 MAX_CALLS: Final = 12
 _OTHER_CALLS: Final = 5
@@ -333,8 +333,8 @@ def _permissions(aws: Aws, rights: list[Right]) -> list[Check]:
         if not principal:
             return [Check("permissions", ok=None, detail="IAM simulates users and roles alone")]
         calls, left = simulations(rights, MAX_CALLS - _OTHER_CALLS)
-        answers = [in_background(partial(call.ask, aws, principal)) for call in calls]
-        denied = {(check.action, check.resource): check for answer in answers for check in answer.result()}
+        answers = side_by_side(partial(call.ask, aws, principal) for call in calls)
+        denied = {(check.action, check.resource): check for answer in answers for check in answer}
     except AwsError as error:
         return [Check("permissions", ok=None, detail=f"could not be asked: {_why(error)}", action=_SIMULATE)]
     if denied:

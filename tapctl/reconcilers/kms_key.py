@@ -14,8 +14,9 @@ reference.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from pydantic import model_validator
@@ -42,6 +43,7 @@ from tapctl.reconcilers.kms_key_lookup import (
 )
 from tapctl.reconcilers.kms_key_rights import KEY_RIGHTS
 from tapctl.reconcilers.kms_key_users import SNAPSHOTS, key_users, topics_under
+from tapctl.threads import side_by_side
 
 if TYPE_CHECKING:
     from tapctl.aws.client import Aws
@@ -249,8 +251,7 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
         A key that is used by anything else is retained.
         """
         arn = observed.outputs.arn if observed.outputs else ""
-        users = key_users(aws, arn, id) | grants_of_others(aws, arn, self._going)
-        users |= _others_names(aws, arn, id) if observed.spec.alias else frozenset()
+        users = self._users(aws, arn, id, named=bool(observed.spec.alias))
         asked = f"topics under {arn}"
         if not users and asked not in aws.learnt:
             users = topics_under(aws, arn, id)
@@ -301,10 +302,17 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
         if not arn:
             return None
         topics = topics_under(aws, arn, id, at_most=_TOPICS_OF_A_PLAN)
-        users = (
-            key_users(aws, arn, id) | _others_names(aws, arn, id) | grants_of_others(aws, arn, self._going) | topics
-        ) - self._going
+        users = (self._users(aws, arn, id) | topics) - self._going
         return _used_by(users, "it") if users else None
+
+    def _users(self, aws: Aws, arn: str, id: str, *, named: bool = True) -> frozenset[str]:
+        """Name what uses the key, whom it is granted to, and, where our alias names it, the aliases of others."""
+        looks: list[Callable[[], frozenset[str]]] = [
+            partial(key_users, aws, arn, id),
+            partial(grants_of_others, aws, arn, self._going),
+            *([partial(_others_names, aws, arn, id)] if named else []),
+        ]
+        return frozenset().union(*side_by_side(looks))
 
     def removal_note(self, observed: Observed[KmsKeySpec, KmsKeyOutputs], *, snapshot_due: bool) -> str:
         """Tell that the key is kept for a final snapshot, or how long its deletion can be taken back."""

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from tapctl.aws.refusals import where_known
 from tapctl.engine.model import address
 from tapctl.errors import AwsRefused
+from tapctl.threads import side_by_side
 
 if TYPE_CHECKING:
     from tapctl.aws.client import Aws
@@ -123,10 +125,11 @@ def key_users(aws: Aws, arn: str, alias: str = "") -> frozenset[str]:
         AwsRefused: a service may not be asked. Its users are not known then, and the key must stay.
     """
     names = _names(arn, alias)
+    answers = side_by_side(partial(_items, aws, listing) for listing in LISTINGS)
     return frozenset(
         address(listing.type, str(item.get(listing.id)).rpartition(":")[2])
-        for listing in LISTINGS
-        for item in _items(aws, listing)
+        for listing, items in zip(LISTINGS, answers, strict=True)
+        for item in items
         if names.intersection(_at(item, key) for key in listing.keys) and listing.counts(item)
     )
 
@@ -151,12 +154,12 @@ def _names(arn: str, alias: str) -> frozenset[str]:
     return frozenset({arn, arn.rpartition("/")[2], *aliases})
 
 
-def _items(aws: Aws, listing: Listing) -> Iterator[Mapping[str, Any]]:
+def _items(aws: Aws, listing: Listing) -> list[Mapping[str, Any]]:
     def call() -> list[Any]:
         return aws.pages(aws.client(listing.service).get_paginator(listing.operation), **listing.arguments)
 
     pages = call() if listing.in_all_regions else where_known(call, [])
-    return (item for page in pages for item in page.get(listing.member, ()))
+    return [item for page in pages for item in page.get(listing.member, ())]
 
 
 def _at(item: Any, path: str) -> str:
