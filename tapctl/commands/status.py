@@ -312,7 +312,7 @@ def _gave_up(observed: Observed[Any, Any]) -> bool:
 
 
 def _ringing(session: Session, entries: Iterable[Entry]) -> Iterator[Problem]:
-    """The recorded alarms that ring now. DescribeAlarms takes 100 names a call."""
+    """The recorded alarms that ring, or that CloudWatch cannot evaluate. DescribeAlarms takes 100 names a call."""
     names = sorted(entry.id for entry in entries if entry.type == CloudwatchAlarm.type)
     for first in range(0, len(names), _ALARMS_A_CALL):
         try:
@@ -323,8 +323,12 @@ def _ringing(session: Session, entries: Iterable[Entry]) -> Iterator[Problem]:
             yield Problem(f"alarms cannot be read: {error.iam_action} denied", ExitCode.INCOMPLETE)
             return
         for alarm in described:
+            name = f"{CloudwatchAlarm.type}/{alarm['AlarmName']}"
             if alarm.get("StateValue") == "ALARM":
-                yield Problem(f"{CloudwatchAlarm.type}/{alarm['AlarmName']} rings")
+                yield Problem(f"{name} rings")
+            # EVALUATION_ERROR, EVALUATION_FAILURE, PARTIAL_DATA ("MetricAlarm", CloudWatch API reference).
+            if trouble := alarm.get("EvaluationState"):
+                yield Problem(f"{name} is not evaluated as it should be: {trouble}: {alarm.get('StateReason', '')}")
 
 
 def _kind(finding: Finding) -> str:

@@ -108,7 +108,7 @@ class CloudwatchAlarm(UsedByOthers[CloudwatchAlarmSpec, CloudwatchAlarmOutputs])
     why_it_stays = "CloudWatch deletes no alarm that the rule of a composite alarm names"
     way_out = "take the alarm out of that rule, or remove the composite alarm where nobody needs it"
     stays_in_use = True
-    never_compared = ("composite alarms over it",)
+    never_compared = ("composite alarms over it", "whether it rings, or cannot be evaluated: status tells")
     left_alone: ClassVar[Mapping[str, str]] = {
         "muted_by": "aws cloudwatch delete-alarm-mute-rule --alarm-mute-rule-name {name}",
     }

@@ -578,6 +578,11 @@ def observed_function(
     if "Error" in live.get("Environment", {}):
         environment = expected.environment if expected else {}
         unreadable.actions["environment"] = "kms:Decrypt"
+    overrides = _overrides(live, [one.image_config for one in shown])
+    if "Error" in live.get("ImageConfigResponse", {}):
+        # Lambda answers so without the overrides ("ImageConfigResponse", Lambda API reference).
+        overrides = expected.image_config if expected else ""
+        unreadable.actions["image_config"] = "lambda:GetFunction"
     image_uri = code.get("ResolvedImageUri", "") if is_image else ""
     if is_image and not image_uri and "Error" in code:
         # The repository may not be asked: the function is there all the same.
@@ -604,7 +609,7 @@ def observed_function(
         log_format=logging.get("LogFormat", "Text"),
         log_group=logging.get("LogGroup", f"/aws/lambda/{live['FunctionName']}"),
         description=live.get("Description", ""),
-        image_config=_overrides(live, [one.image_config for one in shown]),
+        image_config=overrides,
         resource_policy=resource_policy,
         dead_letter=live.get("DeadLetterConfig", {}).get("TargetArn", ""),
         file_systems=frozenset(

@@ -120,6 +120,7 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
         "policies of the account, its resource policy",
         "S3 exports, S3 tables, OpenSearch",
         "syslog, scheduled queries, anomaly detectors",
+        "accounts that read it by an observability link or a centralization rule",
     )
     trail = Trail(
         "logs",

@@ -184,6 +184,14 @@ def test_an_image_that_lambda_may_not_look_up_is_unknown_and_no_other_image() ->
     assert see(denied, None).spec.image_uri == ""
 
 
+def test_overrides_that_lambda_could_not_read_are_unknown_and_not_none() -> None:
+    unread = answer(ImageConfigResponse={"Error": {"ErrorCode": "InvalidImageConfig", "Message": "no"}})
+    set_before = WANT.model_copy(update={"image_config": '{"Command": ["app"]}'})
+    seen = see(unread, set_before)
+    assert (seen.spec, seen.unreadable) == (set_before, {"image_config": "lambda:GetFunction"})
+    assert see(unread, None).spec.image_config == ""
+
+
 @pytest.mark.parametrize(("code", "may_pass"), [("KMSKeyAccessDenied", True), ("InvalidImage", False)])
 def test_a_failure_for_a_right_may_pass(code: str, may_pass: bool) -> None:
     assert see(answer(State="Failed", StateReasonCode=code)).failure_may_pass == may_pass

@@ -36,11 +36,16 @@ def inactive(code: str | None, reason: str = "the subnets have no addresses", st
             return status, headers, body
         answer = json.loads(body)
         answer.get("Configuration", answer).update(told)
-        content = json.dumps(answer).encode()
-        kept = [(name, value) for name, value in headers if name.lower() != "content-length"]
-        return status, [*kept, ("Content-Length", str(len(content)))], content
+        return answered(headers, answer)
 
     return trouble
+
+
+def answered(headers: list[tuple[str, str]], told: Any) -> Served:
+    """An answer that says this instead."""
+    content = json.dumps(told).encode()
+    kept = [(name, value) for name, value in headers if name.lower() != "content-length"]
+    return 200, [*kept, ("Content-Length", str(len(content)))], content
 
 
 def ring(world: World) -> None:
@@ -89,6 +94,21 @@ def test_what_is_not_well_is_named_and_ends_with_2(
     assert (text.code, text.verdict) == (2, "STATUS dev: 1 deployed · 0 healthy")
     for words in said:
         assert words in text.out
+
+
+def test_an_alarm_that_cloudwatch_cannot_evaluate_is_not_well(dev: World) -> None:
+    def broken(visit: Visit, proceed: Proceed) -> Served:
+        status, headers, body = proceed()
+        if visit.name == "cloudwatch:DescribeAlarms":
+            told = json.loads(body)
+            alarm = next(one for one in told["MetricAlarms"] if one["AlarmName"] == "db-cpu-0-dev")
+            alarm.update(EvaluationState="EVALUATION_ERROR", StateReason="no such metric")
+            return answered(headers, told)
+        return status, headers, body
+
+    seen = dev.meeting(broken, "status", "--json")
+    said = "cloudwatch-alarm/db-cpu-0-dev is not evaluated as it should be: EVALUATION_ERROR: no such metric"
+    assert (seen.code, row(seen)["problems"]) == (2, [said])
 
 
 @pytest.mark.soak
