@@ -342,6 +342,8 @@ class Reconciler(ABC, Generic[S, O]):
     ``{qualified}`` is `` --qualifier`` and the word after the item's first `` for ``, or nothing, ``{id}`` the id, and
     any other word an output, of the resource or of its parent. Such a field that tells who else was let in, or what
     leads out, is an *exposure*."""
+    ending_costs: ClassVar[Mapping[str, str]] = {}
+    """Field of `left_alone` to what the command that ends it costs, and what is to follow."""
     ended_elsewhere: ClassVar[Mapping[str, str]] = {}
     """Field of `left_alone` to the command that ends an item whose value is an ARN, where that is another one."""
     leads_there: ClassVar[Mapping[str, str]] = {}

@@ -113,7 +113,7 @@ def advise(
         undone = session.command("apply"), session.command("revert")
         advice = {place: Advice() if told.undo.startswith(undone) else told for place, told in advice.items()}
     for (address, field), findings in exposed.items():
-        ending = Advice(undo=_ending(findings, session, entries), undo_note=_behind(findings[0]))
+        ending = Advice(undo=_ending(findings, session, entries), undo_note=_ending_note(findings[0]))
         advice[address, field] = _acting(ending, findings[0], session, left)
     if provenance is None:
         return advice
@@ -201,10 +201,12 @@ def _root(path: str) -> str:
     return path.partition(".")[0]
 
 
-def _behind(finding: Finding) -> str:
-    """The words on what is open behind an item of another field, which the command only shows; else empty."""
-    leads = registry()[finding.type].leads_there.get(_root(finding.field))
-    return f"whoever owns it closes it, or what leads there goes out of {leads}; this shows it:" if leads else ""
+def _ending_note(finding: Finding) -> str:
+    """The words before the command: its cost, or that it only shows what is open behind an item of another field."""
+    reconciler, field = registry()[finding.type], _root(finding.field)
+    if leads := reconciler.leads_there.get(field):
+        return f"whoever owns it closes it, or what leads there goes out of {leads}; this shows it:"
+    return reconciler.ending_costs.get(field, "")
 
 
 def _ending(findings: Sequence[Finding], session: Session, entries: Mapping[str, Entry]) -> str:
