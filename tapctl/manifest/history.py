@@ -159,17 +159,17 @@ def version_names(store: Store, suffix: str, since: int = 0) -> list[str]:
     return [name for _, name in reversed(_numbered(store, suffix, f"{since:08}" if since else ""))]
 
 
-def read_others(store: Store, manifest: Manifest, names: Iterable[str], broken: Broken) -> list[Manifest]:
-    """Read the versions in these files that are not this one; those of another place are none of its own either."""
+def read_own(store: Store, manifest: Manifest, names: Iterable[str], broken: Broken) -> list[Manifest]:
+    """Read the versions in these files; those of another place than the record's are none of its own."""
 
     def pass_on(name: str, error: ManifestError) -> None:
         if not isinstance(error, OfAnotherPlace):
             broken(name, error)
 
-    read_own = partial(_read_own_version, place=place_of(manifest))
+    read = partial(_read_own_version, place=place_of(manifest))
     with ThreadPoolExecutor(_PARALLEL_READS) as pool:
-        read = pool.map(lambda name: _tried(store, manifest.suffix, name, pass_on, read_own), names)
-        return [version for version in read if version is not None and version != manifest]
+        found = pool.map(lambda name: _tried(store, manifest.suffix, name, pass_on, read), names)
+        return [version for version in found if version is not None]
 
 
 def later_version(
