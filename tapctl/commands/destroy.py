@@ -74,6 +74,7 @@ def destroy(session: Session, *, confirm: str | None = None, approval: Approval 
         due = _tell_of_lost_data(session, inventory) or _snapshot_due(inventory)
         for address in inventory.foreign:
             session.screen.warn(f"{address} bears the tags of {session.suffix} and none of its names: it is left")
+        _tell_of_theirs(session, inventory)
         loses = bool(plan.impacts[Impact.DATA_LOSS.key])
         if inventory.to_delete and not confirm_destroy(session, approval.suffix or confirm, due=due, loses=loses):
             return session.finish(Status.CANCELLED, ExitCode.REFUSED, summary=NOTHING_CHANGED)
@@ -108,8 +109,12 @@ def preview(session: Session, *, detailed_exitcode: bool = False, out: PlanOut |
     _show_estimate(session, inventory, plan)
     tell_of_ended_subscriptions(session, inventory.ending)
     _tell_of_lost_data(session, inventory)
+    _tell_of_theirs(session, inventory)
     going, kept = len(inventory.to_delete), len(inventory.retained)
-    counts, summary = {"remove": going, "kept": kept}, f"{going} to remove · {kept} kept already"
+    counts, summary = (
+        {"remove": going, "kept": kept},
+        f"{going} to remove · {kept} kept already{_count_of_theirs(inventory)}",
+    )
     protection = _protection(session) or _protection_by_record(session, inventory)
     blocked = bool(protection or plan.blocked or inventory.foreign or inventory.others)
     publish(session, _seal(session, inventory, plan, out), out, blocked=blocked)
@@ -343,6 +348,17 @@ def _tell_of_lost_data(session: Session, inventory: Inventory) -> bool:
     return lost
 
 
+def _tell_of_theirs(session: Session, inventory: Inventory) -> None:
+    """Warn of what bears a name of ours and is somebody else's: nobody is to take it for removed."""
+    for address, evidence in sorted(inventory.theirs.items()):
+        session.screen.warn(f"{address} bears a name of {session.suffix}, and is not ours: it is left ({evidence})")
+
+
+def _count_of_theirs(inventory: Inventory) -> str:
+    """The words for the verdict on what is told by `_tell_of_theirs`; empty where that is nothing."""
+    return f" · {len(inventory.theirs)} of its names not ours" if inventory.theirs else ""
+
+
 def _went_outside(inventory: Inventory, address: str) -> bool:
     """True if somebody else has removed, or is removing, what the record holds as made."""
     observation, entries = inventory.observations[address], inventory.manifest.entries
@@ -411,7 +427,9 @@ def report_destroy(
     lasting = _snapshots_left(session, runner, undone, proof.retained, earlier=earlier)
     proof = replace(proof, retained={**lasting, **proof.retained})
     counts = {"deleted": len(deleted(runner, existing(inventory))), "kept": len(proof.retained), "left": len(undone)}
-    summary = f"{counts['deleted']} removed · {counts['kept']} kept · {counts['left']} left"
+    summary = (
+        f"{counts['deleted']} removed · {counts['kept']} kept · {counts['left']} left{_count_of_theirs(inventory)}"
+    )
     certified = _certified(session, proof, earlier)
     if not outcome.ok:
         return session.finish(Status.NOT_DESTROYED, runner.report_failures(), counts, summary)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from typing import Any, Final
@@ -46,6 +46,8 @@ class Inventory:
     others: Mapping[str, str]
     """Address to both identities of what bears our name and tags, and is another one than the last version of the
     record that has it; or to why what bears our name alone is nobody's of ours. Listed, never touched."""
+    theirs: Mapping[str, str]
+    """Address to whose tags it bears, of what bears a name of ours and is another owner's. Told, never touched."""
     manifest: Manifest
     version: str | None
     unasked: str = ""
@@ -103,6 +105,7 @@ def take_inventory(session: Session) -> Inventory:
     corrected = kept.corrected(manifest.entries, observations, fingerprint_left(session.names, observations))
     deletions |= {place: replace(deletions[place], entry=entry) for place, entry in corrected.items()}
     others = {**_others(session, deletions, observations, kept), **_not_by_aws(session, deletions, observations)}
+    theirs = _theirs(session, deletions, observations, others.keys())
     # A resource without a record counts only if it is there and ours.
     deletions = {
         address: deletion
@@ -125,7 +128,7 @@ def take_inventory(session: Session) -> Inventory:
         for address, observation in _observe(session, strangers).items()
         if isinstance(observation, Unreadable) or (isinstance(observation, Observed) and not observation.deleting)
     )
-    inventory = Inventory(deletions, observations, retained, tuple(foreign), others, manifest, version)
+    inventory = Inventory(deletions, observations, retained, tuple(foreign), others, theirs, manifest, version)
     if inventory.to_delete:
         return inventory
     unasked = check_not_elsewhere(session.invocation, session.screen, session.store, manifest)
@@ -171,6 +174,37 @@ def _not_by_aws(
         and not _has_foreign_writer(session, deletion, observations)
         and ownership_of(session, deletion, seen).verdict is Verdict.NO_CLAIM
         and not getattr(seen.spec, "tags", None)
+    }
+
+
+def _theirs(
+    session: Session,
+    deletions: Mapping[str, Deletion],
+    observations: dict[str, Observation],
+    others: Collection[str],
+) -> dict[str, str]:
+    """Address to the tags of what bears a name of ours, and is somebody else's; ``others``: told already.
+
+    A log group goes untold where its writer is told, and a security group in another VPC than ours: its name is free in
+    ours.
+    """
+    network = cache(partial(network_of_files, session))
+
+    def is_elsewhere(seen: Observed[Any, Any], place: str) -> bool:
+        own = getattr(network(), place, None) if hasattr(seen.spec, place) else None
+        return own is not None and own != getattr(seen.spec, place)
+
+    return {
+        address_: ownership_of(session, deletion, seen).evidence
+        for address_, deletion in deletions.items()
+        if isinstance(seen := observations[address_], Observed)
+        and deletion.entry is None
+        and address_ not in others
+        and not deletion.reconciler.subresource
+        and not seen.deleting
+        and not _may_be_ours(session, deletion, observations)
+        and not _has_foreign_writer(session, deletion, observations)
+        and not is_elsewhere(seen, deletion.reconciler.identity)
     }
 
 
@@ -371,8 +405,7 @@ def _may_be_ours(
     is_unsure = verdict is Verdict.NO_CLAIM and owner is not None and (owner.lacks or owner.doubt)
     if owner is not None and (verdict is Verdict.OTHER_ENVIRONMENT or is_unsure):
         return session.owner.finds(owner.tags)
-    unreadable = deletion.reconciler.created_by_aws and verdict is Verdict.UNREADABLE
-    return verdict is Verdict.OURS or unreadable
+    return verdict in (Verdict.OURS, Verdict.UNREADABLE)
 
 
 def _lingers(session: Session, deletion: Deletion, observations: dict[str, Observation]) -> bool:
