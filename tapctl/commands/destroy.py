@@ -199,6 +199,8 @@ def _blocked(session: Session, view: Aws, inventory: Inventory, deletion: Deleti
         return None
     if theirs := _not_ours(session, inventory, deletion, observation):
         return theirs
+    if address in inventory.unjudged:
+        return inventory.unjudged[address]
     reason = deletion.reconciler.deletion_blocker(observation)
     if reason and not observation.deleting:
         if deletion.reconciler.is_protection(observation):
