@@ -64,7 +64,8 @@ def destroy(session: Session, *, confirm: str | None = None, approval: Approval 
         if protection := _protection_by_record(session, inventory):
             raise _protected(session, protection)
         plan = _plan(session, inventory)
-        inventory = replace(inventory, ending=ended_subscriptions(session, inventory.to_delete))
+        ending = ended_subscriptions(session, inventory.to_delete, approved=approval.binds)
+        inventory = replace(inventory, ending=ending)
         approval.check(session, _seal(session, inventory, plan), inventory.manifest, inventory.retained)
         session.screen.plan(plan, removing=True)
         _show_estimate(session, inventory, plan)
@@ -104,7 +105,8 @@ def preview(session: Session, *, detailed_exitcode: bool = False, out: PlanOut |
     """
     inventory = take_inventory(session)
     plan = _plan(session, inventory)
-    inventory = replace(inventory, ending=ended_subscriptions(session, inventory.to_delete))
+    ending = ended_subscriptions(session, inventory.to_delete, approved=out is not None)
+    inventory = replace(inventory, ending=ending)
     session.screen.plan(plan, removing=True)
     _show_estimate(session, inventory, plan)
     tell_of_ended_subscriptions(session, inventory.ending)
