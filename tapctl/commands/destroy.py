@@ -41,6 +41,7 @@ from tapctl.reconcilers.db_cluster import DbCluster, held_by_others
 from tapctl.reconcilers.db_cluster_snapshots import (
     SNAPSHOT,
     copies_under_other_keys,
+    data_in,
     lasting_snapshots,
     snapshots_left,
 )
@@ -428,7 +429,7 @@ def report_destroy(
     ended: list[Failed | Detached | Skipped] = [*outcome.failed, *outcome.detached, *outcome.skipped]
     undone = {event.address for event in ended} | {*swept.remaining, *swept.anew, *swept.others, *inventory.foreign}
     proof = replace(_certificate(session, runner, inventory, undone), swept=swept.unseen is None)
-    lasting = _snapshots_left(session, runner, undone, proof.retained, earlier=earlier)
+    lasting, copies = _snapshots_left(session, runner, undone, proof.retained, earlier=earlier)
     proof = replace(proof, retained={**lasting, **proof.retained})
     counts = {"deleted": len(deleted(runner, existing(inventory))), "kept": len(proof.retained), "left": len(undone)}
     summary = (
@@ -461,7 +462,7 @@ def report_destroy(
     if refused:
         return session.finish(Status.NOT_DESTROYED, ExitCode.REFUSED, counts, summary)
     code = ExitCode.INCOMPLETE if inventory.unasked else ExitCode.OK
-    rest = inventory.unasked or " · nothing else of ours is left"
+    rest = f"{copies}{inventory.unasked or ' · nothing else of ours is left'}"
     return session.finish(Status.DESTROYED, code, counts, f"{summary}{rest}")
 
 
@@ -520,21 +521,22 @@ def _snapshots_left(
     retained: Mapping[str, Retained],
     *,
     earlier: EarlierCertificate | None,
-) -> Mapping[str, Retained]:
+) -> tuple[Mapping[str, Retained], str]:
     """The snapshots that the cluster's removal has left, where an earlier destroy did that, and copies of the data.
 
-    ``retained``: by this run. Nothing but the certificate tells of copies that other keys encrypt, and ``earlier`` one
-    of which data they are, where the snapshot itself is gone: that is told.
+    With the words for the verdict on copies, under whatever key. ``retained``: by this run. Nothing but the certificate
+    tells of copies that other keys encrypt, and ``earlier`` one of which data they are, where the snapshot itself is
+    gone: that is told.
     """
     cluster, left = f"{DbCluster.type}/{session.names.cluster}", dict[str, Retained]()
     try:
         if cluster not in undone and cluster not in runner.outcome.finished:
             left |= snapshots_left(session.aws, session.names.cluster, session.owner)
         if cluster in undone:
-            return left
+            return left, ""
         kept = (place.partition("/") for place in (*left, *retained))
-        names = {name for type_, _, name in kept if type_ == SNAPSHOT}
-        names |= {name for one in retained.values() for name in copies_named(one.why)}
+        final = {name for type_, _, name in kept if type_ == SNAPSHOT}
+        names = final | {name for one in retained.values() for name in copies_named(one.why)}
         before = earlier.snapshots | earlier.decrypted if earlier is not None else frozenset()
         there = lasting_snapshots(session.aws)
         for name in sorted(before - there.keys()):
@@ -547,9 +549,22 @@ def _snapshots_left(
                 "means it, delete it"
             )
         left |= copies
+        data = data_in(kept_before, there)
+        of_data = {name for name, one in there.items() if name not in final and one.resource_id.lower() in data}
+        alike = {name for _, _, name in (place.partition("/") for place in copies)} - of_data
     except AwsError as error:
         session.screen.warn(f"the snapshots that are kept of {session.names.cluster} could not be seen: {error.cause}")
-    return left
+        return left, " · copies of its data were not looked for"
+    return left, _count_of_copies(len(of_data), len(alike))
+
+
+def _count_of_copies(copies: int, alike: int) -> str:
+    """The words for the verdict on copies of the data, and on what bears the cluster's name or tags and may be one."""
+    counted = (
+        (copies, "copy of its data is", "copies of its data are"),
+        (alike, "snapshot of its name or tags is", "snapshots of its name or tags are"),
+    )
+    return "".join(f" · {count} {one if count == 1 else more} left" for count, one, more in counted if count)
 
 
 def _certificate(session: Session, runner: EngineRunner, inventory: Inventory, undone: set[str]) -> Certificate:
