@@ -330,6 +330,8 @@ class Reconciler(ABC, Generic[S, O]):
     """The field with the days for which the resource keeps data, 0 for ever: fewer of them lose data."""
     healing_fields: ClassVar[frozenset[str]] = frozenset()
     """Fields without which nothing that uses the resource can be judged: put right first (a key that is disabled)."""
+    healing_reads: ClassVar[frozenset[str]] = frozenset()
+    """Actions that are denied, whoever asks, until those fields are put right: parts of what uses the resource."""
     protection_fields: ClassVar[frozenset[str]] = frozenset()
     """Fields that are True while the resource is protected."""
     unset_by_removal: ClassVar[frozenset[str]] = frozenset()

@@ -99,6 +99,24 @@ def test_a_destroy_that_would_end_a_subscription_which_nobody_has_approved_is_re
     refused(dev.tapctl("apply", "--plan", "with.plan", "--yes"), f"in AWS: {place} was to end, and is not there")
 
 
+def test_no_destroy_is_approved_while_nobody_can_tell_which_subscriptions_of_others_it_ends(dev: World) -> None:
+    unread = deny("sns:ListSubscriptionsByTopic")
+    planning = ("plan", "--destroy", "--env", "dev", "--out", "gone.plan")
+    unwritten = dev.meeting(unread, *planning)
+    assert (unwritten.code, (dev.folder / "gone.plan").exists()) == (6, False), unwritten.err
+    assert dev.tapctl(*planning).code == 0
+    stopped = dev.meeting(unread, "apply", "--plan", "gone.plan", "--yes")
+    assert (stopped.code, stopped.changes) == (6, ()), stopped.err
+    for answer in (unwritten, stopped):
+        assert "error aws-refused" in answer.err
+        assert "nothing was changed" in answer.err
+        assert "allow sns:ListSubscriptionsByTopic" in answer.err
+    # Where nobody has approved anything it is a warning.
+    for command in (("plan", "--destroy"), ("destroy", "--yes")):
+        told = dev.meeting(unread, *command, "--env", "dev")
+        assert (told.code, "warning: the subscribers of alarms-dev could not be read" in told.err) == (0, True)
+
+
 @pytest.mark.soak
 def test_a_destroy_is_approved_as_well(dev: World) -> None:
     planned = dev.tapctl("plan", "--destroy", "--env", "dev", "--out", "gone.plan")

@@ -157,6 +157,15 @@ def test_a_copy_of_the_kept_data_under_another_key_is_told_until_a_destroy_certi
     warned = f"warning: {place} is there: a copy of the data, under {arn}; it is certified now"
     first, again = (destroyed.tapctl("destroy", "--env", "dev", "--yes") for _ in range(2))
     assert [(one.code, warned in one.err) for one in (first, again)] == [(0, True), (0, False)], first.err
+    # Whoever reads the verdict as a proof is not to take what is left of the data for nothing.
+    ends = " · 1 copy of its data is left · nothing else of ours is left"
+    assert [one.verdict.endswith(ends) for one in (first, again)] == [True, True], first.verdict
+    source = {"SourceDBClusterSnapshotIdentifier": snapshot_of(destroyed), "CopyTags": False}
+    rds.copy_db_cluster_snapshot(**source, TargetDBClusterSnapshotIdentifier="under-our-key")
+    more = destroyed.tapctl("destroy", "--env", "dev", "--yes")
+    assert (more.code, " · 2 copies of its data are left · " in more.verdict) == (0, True), more.verdict
+    rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier="under-our-key")
+    assert destroyed.tapctl("destroy", "--env", "dev", "--yes").verdict.endswith(ends)
     assert told_of(destroyed) == {}
     certificate = json.loads((destroyed.path().parent / "dev.certificate.json").read_text())
     assert certificate["kept"][place]["why"] == f"a copy of the data, under {arn}"
@@ -349,6 +358,7 @@ def test_a_destroy_tells_of_a_kept_snapshot_that_is_gone_and_certifies_the_copy_
     assert (answer.code, f"{snapshot} is gone, which an earlier destroy has kept" in answer.err) == (0, True), (
         answer.err
     )
+    assert " · 1 copy of its data is left · " in answer.verdict
     certificate = world.path().parent / "dev.certificate.json"
     place = "db-cluster-snapshot/quarterly-report"
     assert json.loads(certificate.read_text())["kept"][place]["why"] == f"a copy of the data, under {arn}"
@@ -362,4 +372,5 @@ def test_a_destroy_tells_of_a_kept_snapshot_that_is_gone_and_certifies_the_copy_
     assert (answer.code, "quarterly-report is gone, which an earlier destroy has kept" in answer.err) == (0, True)
     kept = json.loads(certificate.read_text())["kept"]
     assert "of a cluster of this name, or with its tags, under " in kept["db-cluster-snapshot/monthly-report"]["why"]
+    assert " · 1 snapshot of its name or tags is left · " in answer.verdict
     assert told_of(world) == {}
