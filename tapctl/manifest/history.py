@@ -14,7 +14,7 @@ from itertools import islice
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tapctl.engine.record import Entry, Phase
-from tapctl.errors import ManifestError
+from tapctl.errors import ManifestError, Refused, TapctlError
 from tapctl.manifest.lock import LockHolder, LockInfo
 from tapctl.manifest.manifest import SKEW, TIME_FORMAT, Manifest, is_of_tomorrow, parse
 from tapctl.manifest.store import Store
@@ -53,6 +53,14 @@ class OfAnotherPlace(ManifestError):
             evidence=version.stamp,
             hint="no version of another place is to be put back here: move it away, then run the same command again",
         )
+
+
+class Misplaced(ManifestError):
+    """A file of the history is of another suffix, or another version, than its place and name say."""
+
+    def __init__(self, cause: str, evidence: str) -> None:
+        hint = "somebody has written there: move it away, then run the same command again"
+        super().__init__(cause, evidence=evidence, hint=hint)
 
 
 class Unlock(BaseModel):
@@ -276,25 +284,43 @@ def last_version(store: Store, suffix: str) -> Manifest | None:
     Raises:
         ManifestError: there are versions, and none that can be used.
     """
+    return last_version_and_name(store, suffix)[0]
+
+
+def last_version_and_name(store: Store, suffix: str) -> tuple[Manifest | None, str]:
+    """Read the newest kept version as `last_version` does, with the name that its file has; empty if none is kept."""
     broken: list[ManifestError] = []
     for _, name in reversed(_numbered(store, suffix)[-_LOOKED_AT:]):
         found = _tried(store, suffix, name, lambda _, error: broken.append(error), _read_version)
         if found is not None and found.suffix == suffix:
-            return found
+            return found, name
     if broken:
         raise broken[0]
-    return None
+    return None, ""
 
 
-def is_led_up_to(store: Store, suffix: str, one: Manifest, may_precede: Callable[[Manifest], bool]) -> bool:
+def is_led_up_to(
+    store: Store,
+    suffix: str,
+    one: Manifest,
+    may_precede: Callable[[Manifest], bool],
+    unread: Callable[[str, TapctlError], object],
+) -> bool:
     """True if the kept version right before this one is one that ``may_precede`` it, or none is kept before it.
 
-    Each write of a run takes the next serial. What leaves some out, or follows another record, no run has written.
+    Each write of a run takes the next serial. What leaves some out, or follows another record, no run has written. Of a
+    version that is ``unread`` (in an archive, damaged, denied) nobody can tell: it takes the file's name, and why.
     """
     before = [each for each in _numbered(store, suffix) if each[0] < one.serial]
-    names = [name for number, name in before if number == one.serial - 1]
-    read = (_tried(store, suffix, name, lambda _, __: None) for name in names)
-    return not before or any(each is not None and may_precede(each) for each in read)
+    for name in (name for number, name in before if number == one.serial - 1):
+        try:
+            if may_precede(_read_own_version(store, suffix, name)):
+                return True
+        except Misplaced:
+            continue
+        except (ManifestError, Refused) as error:
+            unread(name, error)
+    return not before
 
 
 def ends_of_runs(store: Store, manifest: Manifest) -> Iterator[Manifest]:
@@ -379,10 +405,8 @@ def _pass_on(name: str, error: ManifestError, broken: Broken | None) -> None:
 def _read_own_version(store: Store, suffix: str, name: str, place: Place | None = None) -> Manifest:
     manifest = _read_version(store, suffix, name)
     if manifest.suffix != suffix:
-        raise ManifestError(
-            f"{history_folder(suffix)}{name} is of suffix {manifest.suffix}, not of {suffix}",
-            evidence=manifest.stamp,
-            hint="somebody has written there: move it away, then run the same command again",
+        raise Misplaced(
+            f"{history_folder(suffix)}{name} is of suffix {manifest.suffix}, not of {suffix}", manifest.stamp
         )
     if place is not None and place_of(manifest) != place:
         # Where a suffix was elsewhere before, the history is of two records, whose versions are none of each other's.
@@ -393,10 +417,9 @@ def _read_own_version(store: Store, suffix: str, name: str, place: Place | None 
 def _read_version(store: Store, suffix: str, name: str) -> Manifest:
     manifest = parse(store.read_history(suffix, name), history_folder(suffix) + name)
     if version_name(manifest).partition("-")[0] != name.partition("-")[0]:
-        raise ManifestError(
+        raise Misplaced(
             f"{history_folder(suffix)}{name} is not the version that its name says",
-            evidence=f"it holds serial {manifest.serial}",
-            hint="somebody has written there: move it away, then run the same command again",
+            f"it holds serial {manifest.serial}",
         )
     return manifest
 
