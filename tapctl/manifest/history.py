@@ -121,30 +121,40 @@ def is_version(name: str) -> bool:
 
 
 def versions(
-    store: Store, suffix: str, newest: int, broken: Broken | None = None, place: Place | None = None
+    store: Store,
+    suffix: str,
+    newest: int,
+    current: Manifest | None,
+    *,
+    broken: Broken | None = None,
+    place: Place | None = None,
 ) -> tuple[list[Manifest], int]:
-    """Read the ``newest`` replaced versions, oldest first, then the current one; and count the older ones.
+    """Read the ``newest`` replaced versions, oldest first, before the ``current`` one; and count the older ones.
 
-    ``place``: the record's, where its versions of other places cannot be used.
+    ``current``: None where there is none, or it cannot be used. ``place``: the record's, where its versions of other
+    places cannot be used.
 
     Raises:
         ManifestError: one of them is no manifest, and nobody takes what is ``broken``.
     """
     names = [name for _, name in _numbered(store, suffix)]
-    current = store.read(suffix)
     if current is not None:
         # An interrupted write has archived a version that it then did not replace.
-        names = [name for name in names if name != version_name(current.manifest)]
+        names = [name for name in names if name != version_name(current)]
     selected = names[-newest:]
     read_own = partial(_read_own_version, place=place)
     with ThreadPoolExecutor(_PARALLEL_READS) as pool:
         read = pool.map(lambda name: _tried(store, suffix, name, broken, read_own), selected)
         replaced = [manifest for manifest in read if manifest is not None]
-    return [*replaced, *([current.manifest] if current else [])], len(names) - len(selected)
+    return [*replaced, *([current] if current else [])], len(names) - len(selected)
 
 
-def version(store: Store, suffix: str, serial: int, place: Place | None = None) -> Manifest | None:
-    """Read the version with this serial; of several (an older manifest was put back), the one written last.
+def version(
+    store: Store, suffix: str, serial: int, current: Manifest | None, place: Place | None = None
+) -> Manifest | None:
+    """Read the version with this serial, or take the ``current`` one; of several the one written last.
+
+    There are several where an older manifest was put back.
 
     Raises:
         ManifestError: what bears its name is no manifest, or one of another ``place`` than the record's.
@@ -154,9 +164,8 @@ def version(store: Store, suffix: str, serial: int, place: Place | None = None) 
     read_own = partial(_read_own_version, place=place)
     read = [_tried(store, suffix, name, lambda _, error: broken.append(error), read_own) for name in names]
     candidates = [manifest for manifest in read if manifest is not None]
-    current = store.read(suffix)
-    if current is not None and current.manifest.serial == serial:
-        candidates.append(current.manifest)
+    if current is not None and current.serial == serial:
+        candidates.append(current)
     if broken and not candidates:
         raise broken[0]
     return max(candidates, key=lambda manifest: manifest.written_at, default=None)
@@ -287,12 +296,15 @@ def last_version(store: Store, suffix: str) -> Manifest | None:
     return last_version_and_name(store, suffix)[0]
 
 
-def last_version_and_name(store: Store, suffix: str) -> tuple[Manifest | None, str]:
-    """Read the newest kept version as `last_version` does, with the name that its file has; empty if none is kept."""
+def last_version_and_name(store: Store, suffix: str, place: Place | None = None) -> tuple[Manifest | None, str]:
+    """Read the newest kept version as `last_version` does, with the name that its file has; empty if none is kept.
+
+    ``place``: the only one that it may be of.
+    """
     broken: list[ManifestError] = []
     for _, name in reversed(_numbered(store, suffix)[-_LOOKED_AT:]):
         found = _tried(store, suffix, name, lambda _, error: broken.append(error), _read_version)
-        if found is not None and found.suffix == suffix:
+        if found is not None and found.suffix == suffix and place in (None, place_of(found)):
             return found, name
     if broken:
         raise broken[0]

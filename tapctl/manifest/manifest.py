@@ -42,6 +42,10 @@ FINGERPRINT_FORM = "1:"
 _MAX_ERRORS = 5
 
 
+class Damaged(ManifestError):
+    """What is in a manifest's place is none that tapctl has written: cut off, edited, or something else."""
+
+
 class AwsKind(StrEnum):
     """The kind of AWS that resources are in. The account does not tell: the sandbox has the configuration's own."""
 
@@ -180,8 +184,9 @@ def parse(text: str | bytes, where: str) -> Manifest:
     """Parse the text of a manifest; ``where`` names its place in every error.
 
     Raises:
-        ManifestError: empty, too large, not UTF-8, not JSON, cut off, with a key twice, no manifest, of a newer format,
-            or with names, identities or numbers of a shape that tapctl never writes.
+        Damaged: empty, too large, not UTF-8, not JSON, cut off, with a key twice, no manifest, or with names,
+            identities or numbers of a shape that tapctl never writes.
+        ManifestError: of a newer format.
     """
     if len(text) > MAX_BYTES:
         _invalid(where, "is too large", f"it has {len(text):,} bytes, a manifest has at most {MAX_BYTES:,}")
@@ -240,7 +245,7 @@ def summarise(error: ValidationError) -> str:
 
 
 def _invalid(where: str, problem: str, evidence: str | None) -> NoReturn:
-    raise ManifestError(
+    raise Damaged(
         f"the manifest {where} {problem}",
         evidence=evidence,
         hint="put an earlier copy of it back, or move it away and run tapctl apply: that makes it anew from AWS",

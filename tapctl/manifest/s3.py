@@ -38,6 +38,8 @@ class S3Store:
         self._timing = timing or LeaseTiming()
         self._clock = clock or BoottimeClock()
         self._last: dict[str, Stored] = {}
+        self._etags: dict[str, str] = {}
+        """Of the records as they were read last, also of those that are damaged."""
 
     def location(self, suffix: str) -> str:
         """The URL of this suffix's manifest."""
@@ -48,7 +50,9 @@ class S3Store:
         current = self._bucket.get(f"{suffix}.json")
         if current is None:
             self._last.pop(suffix, None)
+            self._etags.pop(suffix, None)
             return None
+        self._etags[suffix] = current.etag
         stored = self._last[suffix] = Stored(parse(current.content, self.location(suffix)), current.etag)
         return stored
 
@@ -76,6 +80,7 @@ class S3Store:
                 failure = error
             else:
                 self._last[manifest.suffix] = Stored(manifest, version)
+                self._etags[manifest.suffix] = version
                 return version
             if not outcome_unknown(failure):
                 break
@@ -178,8 +183,8 @@ class S3Store:
 
     def restore_command(self, copy: Path, suffix: str) -> list[str]:
         """The command that puts ``copy`` in the manifest's place, if that is still the one that was read last."""
-        last = self._last.get(suffix)
-        condition = ["--if-match", last.version] if last else ["--if-none-match", "*"]
+        last = self._etags.get(suffix)
+        condition = ["--if-match", last] if last else ["--if-none-match", "*"]
         encryption = self._bucket.encryption
         asked = {
             "--server-side-encryption": encryption.method,

@@ -29,6 +29,7 @@ from tapctl.manifest.manifest import AwsKind, Manifest, empty
 from tapctl.manifest.store import Store
 from tapctl.names import Names
 from tapctl.render.screen import Screen, Target
+from tapctl.session.damaged_record import read_stored
 from tapctl.session.history_place import check_history_place
 from tapctl.session.invocation import NO_COUNTS, Invocation
 from tapctl.session.target import (
@@ -125,7 +126,7 @@ class Session:
                 deployed, and its history of another place.
             WrongTarget: it is of another account or region.
         """
-        stored = self.store.read(self.suffix)
+        stored = read_stored(self.invocation, self.store, self.suffix)
         if stored is None:
             target = self.target
             named = {"environment": target.env, "suffix": target.suffix}
