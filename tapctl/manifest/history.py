@@ -16,15 +16,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import ManifestError, Refused, TapctlError
 from tapctl.manifest.lock import LockHolder, LockInfo
-from tapctl.manifest.manifest import SKEW, TIME_FORMAT, Manifest, is_of_tomorrow, parse
+from tapctl.manifest.manifest import SKEW, TIME_FORMAT, Manifest, check_serial, is_of_tomorrow, is_reached, parse
 from tapctl.manifest.store import Store
 
 HISTORY = "history"
 """The folder, inside the store, of the histories of all suffixes."""
 _VERSION = re.compile(r"([0-9]{8,})-.*\.json")
 _UNLOCK = re.compile(r"unlock-.*\.json")
-_UNREACHED = 10**9
-"""More than any record has versions: a number beyond it is of a name that somebody has made up."""
 _PARALLEL_READS = 8
 """Versions that are read at once: each is an object of its own."""
 _TRIED = 8
@@ -257,8 +255,11 @@ def _moment(manifest: Manifest) -> datetime:
 
 
 def highest_serial(store: Store, suffix: str) -> int:
-    """Read off the highest serial of the kept versions, from which the next write goes on; 0: none is kept."""
-    return max((number for number, _ in _numbered(store, suffix) if number < _UNREACHED), default=0)
+    """Read off the highest serial of the kept versions, from which the next write goes on; 0: none is kept.
+
+    One that no run has reached is of a name that somebody has made up.
+    """
+    return max((number for number, _ in _numbered(store, suffix) if is_reached(number)), default=0)
 
 
 def _numbered(store: Store, suffix: str, since: str = "") -> list[tuple[int, str]]:
@@ -433,6 +434,7 @@ def _read_version(store: Store, suffix: str, name: str) -> Manifest:
             f"{history_folder(suffix)}{name} is not the version that its name says",
             f"it holds serial {manifest.serial}",
         )
+    check_serial(manifest, history_folder(suffix) + name)
     return manifest
 
 

@@ -37,6 +37,8 @@ SKEW = timedelta(minutes=5)
 """The most by which a clock may be off: AWS takes no request whose time is further from its own."""
 MAX_BYTES = 8 * 1024 * 1024
 """More than any manifest has: some 200 bytes to 20 kB for each entry."""
+_REACHED_SERIAL = 90_000_000
+"""The highest serial that counts as written by a run. Above it a run's own have room up to `shape.MAX_SERIAL`."""
 FINGERPRINT_FORM = "1:"
 """The beginning of a `fingerprint`; a later form has another."""
 _MAX_ERRORS = 5
@@ -168,7 +170,9 @@ def dump(manifest: Manifest) -> str:
 def fingerprint(manifest: Manifest) -> str:
     """Hash the entries of the manifest: `FINGERPRINT_FORM` and 32 hexadecimal digits.
 
-    Of what has its default nothing is in it: a later tapctl that knows more keys computes the same.
+    Of what has its default nothing is in it: a later tapctl that knows more keys computes the same. Nor are serial and
+    run: a run leaves it before its last write, whose serial nobody knows yet (one whose answer is lost takes the next),
+    and each write that changes no entry would have to tag anew.
     """
     entries = manifest.model_dump(mode="json", exclude_defaults=True, include={"entries"})
     return f"{FINGERPRINT_FORM}{hashlib.sha256(to_json(_sorted(entries))).hexdigest()[:32]}"
@@ -287,3 +291,18 @@ def check(manifest: Manifest, where: str, *, environment: str, suffix: str, acco
                 evidence=f"{where}: {key} = {recorded}",
                 hint=hint,
             )
+
+
+def is_reached(serial: int) -> bool:
+    """True if runs may have written as many versions: each takes the next serial."""
+    return serial <= _REACHED_SERIAL
+
+
+def check_serial(manifest: Manifest, where: str) -> None:
+    """Make sure that runs may have written the serial of the manifest; ``where`` names its place.
+
+    Raises:
+        Damaged: it is so high that the versions after it would not be found in their order any more.
+    """
+    if not is_reached(manifest.serial):
+        _invalid(where, "has a serial that no run has reached", f"serial: is {manifest.serial}, and runs count from 1")

@@ -9,7 +9,7 @@ from pathlib import Path
 from tapctl.config import known_environments
 from tapctl.errors import TapctlError
 from tapctl.manifest.history import history_folder, last_version_and_name
-from tapctl.manifest.manifest import Damaged
+from tapctl.manifest.manifest import Damaged, check_serial
 from tapctl.manifest.store import Store, Stored
 from tapctl.render.screen import Target
 from tapctl.session.invocation import Invocation
@@ -23,9 +23,12 @@ def read_stored(invocation: Invocation, store: Store, suffix: str) -> Stored | N
         ManifestError: it cannot be read.
     """
     try:
-        return store.read(suffix)
+        stored = store.read(suffix)
+        if stored is not None:
+            check_serial(stored.manifest, store.location(suffix))
     except Damaged as error:
         raise _with_way_back(invocation, store, suffix, error) from error
+    return stored
 
 
 def _with_way_back(invocation: Invocation, store: Store, suffix: str, error: Damaged) -> Damaged:

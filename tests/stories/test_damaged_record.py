@@ -152,3 +152,31 @@ def test_a_damaged_record_without_a_version_is_told_as_that(dev: World, history:
     for command in ("manifest history --env dev", "manifest history --suffix dev", "manifest history"):
         told = dev.tapctl(*command.split())
         assert (told.code, "is not valid JSON" in told.err) == (3, True), command
+
+
+@pytest.mark.parametrize(("serial", "cause"), [(99_999_999, "has a serial that no run has reached"), (100_000_000, "")])
+def test_a_serial_that_no_run_has_reached_is_refused_before_versions_lose_their_order(
+    kept: Kept, serial: int, cause: str
+) -> None:
+    """S3 lists names as text: after 99999999 comes 100000000, which sorts before it."""
+    forged = {**kept.record, "serial": serial, "run": "x"}
+    kept.put("dev.json", json.dumps(forged))
+    commands = ("plan --env dev", "apply --env dev --yes", "drift --env dev", "drift", "destroy --env dev --yes")
+    for command in (*commands, "outputs --env dev"):
+        told = kept.tapctl(command)
+        assert (told.code, told.changes) == (3, ()), (command, told.err)
+        assert "dev.json" in told.err + told.out
+        assert (cause or "holds what tapctl never writes") in told.err + told.out
+    assert "serial: is " in kept.tapctl("outputs --env dev").err
+    assert kept.tapctl("manifest history --env dev").code == 0
+    kept.put("dev.json", json.dumps(kept.record))
+    kept.put(f"history/dev/{serial}-x.json", json.dumps(forged))
+    listed = kept.tapctl("manifest history --env dev --json")
+    assert (listed.code, listed.records[-1]["counts"]["unusable"]) == (3, 1)
+    applied = kept.tapctl("apply --env dev --yes")
+    assert (applied.code, applied.changes) == (0, ()), applied.err
+    kept.world.edit("dev.toml", "memory_mb = 1024", "memory_mb = 2048")
+    changed = kept.tapctl("apply --env dev --yes")
+    assert changed.code == 0, changed.err
+    newest = json.loads(kept.tapctl("manifest show --env dev").out)["serial"]
+    assert kept.record["serial"] < newest < kept.record["serial"] + 20
