@@ -304,8 +304,8 @@ def last_version_and_name(store: Store, suffix: str, place: Place | None = None)
     """
     broken: list[ManifestError] = []
     for _, name in reversed(_numbered(store, suffix)[-_LOOKED_AT:]):
-        found = _tried(store, suffix, name, lambda _, error: broken.append(error), _read_version)
-        if found is not None and found.suffix == suffix and place in (None, place_of(found)):
+        found = _tried(store, suffix, name, lambda _, error: broken.append(error))
+        if found is not None and place in (None, place_of(found)):
             return found, name
     if broken:
         raise broken[0]

@@ -260,9 +260,19 @@ def check(manifest: Manifest, where: str, *, environment: str, suffix: str, acco
     """Make sure that the manifest is of the target we are about to work on; ``where`` names its place.
 
     Raises:
+        Damaged: it records another suffix.
+        ManifestError: it records another environment.
         WrongTarget: it records another account or another region.
-        ManifestError: it records another suffix or another environment.
     """
+    check_suffix(manifest, where, suffix)
+    if manifest.environment != environment:
+        put = "put the right file there, or use another --suffix or another --state"
+        copy = f"where {suffix} is a copy of {manifest.environment}, take the file {suffix}.toml away; else {put}"
+        raise ManifestError(
+            f"the manifest {where} is of environment {manifest.environment}, not of {environment}",
+            evidence=f"{where}: environment = {manifest.environment}",
+            hint=copy if environment == suffix else put,
+        )
     file = f"{environment}.toml"
     moved = f"where account_id was changed in {file}, put the old one back; a second {suffix} wants another --state"
     elsewhere = f"use --region {manifest.region}, or put it back into {file}; a second {suffix} wants another --suffix"
@@ -279,18 +289,20 @@ def check(manifest: Manifest, where: str, *, environment: str, suffix: str, acco
                 evidence=f"{where}: {key} = {recorded}",
                 hint=hint,
             )
-    put = "put the right file there, or use another --suffix or another --state"
-    copy = f"where {suffix} is a copy of {manifest.environment}, take the file {suffix}.toml away; else {put}"
-    for key, recorded, wanted, hint in (
-        ("suffix", manifest.suffix, suffix, put),
-        ("environment", manifest.environment, environment, copy if environment == suffix else put),
-    ):
-        if recorded != wanted:
-            raise ManifestError(
-                f"the manifest {where} is of {key} {recorded}, not of {wanted}",
-                evidence=f"{where}: {key} = {recorded}",
-                hint=hint,
-            )
+
+
+def check_suffix(manifest: Manifest, where: str, suffix: str) -> None:
+    """Make sure that the manifest is of the suffix in whose place it is; ``where`` names that place.
+
+    Raises:
+        Damaged: it is another suffix's, which somebody has put there.
+    """
+    if manifest.suffix != suffix:
+        raise Damaged(
+            f"the manifest {where} is the record of {manifest.suffix}, in the place of that of {suffix}",
+            evidence=f"{where}: suffix = {manifest.suffix}, {manifest.stamp}",
+            hint=f"move it away; where {suffix} was never deployed, tapctl apply makes its record",
+        )
 
 
 def is_reached(serial: int) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from tapctl.config import known_environments
 from tapctl.errors import TapctlError
 from tapctl.manifest.history import history_folder, last_version_and_name
-from tapctl.manifest.manifest import Damaged, check_serial
+from tapctl.manifest.manifest import Damaged, check_serial, check_suffix
 from tapctl.manifest.store import Store, Stored
 from tapctl.render.screen import Target
 from tapctl.session.invocation import Invocation
@@ -19,12 +19,13 @@ def read_stored(invocation: Invocation, store: Store, suffix: str) -> Stored | N
     """Read the record of this suffix; None if there is none.
 
     Raises:
-        Damaged: what is there is no record; the hint names what the history has.
+        Damaged: what is there is no record of this suffix; the hint names what the history has.
         ManifestError: it cannot be read.
     """
     try:
         stored = store.read(suffix)
         if stored is not None:
+            check_suffix(stored.manifest, store.location(suffix), suffix)
             check_serial(stored.manifest, store.location(suffix))
     except Damaged as error:
         raise _with_way_back(invocation, store, suffix, error) from error

@@ -239,7 +239,14 @@ def test_a_version_of_another_suffix_is_none_of_this_one(tmp_path: Path) -> None
     folder.mkdir(parents=True)
     (tmp_path / "history" / "Not_A_Suffix").mkdir()
     (folder / "00000002-x.json").write_text(dump(manifest(serial=2, suffix="prod")))
-    assert (store.traces(), last_version(store, "dev")) == (["dev"], None)
+    assert store.traces() == ["dev"]
+    with pytest.raises(ManifestError, match=r"00000002-x\.json is of suffix prod, not of dev"):
+        last_version(store, "dev")
+    (folder / "00000002-x.json").write_text(dump(manifest(serial=2)))
+    (folder / "00000003-x.json").write_text(dump(manifest(serial=3, suffix="prod")))
+    assert last_version(store, "dev") == manifest(serial=2)
+    (folder / "00000002-x.json").unlink()
+    (folder / "00000003-x.json").unlink()
     (folder / "00000001-x.json").write_text("{")
     with pytest.raises(ManifestError, match=r"00000001-x\.json"):
         last_version(store, "dev")

@@ -180,3 +180,49 @@ def test_a_serial_that_no_run_has_reached_is_refused_before_versions_lose_their_
     assert changed.code == 0, changed.err
     newest = json.loads(kept.tapctl("manifest show --env dev").out)["serial"]
     assert kept.record["serial"] < newest < kept.record["serial"] + 20
+
+
+def test_the_record_of_another_suffix_is_told_as_that_before_its_place(kept: Kept) -> None:
+    """staging is in another region than dev: whoever asks for that one is led to dev's resources."""
+    kept.put("staging.json", json.dumps(kept.record))
+    place = "s3://records/team/staging.json" if kept.state else "manifests/staging.json"
+    told_by_all = f"{place} is the record of dev, in the place of that of staging"
+    state = "".join(f" {word}" for word in kept.state)
+    for command in (
+        "drift --env staging",
+        "plan --env staging",
+        "outputs --env staging",
+        "destroy --env staging --yes",
+    ):
+        told = kept.tapctl(command)
+        assert (told.code, told.changes) == (3, ()), told.err
+        said = " ".join(told.err.split())
+        assert told_by_all in said
+        assert "--region" not in said
+        assert f"What its history has: tapctl manifest history --env staging{state}" in said
+    whole = kept.tapctl("drift")
+    assert (whole.code, told_by_all in " ".join((whole.out + whole.err).split())) == (3, True)
+
+    for serial in (1, 2):
+        version = {**kept.record, "serial": serial}
+        kept.put(f"history/staging/{serial:08}-x.json", json.dumps(version))
+    listed = kept.tapctl("manifest history --env staging")
+    assert (listed.code, "00000001-x.json is of suffix dev, not of staging" in listed.out) == (3, True)
+    own = {**kept.record, "serial": 3, "suffix": "staging", "environment": "staging", "region": "us-west-2"}
+    kept.put("history/staging/00000003-y.json", json.dumps({**own, "entries": {}}))
+    led = kept.tapctl("drift --env staging")
+    assert (led.code, "The newest that can be used is history/staging/00000003-y.json" in led.err) == (3, True)
+
+
+def test_a_history_of_another_suffix_alone_is_told_where_there_is_no_record(kept: Kept) -> None:
+    kept.put(f"history/staging/{kept.newest:08}-x.json", json.dumps({**kept.record, "serial": kept.newest}))
+    for command in ("drift --env staging", "plan --env staging"):
+        told = kept.tapctl(command)
+        assert (told.code, told.changes) == (3, ())
+        assert f"history/staging/{kept.newest:08}-x.json is of suffix dev, not of staging" in told.err
+
+
+def test_a_record_of_another_environment_is_told_as_that_before_its_place(dev: World) -> None:
+    dev.path().write_text(json.dumps(dev.manifest() | {"environment": "staging", "region": "us-west-2"}))
+    told = dev.tapctl("drift", "--env", "dev")
+    assert (told.code, "is of environment staging, not of dev" in told.err) == (3, True)
