@@ -502,7 +502,8 @@ def _snapshots_left(
     """The snapshots that the cluster's removal has left, where an earlier destroy did that, and copies of the data.
 
     ``retained``: by this run. Nothing but the certificate tells of copies that other keys encrypt, and ``earlier`` one
-    of which data they are, where the snapshot itself is gone: that is told.
+    of which data they are, where the snapshot itself is gone: that is told. Where AWS does not let us look, what that
+    one has kept stays certified, as not seen.
     """
     cluster, left = f"{DbCluster.type}/{session.names.cluster}", dict[str, Retained]()
     try:
@@ -527,6 +528,8 @@ def _snapshots_left(
         left |= copies
     except AwsError as error:
         session.screen.warn(f"the snapshots that are kept of {session.names.cluster} could not be seen: {error.cause}")
+        unseen = earlier.unseen_snapshots() if earlier is not None else {}
+        left = {**unseen, **left}
     return left
 
 
