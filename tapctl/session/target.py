@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext, suppress
 from enum import Enum
 from functools import partial
@@ -323,10 +323,12 @@ def deployed_environments(invocation: Invocation, screen: Screen) -> dict[str, M
     return {suffix: one for suffix, one in records.items() if isinstance(one, ManifestError) or is_deployed(one)}
 
 
-def read_manifests(invocation: Invocation, store: Store) -> dict[str, Manifest | ManifestError]:
-    """All records by suffix, or why one cannot be used."""
+def read_manifests(
+    invocation: Invocation, store: Store, suffixes: Iterable[str] | None = None
+) -> dict[str, Manifest | ManifestError]:
+    """All records by suffix, or why one cannot be used; ``suffixes``: where they were listed already."""
     records: dict[str, Manifest | ManifestError | None] = {}
-    for suffix in store.suffixes():
+    for suffix in store.suffixes() if suffixes is None else suffixes:
         try:
             records[suffix] = read_manifest(invocation, store, suffix)
         except ManifestError as error:
