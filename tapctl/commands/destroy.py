@@ -529,7 +529,7 @@ def _snapshots_left(
 
     With the words for the verdict on copies, under whatever key. ``retained``: by this run. Nothing but the certificate
     tells of copies that other keys encrypt, and ``earlier`` one of which data they are, where the snapshot itself is
-    gone: that is told.
+    gone: that is told. Where AWS does not let us look, what that one has kept stays certified, as not seen.
     """
     cluster, left = f"{DbCluster.type}/{session.names.cluster}", dict[str, Retained]()
     try:
@@ -557,7 +557,8 @@ def _snapshots_left(
         alike = {name for _, _, name in (place.partition("/") for place in copies)} - of_data
     except AwsError as error:
         session.screen.warn(f"the snapshots that are kept of {session.names.cluster} could not be seen: {error.cause}")
-        return left, " · copies of its data were not looked for"
+        unseen = earlier.unseen_snapshots() if earlier is not None else {}
+        return {**unseen, **left}, " · copies of its data were not looked for"
     return left, _count_of_copies(len(of_data), len(alike))
 
 

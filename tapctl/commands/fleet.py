@@ -56,8 +56,7 @@ def environments_to_look_at(invocation: Invocation, screen: Screen) -> Fleet:
         ManifestError: there is no record at all.
     """
     store = open_store_unidentified(invocation, screen)
-    known_suffixes(invocation, store)
-    records = read_manifests(invocation, store)
+    records = read_manifests(invocation, store, known_suffixes(invocation, store))
     names = known_environments(invocation.config)
     emptied = {
         suffix: one

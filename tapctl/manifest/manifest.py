@@ -37,9 +37,15 @@ SKEW = timedelta(minutes=5)
 """The most by which a clock may be off: AWS takes no request whose time is further from its own."""
 MAX_BYTES = 8 * 1024 * 1024
 """More than any manifest has: some 200 bytes to 20 kB for each entry."""
+_REACHED_SERIAL = 90_000_000
+"""The highest serial that counts as written by a run. Above it a run's own have room up to `shape.MAX_SERIAL`."""
 FINGERPRINT_FORM = "1:"
 """The beginning of a `fingerprint`; a later form has another."""
 _MAX_ERRORS = 5
+
+
+class Damaged(ManifestError):
+    """What is in a manifest's place is none that tapctl has written: cut off, edited, or something else."""
 
 
 class AwsKind(StrEnum):
@@ -164,7 +170,9 @@ def dump(manifest: Manifest) -> str:
 def fingerprint(manifest: Manifest) -> str:
     """Hash the entries of the manifest: `FINGERPRINT_FORM` and 32 hexadecimal digits.
 
-    Of what has its default nothing is in it: a later tapctl that knows more keys computes the same.
+    Of what has its default nothing is in it: a later tapctl that knows more keys computes the same. Nor are serial and
+    run: a run leaves it before its last write, whose serial nobody knows yet (one whose answer is lost takes the next),
+    and each write that changes no entry would have to tag anew.
     """
     entries = manifest.model_dump(mode="json", exclude_defaults=True, include={"entries"})
     return f"{FINGERPRINT_FORM}{hashlib.sha256(to_json(_sorted(entries))).hexdigest()[:32]}"
@@ -180,8 +188,9 @@ def parse(text: str | bytes, where: str) -> Manifest:
     """Parse the text of a manifest; ``where`` names its place in every error.
 
     Raises:
-        ManifestError: empty, too large, not UTF-8, not JSON, cut off, with a key twice, no manifest, of a newer format,
-            or with names, identities or numbers of a shape that tapctl never writes.
+        Damaged: empty, too large, not UTF-8, not JSON, cut off, with a key twice, no manifest, or with names,
+            identities or numbers of a shape that tapctl never writes.
+        ManifestError: of a newer format.
     """
     if len(text) > MAX_BYTES:
         _invalid(where, "is too large", f"it has {len(text):,} bytes, a manifest has at most {MAX_BYTES:,}")
@@ -240,7 +249,7 @@ def summarise(error: ValidationError) -> str:
 
 
 def _invalid(where: str, problem: str, evidence: str | None) -> NoReturn:
-    raise ManifestError(
+    raise Damaged(
         f"the manifest {where} {problem}",
         evidence=evidence,
         hint="put an earlier copy of it back, or move it away and run tapctl apply: that makes it anew from AWS",
@@ -251,9 +260,19 @@ def check(manifest: Manifest, where: str, *, environment: str, suffix: str, acco
     """Make sure that the manifest is of the target we are about to work on; ``where`` names its place.
 
     Raises:
+        Damaged: it records another suffix.
+        ManifestError: it records another environment.
         WrongTarget: it records another account or another region.
-        ManifestError: it records another suffix or another environment.
     """
+    check_suffix(manifest, where, suffix)
+    if manifest.environment != environment:
+        put = "put the right file there, or use another --suffix or another --state"
+        copy = f"where {suffix} is a copy of {manifest.environment}, take the file {suffix}.toml away; else {put}"
+        raise ManifestError(
+            f"the manifest {where} is of environment {manifest.environment}, not of {environment}",
+            evidence=f"{where}: environment = {manifest.environment}",
+            hint=copy if environment == suffix else put,
+        )
     file = f"{environment}.toml"
     moved = f"where account_id was changed in {file}, put the old one back; a second {suffix} wants another --state"
     elsewhere = f"use --region {manifest.region}, or put it back into {file}; a second {suffix} wants another --suffix"
@@ -270,15 +289,32 @@ def check(manifest: Manifest, where: str, *, environment: str, suffix: str, acco
                 evidence=f"{where}: {key} = {recorded}",
                 hint=hint,
             )
-    put = "put the right file there, or use another --suffix or another --state"
-    copy = f"where {suffix} is a copy of {manifest.environment}, take the file {suffix}.toml away; else {put}"
-    for key, recorded, wanted, hint in (
-        ("suffix", manifest.suffix, suffix, put),
-        ("environment", manifest.environment, environment, copy if environment == suffix else put),
-    ):
-        if recorded != wanted:
-            raise ManifestError(
-                f"the manifest {where} is of {key} {recorded}, not of {wanted}",
-                evidence=f"{where}: {key} = {recorded}",
-                hint=hint,
-            )
+
+
+def check_suffix(manifest: Manifest, where: str, suffix: str) -> None:
+    """Make sure that the manifest is of the suffix in whose place it is; ``where`` names that place.
+
+    Raises:
+        Damaged: it is another suffix's, which somebody has put there.
+    """
+    if manifest.suffix != suffix:
+        raise Damaged(
+            f"the manifest {where} is the record of {manifest.suffix}, in the place of that of {suffix}",
+            evidence=f"{where}: suffix = {manifest.suffix}, {manifest.stamp}",
+            hint=f"move it away; where {suffix} was never deployed, tapctl apply makes its record",
+        )
+
+
+def is_reached(serial: int) -> bool:
+    """True if runs may have written as many versions: each takes the next serial."""
+    return serial <= _REACHED_SERIAL
+
+
+def check_serial(manifest: Manifest, where: str) -> None:
+    """Make sure that runs may have written the serial of the manifest; ``where`` names its place.
+
+    Raises:
+        Damaged: it is so high that the versions after it would not be found in their order any more.
+    """
+    if not is_reached(manifest.serial):
+        _invalid(where, "has a serial that no run has reached", f"serial: is {manifest.serial}, and runs count from 1")

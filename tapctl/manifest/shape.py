@@ -15,6 +15,8 @@ from tapctl.safety.redaction import hide_paths_within
 
 MAX_ENTRIES: Final = 1_000
 MAX_NUMBER: Final = 2**63 - 1
+MAX_SERIAL: Final = 99_999_999
+"""The highest serial whose name in the history sorts by its number: S3 lists names as text, and pages them so."""
 _MAX_DEPTH: Final = 30
 _MAX_TEXT: Final = 100_000
 
@@ -55,8 +57,8 @@ def problems(manifest: Mapping[str, Any]) -> Iterator[str]:
         value = manifest[name]
         if not pattern.fullmatch(value):
             yield f"{name}: {printable(value)} is not the shape of one"
-    if manifest["serial"] > MAX_NUMBER:
-        yield f"serial: is larger than {MAX_NUMBER}"
+    if manifest["serial"] > MAX_SERIAL:
+        yield f"serial: is larger than {MAX_SERIAL:,}"
     yield from (f"networking{problem}" for problem in _odd_values(manifest["networking"]))
     entries: Mapping[str, Entry] = manifest["entries"]
     if len(entries) > MAX_ENTRIES:

@@ -61,6 +61,17 @@ def test_what_no_destroy_had_to_remove_is_told_apart_and_stays_so() -> None:
     )
 
 
+def test_a_snapshot_that_nobody_may_look_at_stays_kept_and_is_marked_once() -> None:
+    snapshot = {"db-cluster-snapshot/s": Retained("you delete it", "the final snapshot")}
+    proof = replace(PROOF, retained={**PROOF.retained, **snapshot})
+    for _ in range(2):
+        earlier = earlier_certificate(proof.text(), TARGET, every_name)
+        assert earlier is not None
+        unseen = earlier.unseen_snapshots()
+        assert unseen == {"db-cluster-snapshot/s": Retained("you delete it", "the final snapshot; not seen this time")}
+        proof = replace(PROOF, retained=unseen)
+
+
 def test_the_text_of_a_certificate_says_if_it_is_complete() -> None:
     told = json.loads(PROOF.text())
     assert (told["complete"], told["left"], told["format"]) == (False, ["log-group//aws/x"], 1)

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from tapctl.engine.record import Entry, Phase, plain
 from tapctl.errors import ManifestError, WrongTarget
-from tapctl.manifest.manifest import FORMAT, MAX_BYTES, AwsKind, Manifest, check, dump, empty, now, parse
+from tapctl.manifest.manifest import FORMAT, MAX_BYTES, AwsKind, Damaged, Manifest, check, dump, empty, now, parse
 from tapctl.safety.redaction import hide_path
 from tests.manifest.examples import entry, manifest
 
@@ -44,7 +44,7 @@ _MANIFEST = st.builds(
     suffix=_NAME,
     account=st.from_regex("[0-9]{12}", fullmatch=True).filter(str.isascii),
     region=st.just("us-gov-east-1"),
-    serial=st.integers(min_value=0, max_value=2**63 - 1),
+    serial=st.integers(min_value=0, max_value=99_999_999),
     config_hash=st.text("0123456789abcdef", max_size=5),
     run=_LINE,
     written_by=_LINE,
@@ -303,7 +303,6 @@ def test_the_right_manifest_passes() -> None:
     [
         ("account", WrongTarget, 9, "where account_id was changed in dev.toml, put the old one back"),
         ("region", WrongTarget, 9, "use --region us-east-2, or put it back into dev.toml"),
-        ("suffix", ManifestError, 3, "put the right file there, or use another --suffix"),
         ("environment", ManifestError, 3, "put the right file there, or use another --suffix"),
     ],
 )
@@ -317,6 +316,11 @@ def test_a_manifest_of_another_target_is_refused_by_name(
     assert told.startswith(hint)
     # Nothing is deployed by it: the environment may be meant to move.
     assert ("put that record and its history away (docs/state.md)" in told) is (error is WrongTarget)
+
+
+def test_a_manifest_of_another_suffix_is_told_before_its_account() -> None:
+    with pytest.raises(Damaged, match=r"manifests/other\.json is the record of dev, in the place of that of other"):
+        check(manifest(), "manifests/other.json", **_HERE | {"suffix": "other", "account": "other"})
 
 
 def test_a_file_of_the_name_of_a_copy_is_told_as_what_stands_in_the_way() -> None:

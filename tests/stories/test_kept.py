@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from tests.failures.trouble import deny
+from tests.support.door import Proceed, Served, Visit, denied
 from tests.support.world import World
 
 KEY = "kms-key/alias/db-key-dev"
+LOOK = "rds:DescribeDBClusterSnapshots"
 STRANGER = "999999999999"
 
 
@@ -268,6 +270,34 @@ def test_what_nobody_may_look_at_is_no_ok(destroyed: World) -> None:
         told = destroyed.meeting(deny(operation), "drift", "--env", "dev", "--json")
         (finding,) = told.of_type("finding")
         assert (told.code, finding["state"], f"{operation} denied" in finding["note"]) == (7, "UNKNOWN", True)
+
+
+def test_what_a_destroy_may_not_look_at_stays_in_its_certificate(destroyed: World) -> None:
+    """Nothing else tells which snapshots were kept: a look that is denied is no word of AWS that they are gone."""
+    certificate, place = (
+        destroyed.path().with_name("dev.certificate.json"),
+        f"db-cluster-snapshot/{snapshot_of(destroyed)}",
+    )
+    before = json.loads(certificate.read_text())
+    again = ("destroy", "--env", "dev", "--yes", "--confirm", "dev", "--json")
+    looks = destroyed.tapctl(*again).asked.count(LOOK)
+
+    def deny_the_last_looks(visit: Visit, proceed: Proceed) -> Served:
+        if visit.name == LOOK and visit.nth > looks - 2:
+            raise denied(LOOK)
+        return proceed()
+
+    for _ in range(2):
+        told = destroyed.meeting(deny_the_last_looks, *again)
+        kept = {one["address"]: one for one in told.of_type("certificate") if one["state"] == "kept"}
+        assert (told.code, {*kept}) == (0, {KEY, place}), told.out
+        assert (kept[place]["until"], kept[place]["why"]) == (
+            "you delete it",
+            f"{before['kept'][place]['why']}; not seen this time",
+        )
+        assert told.records[-1]["counts"]["kept"] == 2
+        assert json.loads(certificate.read_text())["kept"].keys() == before["kept"].keys()
+    assert told_of(destroyed) == {}
 
 
 @pytest.mark.parametrize("junk", ["{}", "folder"])
