@@ -18,7 +18,7 @@ from tapctl.errors import AwsError, ConfigError
 from tapctl.evidence.earlier_versions import EarlierVersions
 from tapctl.evidence.network_of_files import network_of_files
 from tapctl.evidence.record_fingerprint import fingerprint_left
-from tapctl.evidence.tag_bearers import check_not_elsewhere
+from tapctl.evidence.tag_bearers import Unasked, check_not_elsewhere
 from tapctl.execution.runner import EngineRunner
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers import reconciler_of, recorded_spec, registry, subresources_of, teardown_ranks
@@ -48,8 +48,8 @@ class Inventory:
     record that has it; or to why what bears our name alone is nobody's of ours. Listed, never touched."""
     manifest: Manifest
     version: str | None
-    unasked: str = ""
-    """The words for where nobody could look for the copy of which nothing is to go; empty where that is nowhere."""
+    unasked: Unasked = field(default_factory=Unasked)
+    """The places where nobody could look for the copy of which nothing is to go."""
     ending: tuple[str, ...] = ()
     """Receivers of the subscriptions that others have made, and that end with the topic."""
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from tapctl.commands.fleet import Lost, errors_of_lost, for_each_environment, lost_records
+from tapctl.commands.fleet import for_each_environment, look_for_lost, lost_records
 from tapctl.commands.parity import (
     ALLOWED,
     NOT_APPLIED,
@@ -166,7 +166,7 @@ def _lost_records(
     if is_all:
         lost = lost_records(invocation, screen, store, recorded, lacking)
     else:
-        lost = Lost(errors_of_lost(invocation, screen, store, lacking))
+        lost = look_for_lost(invocation, screen, store, lacking)
     for error in lost.errors.values():
         screen.error(error)
     remark = f" · not compared, without a record: {listed(lost.errors.keys())}" if lost.errors else ""

@@ -14,10 +14,11 @@ from tapctl.engine.observe import Absent, Observation, Unreadable, unread_note
 from tapctl.engine.record import Entry, Phase, is_deleted_with_parent
 from tapctl.errors import AwsRefused, ConfigError, ExitCode, TapctlError, add_default_hint, exit_code_of
 from tapctl.evidence.comparison import Compared, compare_between_readings
-from tapctl.evidence.tag_bearers import check_not_elsewhere
+from tapctl.evidence.tag_bearers import Unasked, check_not_elsewhere
 from tapctl.evidence.unrecorded import not_recorded_error
 from tapctl.findings.waivers import waivers_for
 from tapctl.manifest.manifest import Manifest
+from tapctl.manifest.store import Store
 from tapctl.planning.subscribers import tell_of_subscribers
 from tapctl.reconcilers import kept_without_reason, reconciler_of
 from tapctl.reconcilers.cloudwatch_alarm import CloudwatchAlarm, described_alarms
@@ -78,20 +79,25 @@ def status(invocation: Invocation, screen: Screen) -> int:
     if invocation.target_is_explicit:
         named = _named(invocation, screen)
         codes = {suffix: add_row(invocation, manifest, screen) for suffix, manifest in named.items()}
-        remark = "" if named else f" · {_unrecorded(invocation, screen)}"
-        for manifest in (record for suffix, record in named.items() if by_suffix[suffix] is None):
-            remark = check_not_elsewhere(invocation, screen, open_store_unidentified(invocation, screen), manifest)
-        unseen = ExitCode.INCOMPLETE if named and remark else ExitCode.OK
+        remark, unasked = "", Unasked()
+        if not named:
+            summary, unasked = _unrecorded(invocation, screen)
+            remark = f" · {summary}"
+        for record in named.values():
+            row = by_suffix[record.suffix]
+            if row is None or not (row["resources"] or row["problems"]):
+                unasked = _unasked(invocation, screen, open_store_unidentified(invocation, screen), record)
+        remark, unseen = f"{remark}{unasked.words}", unasked.code
     else:
         screen.target(Target())
         fleet = environments_to_look_at(invocation, screen)
         codes = for_each_environment(invocation, screen, fleet.members, add_row, verdicts=False)
-        remark, unseen = fleet.remark, fleet.code
+        remark, unasked, unseen = fleet.remark, fleet.unasked, fleet.code
     rows = [row for _, row in sorted(by_suffix.items()) if row]
     screen.table(_COLUMNS, [[str(row[column]) for column in _COLUMNS] for row in rows], rows)
     unhealthy = sum(bool(row["problems"]) for row in rows)
     deployed = sum(bool(row["resources"]) for row in rows)
-    counts = {"deployed": deployed, "unhealthy": unhealthy}
+    counts = {"deployed": deployed, "unhealthy": unhealthy, **unasked.counts}
     summary = f"{deployed} deployed · {len(rows) - unhealthy} healthy"
     if destroyed := len(rows) - deployed:
         summary += f" · {destroyed} destroyed by the record"
@@ -121,19 +127,32 @@ def _named(invocation: Invocation, screen: Screen) -> dict[str, Manifest]:
     return {target.suffix: stored.manifest}
 
 
-def _unrecorded(invocation: Invocation, screen: Screen) -> str:
+def _unrecorded(invocation: Invocation, screen: Screen) -> tuple[str, Unasked]:
     """The words for the named environment that has no record, where AWS has nothing of it: who may write may remove.
+
+    And the places where that could not be asked.
 
     Raises:
         NotRecorded: AWS has, or does not show, what bears its names.
-        ManifestError: its history is of another place.
+        ManifestError: its history is of another place, or it is there in another place.
     """
     session = open_session(invocation, screen, Files.MAY_BE_GONE)
-    session.load_manifest()
+    record, _ = session.load_manifest()
     error = not_recorded_error(session)
     if error.there:
         raise error
-    return error.summary
+    return error.summary, _unasked(invocation, screen, session.store, record)
+
+
+def _unasked(invocation: Invocation, screen: Screen, store: Store, record: Manifest) -> Unasked:
+    """The places where a copy of which nothing is deployed could not be asked for, told.
+
+    Raises:
+        ManifestError: it is there in another place.
+    """
+    unasked = check_not_elsewhere(invocation, screen, store, record)
+    unasked.tell(screen)
+    return unasked
 
 
 def _row(invocation: Invocation, screen: Screen, manifest: Manifest) -> tuple[dict[str, Any] | None, ExitCode]:

@@ -92,7 +92,7 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
     record, version = stored or session.load_manifest()
     check_allowed(session, permits.allowed, record)
     if version is not None and not is_deployed(record):
-        check_not_elsewhere(session.invocation, session.screen, session.store, record)
+        check_not_elsewhere(session.invocation, session.screen, session.store, record).warn(session.screen)
     network, release = look_up(session, record, image_digest)
     session.screen.target(replace(session.target, networking=network_summary(network)))
     stack = build(session.config, session.names, network, release, restore_from=permits.restore)
