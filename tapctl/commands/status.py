@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -38,6 +39,8 @@ from tapctl.session.target import (
 )
 
 _COLUMNS: Final = ("environment", "suffix", "account", "region", "resources", "since", "by", "config", "health")
+_NEXT: Final = "next"
+"""The column that is there where anything is not well."""
 _HEALTHY: Final = "healthy"
 _IDLE: Final = f"{INACTIVE}: Idle"
 _SHOWN: Final = 3
@@ -60,6 +63,8 @@ class Problem:
 
     text: str
     code: ExitCode = ExitCode.DIFFERENT
+    next: str = ""
+    """What to run, or to do, next; empty where a drift tells that."""
 
 
 def status(invocation: Invocation, screen: Screen) -> int:
@@ -94,7 +99,8 @@ def status(invocation: Invocation, screen: Screen) -> int:
         codes = for_each_environment(invocation, screen, fleet.members, add_row, verdicts=False)
         remark, unasked, unseen = fleet.remark, fleet.unasked, fleet.code
     rows = [row for _, row in sorted(by_suffix.items()) if row]
-    screen.table(_COLUMNS, [[str(row[column]) for column in _COLUMNS] for row in rows], rows)
+    columns = (*_COLUMNS, _NEXT) if any(row[_NEXT] for row in rows) else _COLUMNS
+    screen.table(columns, [[str(row[column]) for column in columns] for row in rows], rows)
     unhealthy = sum(bool(row["problems"]) for row in rows)
     deployed = sum(bool(row["resources"]) for row in rows)
     counts = {"deployed": deployed, "unhealthy": unhealthy, **unasked.counts}
@@ -168,7 +174,7 @@ def _row(invocation: Invocation, screen: Screen, manifest: Manifest) -> tuple[di
         # What was destroyed needs no file.
         session = open_session(invocation, screen, Files.MAY_BE_GONE if is_deployed(manifest) else Files.MAY_BE_WRONG)
     except TapctlError as error:
-        return _row_of(manifest, "unknown", [_unknown(error)])
+        return _row_of(invocation, manifest, "unknown", [_unknown(screen, manifest, error)])
     check_manifest_target(manifest, session.location, session.target)
     config = _config_state(session, manifest)
     under_way = session.run_under_way()
@@ -180,11 +186,11 @@ def _row(invocation: Invocation, screen: Screen, manifest: Manifest) -> tuple[di
         under_way = run or under_way
         if compared is None:
             return None, ExitCode.OK
-        problems = list(_problems(session, compared))
+        problems, not_compared = list(_problems(session, compared)), compared.report.not_compared
         tell_of_subscribers(session, manifest.entries)
     except TapctlError as error:
-        problems = [_unknown(error)]
-    return _row_of(manifest, config, problems, under_way)
+        problems, not_compared = [_unknown(screen, manifest, error)], ()
+    return _row_of(invocation, manifest, config, problems, under_way=under_way, not_compared=not_compared)
 
 
 def _config_state(session: Session, manifest: Manifest) -> str:
@@ -195,18 +201,28 @@ def _config_state(session: Session, manifest: Manifest) -> str:
     return "applied in part" if manifest.unfinished else "current"
 
 
-def _unknown(error: TapctlError) -> Problem:
+def _unknown(screen: Screen, manifest: Manifest, error: TapctlError) -> Problem:
+    """The problem for the row; the error itself is shown, with the call and the answer that it is about."""
     add_default_hint(error)
+    screen.error(error, f"the row of {manifest.suffix} tells what its record does, and no more")
     reason = error.evidence if error.code == "config-invalid" else ""
-    return Problem(f"unknown: {error.cause}{f' ({reason})' if reason else ''}", exit_code_of(error))
+    return Problem(f"unknown: {error.cause}{f' ({reason})' if reason else ''}", exit_code_of(error), error.hint or "")
 
 
 def _row_of(
-    manifest: Manifest, config: str, problems: list[Problem], under_way: str = ""
+    invocation: Invocation,
+    manifest: Manifest,
+    config: str,
+    problems: list[Problem],
+    *,
+    under_way: str = "",
+    not_compared: Sequence[str] = (),
 ) -> tuple[dict[str, Any], ExitCode]:
     # Those that decide the exit status first: the row shows only some.
     worst_first = sorted(problems, key=lambda problem: [*ExitCode].index(problem.code))
-    named = [problem.text for problem in worst_first if problem.code != ExitCode.OK]
+    unwell = [problem for problem in worst_first if problem.code != ExitCode.OK]
+    named = [problem.text for problem in unwell]
+    look = invocation.command_line_for("drift", Target(manifest.environment, manifest.suffix))
     resting = [problem.text for problem in problems if problem.code == ExitCode.OK]
     more = [f"and {len(named) - _SHOWN} more"] if len(named) > _SHOWN else []
     health = "; ".join([*(named[:_SHOWN] or [_HEALTHY]), *more, *resting])
@@ -226,6 +242,8 @@ def _row_of(
         "config": config,
         "health": f"{health}; a run is under way: {under_way}" if under_way else health,
         "problems": named,
+        _NEXT: (unwell[0].next or look) if unwell else "",
+        "not_compared": list(not_compared),
         "unseen": [problem.text for problem in problems if problem.code == ExitCode.INCOMPLETE],
         "under_way": under_way,
     }
@@ -239,7 +257,8 @@ def _problems(session: Session, compared: Compared) -> Iterator[Problem]:
     """Everything that is not well: states, drift, alarms that ring, reboots that are waited for."""
     named: dict[str, ExitCode] = {}
     if compared.written:
-        yield Problem(f"a run is changing {_listed(set(compared.written))}", ExitCode.INCOMPLETE)
+        again = session.command("status")
+        yield Problem(f"a run is changing {_listed(set(compared.written))}", ExitCode.INCOMPLETE, again)
     for address, observation in sorted(compared.observed.items()):
         if address in compared.written:
             continue
@@ -249,9 +268,11 @@ def _problems(session: Session, compared: Compared) -> Iterator[Problem]:
             named[address] = problem.code
             yield problem
     if compared.report.unfinished and not compared.report.has_unfinished:
-        at_work = "an apply is at work"
-        goes_on = f"an apply did not finish: {compared.goes_on} goes on"
-        yield Problem(at_work if compared.is_at_work else goes_on, ExitCode.INCOMPLETE)
+        if compared.is_at_work:
+            yield Problem("an apply is at work", ExitCode.INCOMPLETE, session.command("status"))
+        else:
+            goes_on = f"an apply did not finish: {compared.goes_on} goes on"
+            yield Problem(goes_on, ExitCode.INCOMPLETE, compared.goes_on)
     yield from _members(compared)
     yield from _ringing(session, compared.entries.values())
     yield from _findings(session, compared, named)
@@ -260,13 +281,14 @@ def _problems(session: Session, compared: Compared) -> Iterator[Problem]:
 def _interrupted(session: Session, entry: Entry, compared: Compared) -> Problem | None:
     goes = entry.phase is Phase.LEAVING or is_deleted_with_parent(entry, compared.entries)
     if compared.is_at_work and (goes or entry.phase is Phase.MAKING):
-        return Problem(f"a run is {'removing' if goes else 'making'} {entry.address}", ExitCode.INCOMPLETE)
+        doing = f"a run is {'removing' if goes else 'making'} {entry.address}"
+        return Problem(doing, ExitCode.INCOMPLETE, session.command("status"))
     if entry.phase is Phase.MAKING:
         goes_on = f"{entry.address} was left half made: {compared.goes_on} goes on"
-        return Problem(goes_on, ExitCode.INCOMPLETE)
+        return Problem(goes_on, ExitCode.INCOMPLETE, compared.goes_on)
     if goes:
-        goes_on = f"{entry.address} was left half removed: {_removing(session, compared)} goes on"
-        return Problem(goes_on, ExitCode.INCOMPLETE)
+        command = _removing(session, compared)
+        return Problem(f"{entry.address} was left half removed: {command} goes on", ExitCode.INCOMPLETE, command)
     return None
 
 
@@ -339,11 +361,16 @@ def _ringing(session: Session, entries: Iterable[Entry]) -> Iterator[Problem]:
         except AwsRefused as error:
             if not error.is_denied:
                 raise
-            yield Problem(f"alarms cannot be read: {error.iam_action} denied", ExitCode.INCOMPLETE)
+            add_default_hint(error)
+            session.screen.error(error, f"if alarms of {session.suffix} ring is not known")
+            denied = f"alarms cannot be read: {error.iam_action} denied"
+            yield Problem(denied, ExitCode.INCOMPLETE, error.hint or "")
             return
         for alarm in described:
             if alarm.get("StateValue") == "ALARM":
-                yield Problem(f"{CloudwatchAlarm.type}/{alarm['AlarmName']} rings")
+                name = alarm["AlarmName"]
+                why = f"aws cloudwatch describe-alarm-history --alarm-name {shlex.quote(name)}"
+                yield Problem(f"{CloudwatchAlarm.type}/{name} rings", next=session.aws.target.command(why))
 
 
 def _kind(finding: Finding) -> str:
@@ -371,10 +398,12 @@ def _findings(session: Session, compared: Compared, named: Mapping[str, ExitCode
     for address in sorted(groups["reboot"]):
         yield Problem(f"{address} waits for a reboot")
     if lacking := groups["not there"]:
-        yield Problem(f"not there: {_listed(lacking)}: {_removing(session, compared)} goes on", ExitCode.INCOMPLETE)
+        goes_on = _removing(session, compared)
+        yield Problem(f"not there: {_listed(lacking)}: {goes_on} goes on", ExitCode.INCOMPLETE, goes_on)
     if groups["destroy"]:
-        goes_on = f"by its certificate a destroy did not finish: {session.command('destroy')} goes on"
-        yield Problem(goes_on, ExitCode.INCOMPLETE)
+        goes_on = session.command("destroy")
+        unfinished = f"by its certificate a destroy did not finish: {goes_on} goes on"
+        yield Problem(unfinished, ExitCode.INCOMPLETE, goes_on)
     yield from _not_compared(compared, groups["unknown"], named)
     if waived:
         yield Problem(f"waived: {_listed(waived)}", ExitCode.OK)
@@ -383,7 +412,7 @@ def _findings(session: Session, compared: Compared, named: Mapping[str, ExitCode
 def _not_compared(compared: Compared, unknown: Collection[str], named: Mapping[str, ExitCode]) -> Iterator[Problem]:
     """The problems of what drift counts as not compared."""
     if unknown:
-        yield Problem(f"{len(unknown)} could not be compared whole", ExitCode.INCOMPLETE)
+        yield Problem(f"{len(unknown)} could not be compared whole: {_listed({*unknown})}", ExitCode.INCOMPLETE)
     if untold := {*compared.report.untold} - named.keys():
         yield Problem(f"not compared: {_listed(untold)}", ExitCode.INCOMPLETE)
 

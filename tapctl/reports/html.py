@@ -92,10 +92,17 @@ def _sections(run: Run) -> Iterator[Section]:
     yield "timeline", "Timeline", _timeline(run)
     yield "parity", "Differences", _matrix(run)
     statuses = [
-        [_text(each.environment), str(each.resources), _text(each.since), _text(each.by), _text(each.health)]
+        [
+            _text(each.environment),
+            str(each.resources),
+            _text(each.since),
+            _text(each.by),
+            _text(each.health),
+            _text(each.next),
+        ]
         for each in run.of(Status)
     ]
-    columns = ("environment", "resources", "since", "by", "health")
+    columns = ("environment", "resources", "since", "by", "health", "next")
     yield "environments", f"Environments ({len(statuses)})", _table(columns, statuses)
     outputs = [[_text(each.name), f"<code>{_text(each.value)}</code>"] for each in run.of(Output)]
     yield "outputs", "Values", _table(("name", "value"), outputs)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tapctl.manifest import open_store
+from tapctl.render.terminal import table_lines
 from tests.failures.trouble import deny
 from tests.manifest.examples import SAM
 from tests.stories.test_drift_access import OPEN, group_id, permission
@@ -237,8 +238,42 @@ def test_what_may_not_be_read_leaves_the_status_incomplete(dev: World) -> None:
     assert answer.code == 7
     assert row(answer)["problems"] == [
         "sns-topic/alarms-dev cannot be read: sns:GetTopicAttributes denied",
-        "1 could not be compared whole",
+        "1 could not be compared whole: kms-key/alias/db-key-dev",
     ]
+    compared = dev.meeting(trouble, "drift", "--env", "dev", "--json").of_type("verdict")[0]["not_compared"]
+    assert row(answer)["not_compared"]
+    assert set(row(answer)["not_compared"]) <= {*compared}
+
+
+def test_each_row_that_is_not_well_says_what_to_run_next(dev: World) -> None:
+    assert row(dev.tapctl("status", "--json"))["next"] == ""
+    assert "next" not in dev.tapctl("status").out
+    open_the_database(dev)
+    told = row(dev.tapctl("status", "--json"))
+    assert told["next"] == "tapctl drift --env dev"
+    shown = dev.tapctl("status").out.splitlines()
+    assert (shown[0].split()[-1], shown[1].endswith("  tapctl drift --env dev")) == ("next", True)
+    columns = shown[0].split()
+    for width in range(60, 200, 20):
+        fitted = table_lines(columns, [[str(told[each]) for each in columns]], width=width)
+        assert max(map(len, fitted)) <= width
+        assert fitted[-1].split()[-4:] == told["next"].split()
+    for command in ("status --env dev", "status"):
+        answer = dev.meeting(deny("sts:GetCallerIdentity"), *command.split())
+        assert answer.code == 9
+        assert "AccessDenied on sts:GetCallerIdentity: " in answer.err
+        assert "(request " in answer.err
+        assert "hint   allow sts:GetCallerIdentity" in answer.err
+        assert "the row of dev tells what its record does, and no more" in answer.err
+        assert "allow sts:GetCallerIdentity, check with: aws sts get-caller-identity" in answer.out
+    ring(dev)
+    unheard = dev.meeting(deny("cloudwatch:DescribeAlarms"), "status")
+    assert "AccessDenied on cloudwatch:DescribeAlarms: " in unheard.err
+    dev.client("ec2").revoke_security_group_ingress(
+        GroupId=group_id(dev, "db-sg-dev"), IpPermissions=permission(5432, "0.0.0.0/0")
+    )
+    rung = row(dev.tapctl("status", "--json"))["next"]
+    assert rung.startswith("aws cloudwatch describe-alarm-history --alarm-name db-cpu-0-dev --region us-east-2")
 
 
 @pytest.fixture
