@@ -25,6 +25,7 @@ from tapctl.manifest.manifest import Manifest
 from tapctl.planning.subscribers import tell_of_subscribers
 from tapctl.reconcilers.sns_subscription import SnsSubscription
 from tapctl.render.screen import Comparison, Screen, Target
+from tapctl.render.values import counted
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, open_session
 from tapctl.session.target import Files
@@ -164,7 +165,8 @@ def drift_verdict(report: Report) -> tuple[Status | None, ExitCode, dict[str, in
         summary = f"{counts['drifted']} drifted · {counts['pending']} pending · {counts['unknown']} unknown"
         summary += f" · {counts['waived']} waived" if counts["waived"] else ""
     else:
-        summary = f"{report.compared} fields on {report.resources} resources are as recorded"
+        compared, on = counted(report.compared, "field"), counted(report.resources, "resource")
+        summary = f"{compared} on {on} {'is' if report.compared == 1 else 'are'} as recorded"
     if report.unfinished and not report.has_unfinished:
         summary += " · an apply did not finish"
     if report.drifted:

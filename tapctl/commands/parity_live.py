@@ -56,6 +56,7 @@ from tapctl.manifest.manifest import Manifest
 from tapctl.manifest.store import Store
 from tapctl.planning.lookup import look_up
 from tapctl.render.screen import Screen, Target
+from tapctl.render.values import counted
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, open_session
 from tapctl.session.target import known_suffixes, open_store_unidentified
@@ -144,7 +145,7 @@ def parity_live(invocation: Invocation, screen: Screen, environments: tuple[str,
         "waived": waived,
     }
     remarks = f"{unread_records.remark}{beside.remark}{lost.remark}"
-    compared = f"compared {len(chosen)} environments, {len(deployed)} of them in AWS{remarks}"
+    compared = f"compared {counted(len(chosen), 'environment')}, {len(deployed)} of them in AWS{remarks}"
     summary = (
         f"{allowed} allowed differences · {refused} not allowed · {outside} changed outside · {behind} not applied"
         f" · {unknown} unknown{f' · {waived} waived' if waived else ''} · {compared}"

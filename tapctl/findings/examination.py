@@ -12,6 +12,7 @@ from tapctl.evidence.tag_bearers import Unasked, check_not_elsewhere
 from tapctl.findings.waivers import waivers_for
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers import never_compared
+from tapctl.render.values import counted
 from tapctl.session.session import Session
 from tapctl.stack.image import FIELD as IMAGE_FIELD
 from tapctl.stack.image import tags_of
@@ -71,7 +72,9 @@ def finish_nothing(session: Session, found: Examined | None) -> int:
     unasked = check_elsewhere(session, found)
     if found is None or found.report.is_complete:
         return session.finish(Status.NOTHING, unasked.code, unasked.counts, f"nothing has drifted{unasked.words}")
-    summary = f"nothing has drifted of what was compared: {found.report.compared} of {found.report.fields} fields"
+    summary = (
+        f"nothing has drifted of what was compared: {found.report.compared} of {counted(found.report.fields, 'field')}"
+    )
     return session.finish(Status.NOTHING, ExitCode.INCOMPLETE, unasked.counts, f"{summary}{unasked.words}")
 
 

@@ -8,6 +8,7 @@ from importlib.resources import files
 from typing import Final
 
 from tapctl.render.terminal import duration, one_line
+from tapctl.render.values import counted
 from tapctl.reports.events import Finding, Output, PlannedChange, Preflight, Status
 from tapctl.reports.picture import picture
 from tapctl.reports.run import Run
@@ -88,7 +89,7 @@ def _sections(run: Run) -> Iterator[Section]:
     yield "preflight", "Checks before the first change", _table(("", "check", "detail"), checks)
     changes = [_change(change) for change in run.changes.values()]
     yield "changes", f"Planned changes ({len(changes)})", _table(("", "resource", "impact", "fields", "note"), changes)
-    yield "stack", f"Stack ({len(run.needs)} resources)", _stack(run)
+    yield "stack", f"Stack ({counted(len(run.needs), 'resource')})", _stack(run)
     yield "timeline", "Timeline", _timeline(run)
     yield "parity", "Differences", _matrix(run)
     statuses = [
