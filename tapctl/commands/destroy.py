@@ -74,6 +74,8 @@ def destroy(session: Session, *, confirm: str | None = None, approval: Approval 
         _show_estimate(session, inventory, plan)
         if plan.blocked:
             return session.finish(Status.BLOCKED, show_blockers(session, plan), {}, NOTHING_CHANGED)
+        if inventory.unasked:
+            return _finish_unasked(session, inventory)
         tell_of_ended_subscriptions(session, inventory.ending)
         due = _tell_of_lost_data(session, inventory) or _snapshot_due(inventory)
         for address in inventory.foreign:
@@ -129,13 +131,29 @@ def preview(session: Session, *, detailed_exitcode: bool = False, out: PlanOut |
         return session.finish(Status.BLOCKED, error.exit_code, counts, summary)
     if plan.blocked:
         return session.finish(Status.BLOCKED, show_blockers(session, plan), counts, summary)
+    inventory.unasked.tell(session.screen)
+    counts, summary = counts | inventory.unasked.counts, f"{summary}{inventory.unasked.words}"
     if theirs := [*_refusals(session, inventory, inventory.others)]:
         for error in theirs:
             session.screen.error(error, NOTHING_CHANGED)
         not_ours = len(inventory.foreign) + len(inventory.others)
         return session.finish(None, ExitCode.REFUSED, counts, f"{summary} · {not_ours} not ours")
-    code = ExitCode.DIFFERENT if detailed_exitcode and going else ExitCode.OK
+    code = ExitCode.DIFFERENT if detailed_exitcode and going else inventory.unasked.code
     return session.finish(None, code, counts, summary)
+
+
+def _finish_unasked(session: Session, inventory: Inventory) -> int:
+    """End a destroy that found nothing to remove, and could not ask everywhere: it neither records nor certifies that.
+
+    What it wrote would be the history by which the next look takes the copy for gone.
+    """
+    inventory.unasked.tell(session.screen)
+    refused = [*_refusals(session, inventory, inventory.others)]
+    for error in refused:
+        session.screen.error(error, NOTHING_CHANGED)
+    code = ExitCode.REFUSED if refused else inventory.unasked.code
+    summary = f"{NOTHING_CHANGED}{inventory.unasked.words}"
+    return session.finish(Status.INCOMPLETE, code, inventory.unasked.counts, summary)
 
 
 def _seal(session: Session, inventory: Inventory, plan: Plan, out: PlanOut | None = None) -> PlanFile:
@@ -464,9 +482,7 @@ def report_destroy(
         session.screen.error(refusal, "all that is ours is gone, or kept as told above")
     if refused:
         return session.finish(Status.NOT_DESTROYED, ExitCode.REFUSED, counts, summary)
-    code = ExitCode.INCOMPLETE if inventory.unasked else ExitCode.OK
-    rest = f"{copies}{inventory.unasked or ' · nothing else of ours is left'}"
-    return session.finish(Status.DESTROYED, code, counts, f"{summary}{rest}")
+    return session.finish(Status.DESTROYED, ExitCode.OK, counts, f"{summary}{copies} · nothing else of ours is left")
 
 
 def _earlier_certificate(session: Session) -> EarlierCertificate | None:

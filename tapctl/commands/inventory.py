@@ -18,7 +18,7 @@ from tapctl.errors import AwsError, ConfigError, Refused, TapctlError
 from tapctl.evidence.earlier_versions import EarlierVersions
 from tapctl.evidence.network_of_files import vpc_of_files, way_out, why_unknown
 from tapctl.evidence.record_fingerprint import fingerprint_left
-from tapctl.evidence.tag_bearers import check_not_elsewhere
+from tapctl.evidence.tag_bearers import Unasked, check_not_elsewhere
 from tapctl.execution.runner import EngineRunner
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers import reconciler_of, recorded_spec, registry, subresources_of, teardown_ranks
@@ -55,8 +55,8 @@ class Inventory:
     """Address to the refusal of what bears our names and tags, where nobody can tell if it is in our network."""
     manifest: Manifest
     version: str | None
-    unasked: str = ""
-    """The words for where nobody could look for the copy of which nothing is to go; empty where that is nowhere."""
+    unasked: Unasked = field(default_factory=Unasked)
+    """The places where nobody could look for the copy of which nothing is to go."""
     ending: tuple[str, ...] = ()
     """Receivers of the subscriptions that others have made, and that end with the topic."""
 

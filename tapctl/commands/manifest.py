@@ -16,7 +16,7 @@ from tapctl.manifest.s3 import S3Store
 from tapctl.manifest.store import Store
 from tapctl.render.screen import Screen, Target
 from tapctl.render.terminal import sanitize_json
-from tapctl.render.values import format_value, truncate
+from tapctl.render.values import counted, format_value, truncate
 from tapctl.session.damaged_record import read_stored
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import open_session
@@ -175,7 +175,7 @@ def history(invocation: Invocation, screen: Screen) -> int:
         first = invocation.command_line_for("manifest show --serial 1", target)
         screen.warn(f"{older + hidden} older versions are kept, too; to read one: {first}")
     counts = {"versions": len(listed) + older, "unlocks": sum(record["done"] for record in taken_away)}
-    summary = f"{counts['versions']} versions · {counts['unlocks']} unlocked"
+    summary = f"{counted(counts['versions'], 'version')} · {counts['unlocks']} unlocked"
     if not broken:
         return invocation.finish(screen, None, counts=counts, summary=summary)
     errors = [*_broken_errors(store.location(target.suffix), broken)]
@@ -239,7 +239,7 @@ def diff(invocation: Invocation, screen: Screen, older: int, newer: int | None) 
     columns = ["what", f"serial {before.serial}", f"serial {after.serial}"]
     screen.table(columns, rows, records)
     counts = {"differences": len(records)}
-    summary = f"{len(records)} differences between serial {before.serial} and serial {after.serial}"
+    summary = f"{counted(len(records), 'difference')} between serial {before.serial} and serial {after.serial}"
     return invocation.finish(screen, None, counts=counts, summary=summary)
 
 

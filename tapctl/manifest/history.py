@@ -18,6 +18,7 @@ from tapctl.errors import ManifestError, Refused, TapctlError
 from tapctl.manifest.lock import LockHolder, LockInfo
 from tapctl.manifest.manifest import SKEW, TIME_FORMAT, Manifest, check_serial, is_of_tomorrow, is_reached, parse
 from tapctl.manifest.store import Store
+from tapctl.safety.json_errors import shape_problems
 
 HISTORY = "history"
 """The folder, inside the store, of the histories of all suffixes."""
@@ -443,7 +444,7 @@ def _read_unlock(store: Store, suffix: str, name: str) -> Unlock:
         return Unlock.model_validate_json(store.read_history(suffix, name))
     except ValidationError as error:
         raise ManifestError(
-            f"{history_folder(suffix)}{name} is no record of an unlocking", evidence=str(error)
+            f"{history_folder(suffix)}{name} is no record of an unlocking", evidence=shape_problems(error)
         ) from None
 
 

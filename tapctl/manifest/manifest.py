@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import islice
@@ -29,6 +28,7 @@ from tapctl.engine.record import Entry, Phase, PlainJson
 from tapctl.errors import ManifestError, WrongTarget
 from tapctl.manifest import shape
 from tapctl.manifest.earlier import as_written_now
+from tapctl.safety.json_errors import decoding_problem, json_problem, shape_problems, unique_keys
 
 FORMAT = 1
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
@@ -194,19 +194,21 @@ def parse(text: str | bytes, where: str) -> Manifest:
     """
     if len(text) > MAX_BYTES:
         _invalid(where, "is too large", f"it has {len(text):,} bytes, a manifest has at most {MAX_BYTES:,}")
-    try:
-        content = text.decode() if isinstance(text, bytes) else text
-    except UnicodeDecodeError as error:
-        _invalid(where, "is not UTF-8 text", str(error))
+    if undecodable := decoding_problem(text) if isinstance(text, bytes) else "":
+        _invalid(where, "is not UTF-8 text", undecodable)
+    content = text.decode() if isinstance(text, bytes) else text
     if not content.strip():
         _invalid(where, "is empty", None)
     try:
         data = json.loads(content, object_pairs_hook=unique_keys)
     except (ValueError, RecursionError) as error:
-        _invalid(where, "is not valid JSON, or was cut off", str(error))
-    number = data.get("format") if isinstance(data, dict) else None
+        _invalid(where, "is not valid JSON, or was cut off", json_problem(error))
+    if not isinstance(data, dict):
+        _invalid(where, "is no manifest of tapctl", "it is no JSON object")
+    number = data.get("format")
     if type(number) is not int or number < 1:
-        _invalid(where, "is no manifest of tapctl", f"its format number is {number!r:.40}")
+        told = f"its format number is {json.dumps(number):.40}" if "format" in data else "it has no format number"
+        _invalid(where, "is no manifest of tapctl", told)
     if number > FORMAT:
         raise ManifestError(
             f"the manifest {where} was written by a newer tapctl",
@@ -216,36 +218,12 @@ def parse(text: str | bytes, where: str) -> Manifest:
     try:
         manifest = Manifest.model_validate_json(content, strict=True)
     except ValidationError as error:
-        _invalid(where, "is no manifest of tapctl", summarise(error))
+        _invalid(where, "is no manifest of tapctl", shape_problems(error, _MAX_ERRORS))
     odd = list(islice(shape.problems(dict(manifest)), _MAX_ERRORS + 1))
     if odd:
         rest = ["and more"] if len(odd) > _MAX_ERRORS else []
         _invalid(where, "holds what tapctl never writes", "\n".join([*odd[:_MAX_ERRORS], *rest]))
     return manifest.model_copy(update={"entries": as_written_now(manifest.entries)})
-
-
-def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Build a JSON object; JSON allows a key twice, files of ours do not.
-
-    Raises:
-        ValueError: a key is there twice.
-    """
-    unique = dict(pairs)
-    if len(unique) < len(pairs):
-        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
-        raise ValueError(f"the key {shape.printable(twice)!r} is there twice")
-    return unique
-
-
-def summarise(error: ValidationError) -> str:
-    """The first errors of a file, a line each, with their places."""
-    errors = error.errors(include_url=False, include_input=False)
-    lines = [
-        f"{'.'.join(shape.printable(str(part)) for part in item['loc'])}: {shape.printable(item['msg'], 300)}"
-        for item in errors[:_MAX_ERRORS]
-    ]
-    rest = [f"and {len(errors) - _MAX_ERRORS} more"] if len(errors) > _MAX_ERRORS else []
-    return "\n".join([line.removeprefix(": ") for line in lines] + rest)
 
 
 def _invalid(where: str, problem: str, evidence: str | None) -> NoReturn:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.refs import needs
-from tapctl.safety.redaction import hide_paths_within
+from tapctl.safety.json_errors import printable
 
 MAX_ENTRIES: Final = 1_000
 MAX_NUMBER: Final = 2**63 - 1
@@ -107,9 +107,3 @@ def _odd_values(value: Any, place: str = "", depth: int = 0) -> Iterator[str]:
         yield f"{place}: is longer than {_MAX_TEXT:,} characters"
     elif isinstance(value, str) and needs(value):
         yield f"{place}: {printable(value)} promises an output that was known when it was recorded"
-
-
-def printable(text: str, longest: int = 60) -> str:
-    """A text of the manifest's as an error may show it: cut, without what moves a cursor, or a web address's path."""
-    plain = "".join(char if char.isprintable() else "?" for char in hide_paths_within(text[:longest]))
-    return plain + "…" if len(text) > longest else plain

@@ -22,6 +22,7 @@ from tapctl.aws.rights import LISTS, Need, Right, arn
 from tapctl.config import NetworkingReference
 from tapctl.errors import AwsRefused, NetworkingError
 from tapctl.safety.files import read_file
+from tapctl.safety.json_errors import decoding_problem, json_problem
 from tapctl.stack.routes import Findings, check_routes, read_routes
 from tapctl.threads import in_background
 
@@ -326,12 +327,16 @@ def _is_id(value: object, pattern: re.Pattern[str]) -> bool:
 
 def _load_json(path: Path, writer: str) -> dict[str, Any]:
     try:
-        content = json.loads(read_file(path, _MAX_BYTES))
+        text = read_file(path, _MAX_BYTES)
     except OSError as error:
         raise _unusable(path, f"it cannot be read: {error.strerror}", writer) from error
-    except (ValueError, RecursionError):
+    if undecodable := decoding_problem(text):
+        raise _unusable(path, undecodable, writer)
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
         # Without "from": the JSON error carries the whole document.
-        raise _unusable(path, "it is not JSON", writer) from None
+        raise _unusable(path, f"it is not JSON: {json_problem(error)}", writer) from None
     if not isinstance(content, dict):
         raise _unusable(path, "it is not a JSON object", writer)
     return content
