@@ -66,8 +66,6 @@ _OUTSIDE_STATES: Final = (FindingState.DRIFT, FindingState.MISSING, FindingState
 _WORDS: Final = {"outside": OUTSIDE, "under way": UNKNOWN, "not applied": NOT_APPLIED, "waived": WAIVED}
 """The cause of a difference to the verdict on it; of several causes the first here counts."""
 
-"""Reasons of findings on what the record, or AWS, does not tell."""
-
 Place = tuple[str, str]
 """Address, and a field's path or `WHOLE_RESOURCE`."""
 

@@ -141,9 +141,9 @@ class Owner:
 
 
 REBOOT: Final = "reboot"
+"""The one event a pending value may wait for that never comes by itself."""
 ALLOW: Final = "--allow"
 """Ends what an apply leaves alone: an apply that names the resource with this option (`Reconciler.left_alone`)."""
-"""The one event a pending value may wait for that never comes by itself."""
 UNSEEN: Final = frozenset({"*"})
 """The answer of an update whose call only prepares the next one and never shows in the spec: a failover."""
 

@@ -24,7 +24,6 @@ from tapctl.reconcilers.used_by_others import ASKS_FUNCTIONS, UsedByOthers, func
 if TYPE_CHECKING:
     from tapctl.aws.client import Aws
 
-"""The tag that names the region of the stack. A role without the tag is any region's: a tag to be put back."""
 _DEFAULT_SESSION_S: Final = 3600
 _TRANSIENT: Final = (
     Transient(

@@ -302,7 +302,7 @@ def test_a_tag_of_another_environment_is_refused_and_the_way_back_is_told(world:
         answer = world.tapctl(*verb, "--env", "dev")
         assert (answer.code, answer.changes) == (6, ()), verb
         assert "sns-topic/alarms-dev exists and is of another environment" in answer.err
-        assert "set its tag Environment back to dev" in answer.err
+        assert "set its tag Environment=dev, then run the same command again" in answer.err
     assert world.drift().code == 2
 
 
