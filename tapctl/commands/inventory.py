@@ -371,8 +371,8 @@ def _may_be_ours(
     is_unsure = verdict is Verdict.NO_CLAIM and owner is not None and (owner.lacks or owner.doubt)
     if owner is not None and (verdict is Verdict.OTHER_ENVIRONMENT or is_unsure):
         return session.owner.finds(owner.tags)
-    unreadable = deletion.reconciler.created_by_aws and verdict is Verdict.UNREADABLE
-    return verdict is Verdict.OURS or unreadable
+    may_be_told = deletion.reconciler.created_by_aws or observation.owner_unread
+    return verdict is Verdict.OURS or bool(verdict is Verdict.UNREADABLE and may_be_told)
 
 
 def _lingers(session: Session, deletion: Deletion, observations: dict[str, Observation]) -> bool:

@@ -147,7 +147,7 @@ class Ownership:
         """
         left = "it was left untouched"
         if self.verdict is Verdict.UNREADABLE:
-            denied = self.seen.unreadable["tags"]
+            denied = self.seen.unreadable.get("tags") or self.seen.owner_unread
             return Refused(
                 f"{self.address} exists, and whose it is could not be read; {left}",
                 evidence=f"denied: {denied}",
@@ -234,7 +234,7 @@ class Claimant:
             seen: its observation.
             recorded: the outputs of the record's entry (`Entry.claim`); None where there is no entry.
             just_made: True if this run has made the resource: its tags show later than itself.
-            known: True if this run has judged the resource of this name ours before, and has changed it.
+            known: True if this run has judged the resource of this name ours before, and has made or changed it.
         """
         same = recorded is not None and seen.outputs is not None and _are_same(seen.outputs, recorded)
         if reconciler.name_is_identity and self._is_tagged_by_others(seen):
@@ -244,6 +244,8 @@ class Claimant:
         untagged_is_ours = just_made or (reconciler.created_by_aws and (seen.is_default or is_told))
         held = same or recorded == {}
         verdict = self._verdict(reconciler, id, seen, same=same, held=held, untagged_is_ours=untagged_is_ours)
+        if verdict is Verdict.OURS and seen.owner_unread and not (held or known):
+            verdict = Verdict.UNREADABLE
         return Ownership(verdict, address(reconciler.type, id), self.owner, seen, same)
 
     def _verdict(
