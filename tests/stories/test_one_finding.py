@@ -422,6 +422,18 @@ def test_a_parameter_group_of_others_is_never_waived_since_they_set_what_is_in_i
     assert not (dev.folder / "environments" / "waivers.toml").exists()
 
 
+def test_the_tag_of_the_region_is_a_tag_as_any_on_what_is_no_role(dev: World) -> None:
+    functions = dev.client("lambda")
+    arn = functions.get_function(FunctionName="payment-processor-dev")["Configuration"]["FunctionArn"]
+    functions.tag_resource(Resource=arn, Tags={"tapctl:region": "us-west-2"})
+    (finding,) = dev.drift().of_type("finding")
+    tag = f"{FUNCTION}.tags.tapctl:region"
+    assert finding["undo"] == f"tapctl revert --env dev {tag}"
+    assert "back to us-east-2" not in dev.tapctl("drift", "--env", "dev").out
+    assert dev.tapctl("revert", "--env", "dev", tag, "--yes").code == 0
+    assert dev.drift().code == 0
+
+
 def test_where_a_door_is_among_what_is_to_be_waived_it_is_named_and_the_command_for_the_others_too(dev: World) -> None:
     ec2 = dev.client("ec2")
     (group,) = ec2.describe_security_groups(Filters=[{"Name": "group-name", "Values": ["db-sg-dev"]}])["SecurityGroups"]
