@@ -289,7 +289,8 @@ def _live_rows(read: Mapping[str, LiveEnvironment], chosen: Mapping[str, Config]
         verdict = next((word for cause, word in _WORDS.items() if cause in causes.values()), row["verdict"])
         if verdict == WAIVED and row["what"] in refused:
             verdict = REFUSED
-        values = {env: forms[env](value) for env, value in dict(row["values"]).items()}  # type: ignore[call-overload]
+        shown: Any = row["values"]
+        values = {env: forms[env](value) for env, value in shown.items()}
         found.append({**row, "values": values, "verdict": verdict, "causes": causes})
     found += _beside(places, found)
     found = [_with_waivers(row, waivers) for row in found]
