@@ -255,7 +255,7 @@ def _not_ours(
         return ownership.error(wanted=not session.claimant.chosen_name(reconciler.type, deletion.id))
     if told := other_identity(reconciler, entry, seen):
         adopt = f"{session.command('apply')} --adopt {deletion.address}"
-        hint = f"if that one may go with its data: {adopt}, then run this again"
+        hint = f"if that one may go with its data: {adopt}, then run this again" if reconciler.holds_data else ""
         return replaced_error(reconciler, deletion.address, told, hint)
     return None
 

@@ -67,8 +67,6 @@ _OUTSIDE_STATES: Final = (FindingState.DRIFT, FindingState.MISSING, FindingState
 _WORDS: Final = {"outside": OUTSIDE, "under way": UNKNOWN, "not applied": NOT_APPLIED, "waived": WAIVED}
 """The cause of a difference to the verdict on it; of several causes the first here counts."""
 
-"""Reasons of findings on what the record, or AWS, does not tell."""
-
 Place = tuple[str, str]
 """Address, and a field's path or `WHOLE_RESOURCE`."""
 
@@ -292,7 +290,8 @@ def _live_rows(read: Mapping[str, LiveEnvironment], chosen: Mapping[str, Config]
         verdict = next((word for cause, word in _WORDS.items() if cause in causes.values()), row["verdict"])
         if verdict == WAIVED and row["what"] in refused:
             verdict = REFUSED
-        values = {env: forms[env](value) for env, value in dict(row["values"]).items()}  # type: ignore[call-overload]
+        shown: Any = row["values"]
+        values = {env: forms[env](value) for env, value in shown.items()}
         found.append({**row, "values": values, "verdict": verdict, "causes": causes})
     found += _beside(places, found)
     found = [_with_waivers(row, waivers) for row in found]

@@ -141,9 +141,9 @@ class Owner:
 
 
 REBOOT: Final = "reboot"
+"""The one event a pending value may wait for that never comes by itself."""
 ALLOW: Final = "--allow"
 """Ends what an apply leaves alone: an apply that names the resource with this option (`Reconciler.left_alone`)."""
-"""The one event a pending value may wait for that never comes by itself."""
 UNSEEN: Final = frozenset({"*"})
 """The answer of an update whose call only prepares the next one and never shows in the spec: a failover."""
 
@@ -198,6 +198,9 @@ class Observed(Generic[S, O]):
     """AWS's own word for the state, shown to the user."""
     owner: Owner | None = None
     """The owner its tags name; None when they name nobody, or could not be read (``tags`` is in `unreadable`)."""
+    owner_unread: str = ""
+    """The denied IAM action by which the resource would tell more of its owner than its tags; empty where none lacks.
+    Until then tags alone are no claim."""
     pending: Mapping[str, Pending] = field(default_factory=dict)
     """Field to the value that was accepted for the field and is not in force."""
     deferred_until: Mapping[str, str] = field(default_factory=dict)

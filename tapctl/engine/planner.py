@@ -218,13 +218,14 @@ def _plan_change(
         base = replace(base, adopts=True, note=f"taken over; {ownership.evidence}")
     elif ownership.untagged:
         base = replace(base, note="taken over: AWS makes it by itself, and nobody has tagged it")
-    base = _tell_if_replaced(base, reconciler, observation, entry, adopts=permits.adopts)
+    base = _tell_if_replaced(base, reconciler, want, observation, entry, adopts=permits.adopts)
     return base if base.blocked else _plan_present(base, reconciler, want, observation, entry)
 
 
 def _tell_if_replaced(
     base: Change,
     reconciler: Reconciler[Any, Any],
+    want: Spec,
     seen: Observed[Any, Any],
     entry: Entry | None,
     *,
@@ -242,7 +243,9 @@ def _tell_if_replaced(
         return base
     if adopts:
         return replace(base, adopts=True, note=f"taken over as it is; {told}")
-    hint = f"if that one is meant: apply with --adopt {base.address}"
+    # One in another place than the wanted could not be brought to that: taking it over would end in another refusal.
+    is_way = reconciler.holds_data or dict(want)[reconciler.identity] == dict(seen.spec)[reconciler.identity]
+    hint = f"if the one that is there is meant: apply with --adopt {base.address}" if is_way else ""
     return replace(base, blocked=replaced_error(reconciler, base.address, told, hint))
 
 

@@ -25,6 +25,7 @@ from tapctl.findings.revertible import revertible
 from tapctl.findings.selection import place
 from tapctl.reconcilers import registry
 from tapctl.reconcilers.db_cluster import DbCluster
+from tapctl.reconcilers.iam_role import IamRole
 from tapctl.reconcilers.rds import how_to_delete
 from tapctl.render.harmless import harmless
 from tapctl.render.screen import Advice
@@ -234,8 +235,12 @@ def _ending(findings: Sequence[Finding], session: Session, entries: Mapping[str,
 
 
 def _is_theirs(one: Finding) -> bool:
-    """True if the finding names another owner, which an apply refuses. A missing tag names nobody, and is put back."""
-    owners = tuple(f"tags.{tag}" for tag in (OWNER_TAG, SUFFIX_TAG, ENVIRONMENT_TAG, REGION_TAG))
+    """True if the finding names another owner, which an apply refuses. A missing tag names nobody, and is put back.
+
+    The region's tag tells an owner only of what has one name in all regions; on any other type it is a tag as any.
+    """
+    further = (REGION_TAG,) if one.type == IamRole.type else ()
+    owners = tuple(f"tags.{tag}" for tag in (OWNER_TAG, SUFFIX_TAG, ENVIRONMENT_TAG, *further))
     return one.reason is Reason.CHANGED and one.field in owners and one.live is not None
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-import yaml  # type: ignore[import-untyped]  # comes with moto, without stubs
+import yaml
 
 from tapctl.cli import run
 from tapctl.commands.ci import _TEMPLATES

@@ -85,8 +85,8 @@ def test_a_destroyed_copy_is_known_by_its_newest_version_or_the_certificate_of_i
     tmp_path: Path, phase: Phase, certificate: dict[str, Any], advised: str
 ) -> None:
     store, last = LocalStore(tmp_path / "manifests"), manifest(entry(phase=phase), suffix="pr-7")
-    store.write(last, None)
-    store.write(last.model_copy(update={"serial": 4, "run": "run-2"}), store.read("pr-7").version)  # type: ignore[union-attr]
+    first = store.write(last, None)
+    store.write(last.model_copy(update={"serial": 4, "run": "run-2"}), first)
     (tmp_path / "manifests" / "pr-7.json").unlink()
     if certificate:
         own = last.model_dump(include={"format", "environment", "suffix", "account", "region"})

@@ -459,3 +459,18 @@ def test_a_cluster_in_the_place_of_the_recorded_one_goes_only_once_it_was_adopte
         assert f"tapctl apply --env dev --adopt {cluster}, then run this again" in refused.err
     dev.applied("dev", "--adopt", cluster)
     assert dev.tapctl("destroy", "--env", "dev", "--yes").code == 0
+
+
+def test_a_group_that_the_files_want_and_that_the_record_tells_otherwise_is_taken_over_by_name(dev: World) -> None:
+    """The group that is there stands in the network of the files: an apply that names it ends what is told."""
+    group, rules = "security-group/lambda-sg-dev", "security-group-rules/lambda-sg-dev"
+    record = dev.manifest()
+    for address in (group, rules):
+        record["entries"][address]["spec"]["vpc_id"] = "vpc-0a1b2c3d"
+    dev.path().write_text(json.dumps(record))
+    for verb in (["plan"], ["apply", "--yes"]):
+        refused = dev.tapctl(*verb, "--env", "dev")
+        assert (refused.code, refused.changes) == (6, ()), verb
+        assert f"if the one that is there is meant: apply with --adopt {group}" in refused.err, refused.err
+    dev.applied("dev", "--adopt", group, "--adopt", rules)
+    assert dev.drift().code == 0

@@ -404,3 +404,10 @@ def test_a_destroy_tells_of_a_kept_snapshot_that_is_gone_and_certifies_the_copy_
     assert "of a cluster of this name, or with its tags, under " in kept["db-cluster-snapshot/monthly-report"]["why"]
     assert " · 1 snapshot of its name or tags is left · " in answer.verdict
     assert told_of(world) == {}
+
+
+@pytest.mark.parametrize("verb", ["destroy --yes", "plan", "plan --destroy", "drift", "status", "manifest history"])
+def test_a_command_on_a_copy_that_never_was_leaves_nothing_in_the_state(dev: World, verb: str) -> None:
+    before = sorted(dev.path().parent.rglob("*"))
+    dev.tapctl(*verb.split(), "--env", "dev", "--suffix", "pr-1")
+    assert sorted(dev.path().parent.rglob("*")) == before

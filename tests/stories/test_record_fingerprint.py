@@ -238,7 +238,8 @@ def test_a_later_version_that_no_run_has_left_takes_no_way_back_from_who_has_to_
     (finding,) = told.of_type("finding")
     assert (told.code, finding["recorded"], finding["live"], "tapctl revert" in finding["undo"]) == (2, 1024, 256, True)
     warned = [one["message"] for one in told.of_type("warning")]
-    assert [one for one in warned if one.startswith(f"no run has written serial {serial}, ")]
+    (later,) = [one for one in warned if one.startswith(f"no run has written serial {serial}, ")]
+    assert f" (history/dev/{serial:08}-{'f' * 32}.json): the key bears" in later
     assert not [one for one in warned if "older than AWS" in one]
     assert dev.tapctl("revert", "--env", "dev", "--yes").code == 0
     assert dev.drift().code == 0
