@@ -68,7 +68,7 @@ def outputs(invocation: Invocation, screen: Screen, name: str | None) -> int:
             f"{drift} holds them against AWS"
         )
     if unasked:
-        screen.warn(f"the hosts could not be held against {unasked}, which cannot be read: {drift} asks AWS for them")
+        screen.warn(f"the hosts could not be held against {unasked}, which may not be read: {drift} asks AWS for them")
     if name is None and (untold := [each for each in _RECORDED if each not in values]):
         screen.warn(
             f"left out, for the record of {manifest.suffix} does not tell it: {', '.join(untold)}; {drift} tells why"
@@ -91,11 +91,12 @@ def outputs(invocation: Invocation, screen: Screen, name: str | None) -> int:
 
 
 def _records_beside(invocation: Invocation, store: Store, suffix: str) -> tuple[list[Manifest], str]:
-    """The records of the other suffixes in the state, and the words for those that cannot be read; empty if all can.
+    """The records of the other suffixes in the state, and the words for those that may not be read; empty if all may.
 
-    They are no business of who may read this one's record alone.
+    They are no business of who may read this one's record alone. One that cannot be used bears nothing out, and is told
+    by the commands about it.
     """
-    records, unread = list[Manifest](), list[str]()
+    records, denied = list[Manifest](), list[str]()
     try:
         others = [each for each in store.suffixes() if each != suffix]
     except Refused:
@@ -103,11 +104,13 @@ def _records_beside(invocation: Invocation, store: Store, suffix: str) -> tuple[
     for other in others:
         try:
             manifest = read_manifest(invocation, store, other)
-        except (ManifestError, Refused):
-            unread.append(other)
+        except ManifestError:
+            continue
+        except Refused:
+            denied.append(other)
         else:
             records += [manifest] if manifest is not None else []
-    return records, f"the record of {listed(unread)}" if unread else ""
+    return records, f"the record of {listed(denied)}" if denied else ""
 
 
 def _check_name(manifest: Manifest, name: str | None, values: Mapping[str, str], drift: str) -> None:
