@@ -324,7 +324,7 @@ def test_a_revert_of_what_an_earlier_tapctl_recorded_in_part_leaves_nothing_unfi
     name = "/aws/lambda/payment-processor-dev"
     record = dev.manifest()
     del record["entries"][f"log-group/{name}"]["outputs"]["created"]
-    dev.path().write_text(json.dumps(record))
+    dev.leave(record)
     dev.client("logs").put_retention_policy(logGroupName=name, retentionInDays=60)
     back = dev.tapctl("revert", "--env", "dev", f"log-group/{name}.retention_days", "--yes")
     assert (back.code, "known by something else" in back.err) == (0, False), back.err
