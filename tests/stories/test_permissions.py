@@ -326,7 +326,8 @@ def tag_all(world: World, key: str = "extra") -> None:
 
 
 def make_others(world: World) -> None:
-    """Make a second key of ours, and in place of a subscription another that cannot become ours by a change."""
+    """Make a second key of ours, a policy without ids, and a subscription that cannot become ours by a change."""
+    test_drift_access.put_policy(world, "")
     kms, rds = world.client("kms"), world.client("rds")
     key = kms.describe_key(KeyId="alias/db-key-dev")["KeyMetadata"]["KeyId"]
     tags = [tag for tag in kms.list_resource_tags(KeyId=key)["Tags"] if not tag["TagKey"].startswith("aws:")]

@@ -89,6 +89,7 @@ _RESOURCES: Final[Mapping[str, tuple[str, ...]]] = {
         *("rds:subgrp:{DBSubnetGroupName}", "rds:og:default:aurora-postgresql-17"),
         "rds:cluster-snapshot:{SnapshotIdentifier}",
     ),
+    "lambda:DeleteResourcePolicy": ("{ResourceArn}",),
     "lambda:TagResource": ("{Resource}",),
     "lambda:UntagResource": ("{Resource}",),
     "sns:CreateTopic": ("sns:{Name}",),
