@@ -65,6 +65,7 @@ def destroy(session: Session, *, confirm: str | None = None, approval: Approval 
         inventory = take_inventory(session)
         if protection := _protection_by_record(session, inventory):
             raise _protected(session, protection)
+        inventory = replace(inventory, known_uses=_known_uses(session, inventory))
         plan = _plan(session, inventory)
         inventory = replace(inventory, ending=ended_subscriptions(session, inventory.to_delete))
         approval.check(session, _seal(session, inventory, plan), inventory.manifest, inventory.retained)
@@ -104,6 +105,7 @@ def preview(session: Session, *, detailed_exitcode: bool = False, out: PlanOut |
     ``out``: write it as a file to approve, too.
     """
     inventory = take_inventory(session)
+    inventory = replace(inventory, known_uses=_known_uses(session, inventory))
     plan = _plan(session, inventory)
     inventory = replace(inventory, ending=ended_subscriptions(session, inventory.to_delete))
     session.screen.plan(plan, removing=True)
@@ -166,7 +168,7 @@ def _plan(session: Session, inventory: Inventory) -> Plan:
             note = (
                 f"kept until {retained.until}: {retained.why}"
                 if retained is not None
-                else deletion.reconciler.removal_note(observation, snapshot_due=due)
+                else _noted(deletion.reconciler.removal_note(observation, snapshot_due=due), inventory, address)
             )
             loses = isinstance(deletion.reconciler, DbCluster) and retained is None and not due
             changes[address] = replace(change, note=note, impact=Impact.DATA_LOSS if loses else Impact.NONE)
@@ -182,6 +184,23 @@ def _plan(session: Session, inventory: Inventory) -> Plan:
     plan = Plan(tuple(ordered), {}, (), ())
     session.invocation.usage.impacts = plan.impacts
     return plan
+
+
+def _known_uses(session: Session, inventory: Inventory) -> dict[str, str]:
+    """Ask what is known of others' use of what goes; of nothing, where a final snapshot keeps the key."""
+    if _snapshot_due(inventory):
+        return {}
+    going = inventory.present.keys() - inventory.retained.keys()
+    told = {
+        address: inventory.deletions[address].reconciler.known_use(session.aws, inventory.present[address])
+        for address in going
+    }
+    return {address: text for address, text in told.items() if text}
+
+
+def _noted(text: str, inventory: Inventory, address: str) -> str:
+    """The text, with what is known of others' use of this resource."""
+    return "; ".join(filter(None, (text, inventory.known_uses.get(address, ""))))
 
 
 def _blocked(session: Session, view: Aws, inventory: Inventory, deletion: Deletion) -> TapctlError | None:
@@ -548,7 +567,11 @@ def _certificate(session: Session, runner: EngineRunner, inventory: Inventory, u
         at=now(),
         deleted=gone,
         outside=frozenset(_removed_outside(inventory)),
-        retained={event.address: event.retained for event in finished if event.retained is not None},
+        retained={
+            event.address: replace(event.retained, why=_noted(event.retained.why, inventory, event.address))
+            for event in finished
+            if event.retained is not None
+        },
         remaining=tuple(undone),
         ended=frozenset(
             shown_subscriptions(session, inventory.ending) if f"{SnsTopic.type}/{session.names.topic}" in gone else ()

@@ -50,6 +50,8 @@ class Inventory:
     version: str | None
     unasked: str = ""
     """The words for where nobody could look for the copy of which nothing is to go; empty where that is nowhere."""
+    known_uses: Mapping[str, str] = field(default_factory=dict)
+    """Address to what is known of others' use of what goes for good."""
     ending: tuple[str, ...] = ()
     """Receivers of the subscriptions that others have made, and that end with the topic."""
 

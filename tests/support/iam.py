@@ -100,6 +100,9 @@ _UNSCOPED: Final = frozenset(
         *(
             "cloudwatch:DescribeAlarms",
             "ec2:DescribeManagedPrefixLists",
+            "ec2:DescribeSnapshots",
+            "ec2:DescribeVolumes",
+            "ssm:DescribeParameters",
             "ec2:DescribeNetworkInterfaces",
             "ec2:DescribeSecurityGroupRules",
             "ec2:DescribeRouteTables",
