@@ -26,7 +26,7 @@ LAYERS = {
     "aws": ("safety", "errors", "threads", "regions"),
     "engine": ("errors", "clock"),
     "names": ("safety", "errors", "regions", "engine"),
-    "reconcilers": ("safety", "errors", "regions", "engine", "aws"),
+    "reconcilers": ("safety", "errors", "threads", "regions", "engine", "aws"),
     "config": ("safety", "errors", "regions", "names"),
     "manifest": ("safety", "errors", "clock", "threads", "engine", "aws"),
     "render": ("safety", "errors", "clock", "engine"),
