@@ -34,6 +34,7 @@ from tapctl.execution.runner import EngineRunner, usual_times
 from tapctl.manifest.manifest import now
 from tapctl.planning.approval import NO_APPROVAL, Approval
 from tapctl.planning.blockers import NOTHING_CHANGED, show_blockers
+from tapctl.planning.log_filters import ended_filters, tell_of_ended_filters
 from tapctl.planning.permits import NO_PERMITS
 from tapctl.planning.plan_file import PlanFile, PlanOut, publish, seal
 from tapctl.planning.subscribers import ended_subscriptions, shown_subscriptions, tell_of_ended_subscriptions
@@ -46,6 +47,7 @@ from tapctl.reconcilers.db_cluster_snapshots import (
     snapshots_left,
 )
 from tapctl.reconcilers.kms_key import copies_named
+from tapctl.reconcilers.log_group import LogGroup, split_filter
 from tapctl.reconcilers.sns_topic import SnsTopic
 from tapctl.session.session import Session
 from tapctl.threads import side_by_side
@@ -67,13 +69,13 @@ def destroy(session: Session, *, confirm: str | None = None, approval: Approval 
             raise _protected(session, protection)
         inventory = replace(inventory, known_uses=_known_uses(session, inventory))
         plan = _plan(session, inventory)
-        inventory = replace(inventory, ending=ended_subscriptions(session, inventory.to_delete))
+        inventory = _with_ends(session, inventory)
         approval.check(session, _seal(session, inventory, plan), inventory.manifest, inventory.retained)
         session.screen.plan(plan, removing=True)
         _show_estimate(session, inventory, plan)
         if plan.blocked:
             return session.finish(Status.BLOCKED, show_blockers(session, plan), {}, NOTHING_CHANGED)
-        tell_of_ended_subscriptions(session, inventory.ending)
+        _tell_of_ends(session, inventory)
         due = _tell_of_lost_data(session, inventory) or _snapshot_due(inventory)
         for address in inventory.foreign:
             session.screen.warn(f"{address} bears the tags of {session.suffix} and none of its names: it is left")
@@ -107,10 +109,10 @@ def preview(session: Session, *, detailed_exitcode: bool = False, out: PlanOut |
     inventory = take_inventory(session)
     inventory = replace(inventory, known_uses=_known_uses(session, inventory))
     plan = _plan(session, inventory)
-    inventory = replace(inventory, ending=ended_subscriptions(session, inventory.to_delete))
+    inventory = _with_ends(session, inventory)
     session.screen.plan(plan, removing=True)
     _show_estimate(session, inventory, plan)
-    tell_of_ended_subscriptions(session, inventory.ending)
+    _tell_of_ends(session, inventory)
     _tell_of_lost_data(session, inventory)
     going, kept = len(inventory.to_delete), len(inventory.retained)
     counts, summary = {"remove": going, "kept": kept}, f"{going} to remove · {kept} kept already"
@@ -135,8 +137,19 @@ def preview(session: Session, *, detailed_exitcode: bool = False, out: PlanOut |
 def _seal(session: Session, inventory: Inventory, plan: Plan, out: PlanOut | None = None) -> PlanFile:
     """Make the plan file of this destroy, with its hashes; what is kept already is no part of it."""
     going = replace(plan, changes=tuple(each for each in plan.changes if each.address not in inventory.retained))
-    ends = shown_subscriptions(session, inventory.ending)
+    ends = (*inventory.filters, *shown_subscriptions(session, inventory.ending))
     return seal(session, going, inventory.manifest, permits=NO_PERMITS, networking={}, destroy=True, ends=ends, out=out)
+
+
+def _with_ends(session: Session, inventory: Inventory) -> Inventory:
+    """The inventory with what others have put on what goes, and what ends with it."""
+    going = inventory.to_delete
+    return replace(inventory, ending=ended_subscriptions(session, going), filters=ended_filters(session, going))
+
+
+def _tell_of_ends(session: Session, inventory: Inventory) -> None:
+    tell_of_ended_subscriptions(session, inventory.ending)
+    tell_of_ended_filters(session, inventory.filters)
 
 
 def _show_estimate(session: Session, inventory: Inventory, plan: Plan) -> None:
@@ -556,7 +569,7 @@ def _certificate(session: Session, runner: EngineRunner, inventory: Inventory, u
     finished, target = runner.outcome.finished.values(), session.target
     # Resources that an interrupted destroy left to AWS may have been deleted before this one looked.
     recorded = {address for address, entry in inventory.manifest.entries.items() if entry.phase is not Phase.MAKING}
-    gone = deleted(runner, (existing(inventory) | recorded) - undone)
+    gone, topic = deleted(runner, (existing(inventory) | recorded) - undone), f"{SnsTopic.type}/{session.names.topic}"
     return Certificate(
         environment=target.env,
         suffix=target.suffix,
@@ -574,6 +587,9 @@ def _certificate(session: Session, runner: EngineRunner, inventory: Inventory, u
         },
         remaining=tuple(undone),
         ended=frozenset(
-            shown_subscriptions(session, inventory.ending) if f"{SnsTopic.type}/{session.names.topic}" in gone else ()
+            [
+                *(one for one in inventory.filters if f"{LogGroup.type}/{split_filter(one)[0]}" in gone),
+                *(shown_subscriptions(session, inventory.ending) if topic in gone else ()),
+            ]
         ),
     )

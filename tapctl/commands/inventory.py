@@ -54,6 +54,8 @@ class Inventory:
     """Address to what is known of others' use of what goes for good."""
     ending: tuple[str, ...] = ()
     """Receivers of the subscriptions that others have made, and that end with the topic."""
+    filters: tuple[str, ...] = ()
+    """Addresses of the filters that others have put on log groups, and that end with them."""
 
     @property
     def present(self) -> dict[str, Observed[Any, Any]]:

@@ -59,6 +59,7 @@ _RESOURCES: Final[Mapping[str, tuple[str, ...]]] = {
     "kms:CreateAlias": ("kms:{AliasName}", "kms:key/{TargetKeyId}"),
     "ec2:GetManagedPrefixListEntries": ("ec2:prefix-list/{PrefixListId}",),
     "kms:DeleteAlias": ("kms:{AliasName}", "kms:key/{AliasName}"),
+    "logs:DescribeMetricFilters": ("logs:log-group:{logGroupName}:*",),
     "logs:DescribeSubscriptionFilters": ("logs:log-group:{logGroupName}:*",),
     "logs:ListTagsForResource": ("{resourceArn}",),
     "logs:TagResource": ("{resourceArn}",),
