@@ -20,6 +20,7 @@ The packages, from the command line down to what imports nothing of ours; each i
     aws           the client: who we are, reads, refusals, policies
     clock         the clocks of waiting
     errors        the tree of errors, the exit codes, the status words
+    safety        what others wrote or placed, made harmless: files, credentials, open networks
     regions       the forms of regions and partitions
     threads       calls in the background, and with a timeout
 """

@@ -30,7 +30,7 @@ LAYERS = {
     "config": ("safety", "errors", "regions", "names"),
     "manifest": ("safety", "errors", "clock", "threads", "engine", "aws"),
     "render": ("safety", "errors", "clock", "engine"),
-    "reports": ("errors", "render"),
+    "reports": ("safety", "errors", "render"),
     "stack": ("safety", "errors", "threads", "regions", "names", "aws", "engine", "reconcilers", "config"),
     "sandbox": ("safety", "errors", "regions", "aws", "config"),
     "session": (

@@ -25,6 +25,7 @@ from tapctl.planning.survey import ApplySurvey, survey
 from tapctl.reconcilers import teardown_ranks
 from tapctl.reconcilers.kms_key import record_gave_way
 from tapctl.render.plan_counts import consequences, plan_counts
+from tapctl.render.values import counted
 from tapctl.session.session import Session
 
 
@@ -186,11 +187,13 @@ def _finish(session: Session, found: ApplySurvey, runner: EngineRunner) -> int:
     unread += [action for finished in outcome.finished.values() for action in finished.unreadable]
     results = [f"{count} {name}" for name, count in counts.items()]
     calls = sum(session.aws.call_log.calls.values())
-    summary = " · ".join([*results, f"{total - len(unread)}/{total} fields read back", f"{calls} API calls"])
+    summary = " · ".join(
+        [*results, f"{total - len(unread)}/{counted(total, 'field')} read back", counted(calls, "API call")]
+    )
     if not unread:
         return session.finish(Status.CONVERGED, ExitCode.OK, counts, summary)
     service, _, operation = unread[0].partition(":")
-    denied = AwsRefused(service, operation, "AccessDenied", f"{len(unread)} fields could not be read back")
+    denied = AwsRefused(service, operation, "AccessDenied", f"{counted(len(unread), 'field')} could not be read back")
     denied.hint = f"allow {', '.join(sorted(set(unread)))}, then run the same command again"
     session.screen.error(denied, "everything that was asked for was accepted by AWS; the manifest is up to date")
     code = ExitCode.NOT_CONVERGED if session.aws.call_log.accepted else ExitCode.REFUSED

@@ -43,6 +43,7 @@ from tapctl.reconcilers.db_cluster import DbCluster, held_by_others
 from tapctl.reconcilers.db_cluster_snapshots import (
     SNAPSHOT,
     copies_under_other_keys,
+    data_in,
     lasting_snapshots,
     snapshots_left,
 )
@@ -69,16 +70,19 @@ def destroy(session: Session, *, confirm: str | None = None, approval: Approval 
             raise _protected(session, protection)
         inventory = replace(inventory, known_uses=_known_uses(session, inventory))
         plan = _plan(session, inventory)
-        inventory = _with_ends(session, inventory)
+        inventory = _with_ends(session, inventory, approved=approval.binds)
         approval.check(session, _seal(session, inventory, plan), inventory.manifest, inventory.retained)
         session.screen.plan(plan, removing=True)
         _show_estimate(session, inventory, plan)
         if plan.blocked:
             return session.finish(Status.BLOCKED, show_blockers(session, plan), {}, NOTHING_CHANGED)
+        if inventory.unasked:
+            return _finish_unasked(session, inventory)
         _tell_of_ends(session, inventory)
         due = _tell_of_lost_data(session, inventory) or _snapshot_due(inventory)
         for address in inventory.foreign:
             session.screen.warn(f"{address} bears the tags of {session.suffix} and none of its names: it is left")
+        _tell_of_theirs(session, inventory)
         loses = bool(plan.impacts[Impact.DATA_LOSS.key])
         if inventory.to_delete and not confirm_destroy(session, approval.suffix or confirm, due=due, loses=loses):
             return session.finish(Status.CANCELLED, ExitCode.REFUSED, summary=NOTHING_CHANGED)
@@ -109,13 +113,17 @@ def preview(session: Session, *, detailed_exitcode: bool = False, out: PlanOut |
     inventory = take_inventory(session)
     inventory = replace(inventory, known_uses=_known_uses(session, inventory))
     plan = _plan(session, inventory)
-    inventory = _with_ends(session, inventory)
+    inventory = _with_ends(session, inventory, approved=out is not None)
     session.screen.plan(plan, removing=True)
     _show_estimate(session, inventory, plan)
     _tell_of_ends(session, inventory)
     _tell_of_lost_data(session, inventory)
+    _tell_of_theirs(session, inventory)
     going, kept = len(inventory.to_delete), len(inventory.retained)
-    counts, summary = {"remove": going, "kept": kept}, f"{going} to remove · {kept} kept already"
+    counts, summary = (
+        {"remove": going, "kept": kept},
+        f"{going} to remove · {kept} kept already{_count_of_theirs(inventory)}",
+    )
     protection = _protection(session) or _protection_by_record(session, inventory)
     blocked = bool(protection or plan.blocked or inventory.foreign or inventory.others)
     publish(session, _seal(session, inventory, plan, out), out, blocked=blocked)
@@ -125,13 +133,29 @@ def preview(session: Session, *, detailed_exitcode: bool = False, out: PlanOut |
         return session.finish(Status.BLOCKED, error.exit_code, counts, summary)
     if plan.blocked:
         return session.finish(Status.BLOCKED, show_blockers(session, plan), counts, summary)
+    inventory.unasked.tell(session.screen)
+    counts, summary = counts | inventory.unasked.counts, f"{summary}{inventory.unasked.words}"
     if theirs := [*_refusals(session, inventory, inventory.others)]:
         for error in theirs:
             session.screen.error(error, NOTHING_CHANGED)
         not_ours = len(inventory.foreign) + len(inventory.others)
         return session.finish(None, ExitCode.REFUSED, counts, f"{summary} · {not_ours} not ours")
-    code = ExitCode.DIFFERENT if detailed_exitcode and going else ExitCode.OK
+    code = ExitCode.DIFFERENT if detailed_exitcode and going else inventory.unasked.code
     return session.finish(None, code, counts, summary)
+
+
+def _finish_unasked(session: Session, inventory: Inventory) -> int:
+    """End a destroy that found nothing to remove, and could not ask everywhere: it neither records nor certifies that.
+
+    What it wrote would be the history by which the next look takes the copy for gone.
+    """
+    inventory.unasked.tell(session.screen)
+    refused = [*_refusals(session, inventory, inventory.others)]
+    for error in refused:
+        session.screen.error(error, NOTHING_CHANGED)
+    code = ExitCode.REFUSED if refused else inventory.unasked.code
+    summary = f"{NOTHING_CHANGED}{inventory.unasked.words}"
+    return session.finish(Status.INCOMPLETE, code, inventory.unasked.counts, summary)
 
 
 def _seal(session: Session, inventory: Inventory, plan: Plan, out: PlanOut | None = None) -> PlanFile:
@@ -141,10 +165,18 @@ def _seal(session: Session, inventory: Inventory, plan: Plan, out: PlanOut | Non
     return seal(session, going, inventory.manifest, permits=NO_PERMITS, networking={}, destroy=True, ends=ends, out=out)
 
 
-def _with_ends(session: Session, inventory: Inventory) -> Inventory:
-    """The inventory with what others have put on what goes, and what ends with it."""
+def _with_ends(session: Session, inventory: Inventory, *, approved: bool) -> Inventory:
+    """The inventory with what others have put on what goes, and what ends with it; ``approved``: it is, or is to be.
+
+    Raises:
+        AwsError: an approval says what ends, and that cannot be read.
+    """
     going = inventory.to_delete
-    return replace(inventory, ending=ended_subscriptions(session, going), filters=ended_filters(session, going))
+    return replace(
+        inventory,
+        ending=ended_subscriptions(session, going, approved=approved),
+        filters=ended_filters(session, going, approved=approved),
+    )
 
 
 def _tell_of_ends(session: Session, inventory: Inventory) -> None:
@@ -229,6 +261,8 @@ def _blocked(session: Session, view: Aws, inventory: Inventory, deletion: Deleti
         return None
     if theirs := _not_ours(session, inventory, deletion, observation):
         return theirs
+    if address in inventory.unjudged:
+        return inventory.unjudged[address]
     reason = deletion.reconciler.deletion_blocker(observation)
     if reason and not observation.deleting:
         if deletion.reconciler.is_protection(observation):
@@ -259,7 +293,7 @@ def _not_ours(
         return ownership.error(wanted=not session.claimant.chosen_name(reconciler.type, deletion.id))
     if told := other_identity(reconciler, entry, seen):
         adopt = f"{session.command('apply')} --adopt {deletion.address}"
-        hint = f"if that one may go with its data: {adopt}, then run this again"
+        hint = f"if that one may go with its data: {adopt}, then run this again" if reconciler.holds_data else ""
         return replaced_error(reconciler, deletion.address, told, hint)
     return None
 
@@ -378,6 +412,17 @@ def _tell_of_lost_data(session: Session, inventory: Inventory) -> bool:
     return lost
 
 
+def _tell_of_theirs(session: Session, inventory: Inventory) -> None:
+    """Warn of what bears a name of ours and is somebody else's: nobody is to take it for removed."""
+    for address, evidence in sorted(inventory.theirs.items()):
+        session.screen.warn(f"{address} bears a name of {session.suffix}, and is not ours: it is left ({evidence})")
+
+
+def _count_of_theirs(inventory: Inventory) -> str:
+    """The words for the verdict on what is told by `_tell_of_theirs`; empty where that is nothing."""
+    return f" · {len(inventory.theirs)} of its names not ours" if inventory.theirs else ""
+
+
 def _went_outside(inventory: Inventory, address: str) -> bool:
     """True if somebody else has removed, or is removing, what the record holds as made."""
     observation, entries = inventory.observations[address], inventory.manifest.entries
@@ -443,10 +488,12 @@ def report_destroy(
     ended: list[Failed | Detached | Skipped] = [*outcome.failed, *outcome.detached, *outcome.skipped]
     undone = {event.address for event in ended} | {*swept.remaining, *swept.anew, *swept.others, *inventory.foreign}
     proof = replace(_certificate(session, runner, inventory, undone), swept=swept.unseen is None)
-    lasting = _snapshots_left(session, runner, undone, proof.retained, earlier=earlier)
+    lasting, copies = _snapshots_left(session, runner, undone, proof.retained, earlier=earlier)
     proof = replace(proof, retained={**lasting, **proof.retained})
     counts = {"deleted": len(deleted(runner, existing(inventory))), "kept": len(proof.retained), "left": len(undone)}
-    summary = f"{counts['deleted']} removed · {counts['kept']} kept · {counts['left']} left"
+    summary = (
+        f"{counts['deleted']} removed · {counts['kept']} kept · {counts['left']} left{_count_of_theirs(inventory)}"
+    )
     certified = _certified(session, proof, earlier)
     if not outcome.ok:
         return session.finish(Status.NOT_DESTROYED, runner.report_failures(), counts, summary)
@@ -473,9 +520,7 @@ def report_destroy(
         session.screen.error(refusal, "all that is ours is gone, or kept as told above")
     if refused:
         return session.finish(Status.NOT_DESTROYED, ExitCode.REFUSED, counts, summary)
-    code = ExitCode.INCOMPLETE if inventory.unasked else ExitCode.OK
-    rest = inventory.unasked or " · nothing else of ours is left"
-    return session.finish(Status.DESTROYED, code, counts, f"{summary}{rest}")
+    return session.finish(Status.DESTROYED, ExitCode.OK, counts, f"{summary}{copies} · nothing else of ours is left")
 
 
 def _earlier_certificate(session: Session) -> EarlierCertificate | None:
@@ -533,21 +578,22 @@ def _snapshots_left(
     retained: Mapping[str, Retained],
     *,
     earlier: EarlierCertificate | None,
-) -> Mapping[str, Retained]:
+) -> tuple[Mapping[str, Retained], str]:
     """The snapshots that the cluster's removal has left, where an earlier destroy did that, and copies of the data.
 
-    ``retained``: by this run. Nothing but the certificate tells of copies that other keys encrypt, and ``earlier`` one
-    of which data they are, where the snapshot itself is gone: that is told.
+    With the words for the verdict on copies, under whatever key. ``retained``: by this run. Nothing but the certificate
+    tells of copies that other keys encrypt, and ``earlier`` one of which data they are, where the snapshot itself is
+    gone: that is told. Where AWS does not let us look, what that one has kept stays certified, as not seen.
     """
     cluster, left = f"{DbCluster.type}/{session.names.cluster}", dict[str, Retained]()
     try:
         if cluster not in undone and cluster not in runner.outcome.finished:
             left |= snapshots_left(session.aws, session.names.cluster, session.owner)
         if cluster in undone:
-            return left
+            return left, ""
         kept = (place.partition("/") for place in (*left, *retained))
-        names = {name for type_, _, name in kept if type_ == SNAPSHOT}
-        names |= {name for one in retained.values() for name in copies_named(one.why)}
+        final = {name for type_, _, name in kept if type_ == SNAPSHOT}
+        names = final | {name for one in retained.values() for name in copies_named(one.why)}
         before = earlier.snapshots | earlier.decrypted if earlier is not None else frozenset()
         there = lasting_snapshots(session.aws)
         for name in sorted(before - there.keys()):
@@ -560,9 +606,23 @@ def _snapshots_left(
                 "means it, delete it"
             )
         left |= copies
+        data = data_in(kept_before, there)
+        of_data = {name for name, one in there.items() if name not in final and one.resource_id.lower() in data}
+        alike = {name for _, _, name in (place.partition("/") for place in copies)} - of_data
     except AwsError as error:
         session.screen.warn(f"the snapshots that are kept of {session.names.cluster} could not be seen: {error.cause}")
-    return left
+        unseen = earlier.unseen_snapshots() if earlier is not None else {}
+        return {**unseen, **left}, " · copies of its data were not looked for"
+    return left, _count_of_copies(len(of_data), len(alike))
+
+
+def _count_of_copies(copies: int, alike: int) -> str:
+    """The words for the verdict on copies of the data, and on what bears the cluster's name or tags and may be one."""
+    counted = (
+        (copies, "copy of its data is", "copies of its data are"),
+        (alike, "snapshot of its name or tags is", "snapshots of its name or tags are"),
+    )
+    return "".join(f" · {count} {one if count == 1 else more} left" for count, one, more in counted if count)
 
 
 def _certificate(session: Session, runner: EngineRunner, inventory: Inventory, undone: set[str]) -> Certificate:

@@ -10,21 +10,22 @@ from datetime import UTC, datetime
 from tapctl.commands.fleet import environments_to_look_at, for_each_environment
 from tapctl.engine.drift import FindingState, Report
 from tapctl.engine.record import Phase
-from tapctl.errors import ExitCode, NotRecorded, Status
+from tapctl.errors import ExitCode, ManifestError, NotRecorded, Status
 from tapctl.evidence.against_files import is_of_the_files
 from tapctl.evidence.comparison import is_kept_alone
 from tapctl.evidence.doubtful_record import NO_DOUBT, warn_of_doubtful_record
 from tapctl.evidence.pending_changes import pending_changes
-from tapctl.evidence.tag_bearers import check_not_elsewhere
+from tapctl.evidence.tag_bearers import Unasked
 from tapctl.findings.advice import advise
 from tapctl.findings.authors import with_causes, with_who
 from tapctl.findings.earlier_run import Known, known_findings, only_new
-from tapctl.findings.examination import DESTROYED, Examined, examine
+from tapctl.findings.examination import DESTROYED, Examined, check_elsewhere, examine
 from tapctl.findings.waivers import WaiverTally, warn_of_idle_waivers
 from tapctl.manifest.manifest import Manifest
 from tapctl.planning.subscribers import tell_of_subscribers
 from tapctl.reconcilers.sns_subscription import SnsSubscription
 from tapctl.render.screen import Comparison, Screen, Target
+from tapctl.render.values import counted
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, open_session
 from tapctl.session.target import Files
@@ -49,18 +50,17 @@ def _drift_one(
     who: bool,
     tally: WaiverTally | None = None,
     since: Manifest | None = None,
+    looked_for: Unasked | None = None,
 ) -> int:
-    """Compare one environment; ``tally``: of a look at all of them, which has asked for copies in other places."""
+    """Compare one environment.
+
+    ``tally`` and ``looked_for`` are of a look at all of them; the latter tells where nobody could ask for this one.
+    """
     try:
         found = examine(session, since=since)
     except NotRecorded as error:
-        # With counts, for a pipeline: it has to tell an environment that was never made from one that lost its record.
-        session.screen.error(error, "nothing was changed")
-        return session.finish(Status.FAILED, error.exit_code, {"there": error.there}, error.summary)
-    unasked = ""
-    if tally is None and (found is None or is_kept_alone(found.entries, found.beside)):
-        record = session.load_manifest()[0]
-        unasked = check_not_elsewhere(session.invocation, session.screen, session.store, record)
+        return _finish_unrecorded(session, error, looked_for)
+    unasked = check_elsewhere(session, found, looked_for)
     if found is None:
         return _finish_destroyed(session, tally, unasked)
     manifest, entries, observed, report = found.manifest, found.entries, found.observed, found.report
@@ -100,9 +100,13 @@ def _drift_one(
     if any(entry.type == SnsSubscription.type for entry in entries.values()):
         # Else nobody's subscriptions are compared, as the report says; status lists them.
         tell_of_subscribers(session, entries, nobody=False)
-    session.invocation.usage.comparison = Comparison(report.compared, report.not_compared, wanted, older.evidence)
+    not_compared = (*report.not_compared, *unasked.where)
+    session.invocation.usage.comparison = Comparison(report.compared, not_compared, wanted, older.evidence)
     status, code, counts, summary = drift_verdict(report)
-    summary = f"{found.remark}{summary}"
+    if unasked:
+        status, code = None, ExitCode.worst([code, unasked.code])
+        counts |= {"not_compared": len(not_compared), **unasked.counts}
+    summary = f"{found.remark}{summary}{unasked.words}"
     if known is not None and (old := len(found.report.findings) - len(report.findings)):
         counts["known"] = old
         summary = f"{summary if report.findings else 'nothing new'} · {old} known already"
@@ -120,15 +124,29 @@ def _warn_of_unfinished(session: Session, found: Examined) -> None:
         session.screen.warn(f"an apply did not finish, and may have more to do: {found.goes_on} goes on")
 
 
-def _finish_destroyed(session: Session, tally: WaiverTally | None, unasked: str) -> int:
-    """End a drift of an environment of which, by its record, nothing is deployed.
+def _finish_unrecorded(session: Session, error: NotRecorded, looked_for: Unasked | None) -> int:
+    """End a drift of an environment without a record.
 
-    ``unasked``: the words for where nobody could look for it; empty where that is nowhere.
+    With counts, for a pipeline: it has to tell an environment that was never made from one that lost its record.
     """
+    session.screen.error(error, "nothing was changed")
+    unasked = Unasked()
+    if not error.there:
+        try:
+            unasked = check_elsewhere(session, None, looked_for)
+        except ManifestError as elsewhere:
+            session.screen.error(elsewhere, "nothing was changed")
+    summary = f"{error.summary}{unasked.words}"
+    return session.finish(Status.FAILED, error.exit_code, {"there": error.there, **unasked.counts}, summary)
+
+
+def _finish_destroyed(session: Session, tally: WaiverTally | None, unasked: Unasked) -> int:
+    """End a drift of an environment of which, by its record, nothing is deployed."""
     if tally is not None:
         tally.count_destroyed(session)
-    code = ExitCode.INCOMPLETE if unasked else ExitCode.OK
-    return session.finish(Status.DESTROYED, code, summary=f"{DESTROYED}{unasked}")
+    if unasked:
+        session.invocation.usage.comparison = Comparison(0, unasked.where)
+    return session.finish(Status.DESTROYED, unasked.code, unasked.counts, f"{DESTROYED}{unasked.words}")
 
 
 def drift_verdict(report: Report) -> tuple[Status | None, ExitCode, dict[str, int], str]:
@@ -147,7 +165,8 @@ def drift_verdict(report: Report) -> tuple[Status | None, ExitCode, dict[str, in
         summary = f"{counts['drifted']} drifted · {counts['pending']} pending · {counts['unknown']} unknown"
         summary += f" · {counts['waived']} waived" if counts["waived"] else ""
     else:
-        summary = f"{report.compared} fields on {report.resources} resources are as recorded"
+        compared, on = counted(report.compared, "field"), counted(report.resources, "resource")
+        summary = f"{compared} on {on} {'is' if report.compared == 1 else 'are'} as recorded"
     if report.unfinished and not report.has_unfinished:
         summary += " · an apply did not finish"
     if report.drifted:
@@ -174,7 +193,8 @@ def _drift_all(invocation: Invocation, screen: Screen, known: Known | None = Non
 
     def act(part: Invocation, record: Manifest, own: Screen) -> int:
         session = open_session(part, own, Files.MAY_BE_WRONG)
-        return _drift_one(session, known, who=who, tally=tally, since=record)
+        unasked = fleet.unasked.about(record.suffix)
+        return _drift_one(session, known, who=who, tally=tally, since=record, looked_for=unasked)
 
     codes = for_each_environment(invocation, screen, fleet.members, act, verdicts=True)
     tally.warn(screen, looks=len(codes))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
@@ -11,7 +11,7 @@ from tapctl.config import known_environments
 from tapctl.engine.record import Phase
 from tapctl.errors import ExitCode, ManifestError, Status, TapctlError, add_default_hint, bug, exit_code_of
 from tapctl.evidence.certificate import end_of_destroyed, has_left_nothing
-from tapctl.evidence.tag_bearers import Bearing, elsewhere_error, is_borne_out, listed, may_be_there
+from tapctl.evidence.tag_bearers import Bearing, Unasked, elsewhere_error, is_borne_out, listed, may_be_there
 from tapctl.manifest.history import last_version
 from tapctl.manifest.manifest import Manifest
 from tapctl.manifest.store import Store
@@ -41,7 +41,9 @@ class Fleet:
     remark: str
     """For the verdict: who is not looked at, and what could not be seen; empty if nobody and nothing."""
     code: ExitCode
-    """INCOMPLETE where nobody could see if a record was lost; else OK."""
+    """INCOMPLETE where nobody could see if a record was lost, or ask for a copy everywhere; else OK."""
+    unasked: Unasked = field(default_factory=Unasked)
+    """The places where nobody could ask for the copies that are destroyed by their record."""
 
 
 def environments_to_look_at(invocation: Invocation, screen: Screen) -> Fleet:
@@ -56,29 +58,29 @@ def environments_to_look_at(invocation: Invocation, screen: Screen) -> Fleet:
         ManifestError: there is no record at all.
     """
     store = open_store_unidentified(invocation, screen)
-    known_suffixes(invocation, store)
-    records = read_manifests(invocation, store)
+    records = read_manifests(invocation, store, known_suffixes(invocation, store))
     names = known_environments(invocation.config)
     emptied = {
         suffix: one
         for suffix, one in records.items()
         if isinstance(one, Manifest) and suffix not in names and not is_deployed(one)
     }
-    found = may_be_there(invocation, screen, emptied)
+    borne_out = {suffix for suffix, one in emptied.items() if is_borne_out(store, one)}
+    found = may_be_there(invocation, screen, emptied, borne_out)
+    unasked = Unasked(found.unasked, sorted(emptied.keys() - borne_out - found.elsewhere.keys()))
+    unasked.tell(screen)
     # Of copies of the data a drift tells who may read them.
     certified = {suffix for suffix, one in emptied.items() if has_left_nothing(store, one)} - found.copied
+    certified -= {*unasked.copies} if unasked else set()
     passed = _pass_over(
         screen, found, certified, "not looked at, destroyed by its certificate, and nothing bears its tag"
     )
-    moved = {
-        suffix: elsewhere_error(invocation, emptied[suffix], *told)
-        for suffix, told in found.elsewhere.items()
-        if not is_borne_out(store, emptied[suffix])
-    }
+    moved = {suffix: elsewhere_error(invocation, emptied[suffix], *told) for suffix, told in found.elsewhere.items()}
     # Environments that have a file, and of which nothing is kept, are named in the verdict (`_never_recorded`).
     lost = lost_records(invocation, screen, store, records)
     members = {suffix: one for suffix, one in {**records, **lost.errors, **moved}.items() if suffix not in passed}
-    return Fleet(members, f"{_never_recorded(names, members)}{lost.remark}", lost.code)
+    remark = f"{_never_recorded(names, members)}{unasked.words}{lost.remark}"
+    return Fleet(members, remark, ExitCode.worst([unasked.code, lost.code]), unasked)
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ class Lost:
     errors: Mapping[str, ManifestError]
     """By suffix."""
     remark: str = ""
-    """For the verdict: that nobody could see if a record was lost; else empty."""
+    """For the verdict: that nobody could see if a record was lost, or ask everywhere; else empty."""
     code: ExitCode = ExitCode.OK
     """As `Fleet.code`."""
 
@@ -106,13 +108,12 @@ def lost_records(
     except TapctlError as error:
         screen.warn(f"whether a record was lost could not be seen in the history: {error.cause}")
         return Lost({}, " · not seen if a record was lost", ExitCode.INCOMPLETE)
-    return Lost(errors_of_lost(invocation, screen, store, sorted({*traces, *more}.difference(recorded))))
+    return look_for_lost(invocation, screen, store, sorted({*traces, *more}.difference(recorded)))
 
 
-def errors_of_lost(
-    invocation: Invocation, screen: Screen, store: Store, suffixes: Sequence[str]
-) -> dict[str, ManifestError]:
-    """The errors that tell of these records, of which AWS has something: who may write may remove."""
+def look_for_lost(invocation: Invocation, screen: Screen, store: Store, suffixes: Sequence[str]) -> Lost:
+    """Look for what AWS has of these suffixes, which have no record: who may write may remove."""
+    names = known_environments(invocation.config)
     lost: dict[str, ManifestError] = {}
     newest: dict[str, Manifest | None] = {}
     for suffix in suffixes:
@@ -126,9 +127,12 @@ def errors_of_lost(
             )
     found = may_be_there(invocation, screen, newest)
     why = "not looked at, without a record, and AWS has nothing of it"
+    # One that was destroyed by its history was where that says.
+    unsure = (suffix for suffix, one in newest.items() if suffix not in names and (one is None or is_deployed(one)))
+    unasked = Unasked(found.unasked, sorted({*unsure} - found.there))
+    unasked.tell(screen)
     gone = _pass_over(screen, found, newest.keys() - found.copied, why)
     left_by_destroy = (found.keys_alone | found.copied) - found.there
-    names = known_environments(invocation.config)
     for suffix in sorted(newest.keys() - gone):
         one = newest[suffix]
         environment = suffix if suffix in names else one.environment if one else "ENV"
@@ -146,7 +150,7 @@ def errors_of_lost(
             evidence=evidence,
             hint=f"{back}; what there is is told by: {look}",
         )
-    return lost
+    return Lost(lost, unasked.words, unasked.code)
 
 
 def _pass_over(screen: Screen, found: Bearing, copies: Collection[str], why: str) -> Collection[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from typing import Any, Final
@@ -14,11 +14,11 @@ from tapctl.engine.model import Observed, Owner, Reconciler, Retained, address
 from tapctl.engine.observe import Absent, Observation, ObserveRequest, Unreadable, observe_all
 from tapctl.engine.ownership import Ownership, Verdict, other_identity
 from tapctl.engine.resources import Deletion, deletion_graph
-from tapctl.errors import AwsError, ConfigError
+from tapctl.errors import AwsError, ConfigError, Refused, TapctlError
 from tapctl.evidence.earlier_versions import EarlierVersions
-from tapctl.evidence.network_of_files import network_of_files
+from tapctl.evidence.network_of_files import vpc_of_files, way_out, why_unknown
 from tapctl.evidence.record_fingerprint import fingerprint_left
-from tapctl.evidence.tag_bearers import check_not_elsewhere
+from tapctl.evidence.tag_bearers import Unasked, check_not_elsewhere
 from tapctl.execution.runner import EngineRunner
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers import reconciler_of, recorded_spec, registry, subresources_of, teardown_ranks
@@ -31,6 +31,9 @@ from tapctl.threads import side_by_side
 _NOT_BY_AWS: Final = "it bears no tag, and AWS does not make one like that by itself"
 _SWEEPS: Final = 2
 """The number of times recreated resources are deleted again. After that their writer is none that we manage."""
+
+VpcOfFiles = Callable[[], str | TapctlError]
+"""The look-up of `vpc_of_files`, made once and only where it is needed."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +49,14 @@ class Inventory:
     others: Mapping[str, str]
     """Address to both identities of what bears our name and tags, and is another one than the last version of the
     record that has it; or to why what bears our name alone is nobody's of ours. Listed, never touched."""
+    theirs: Mapping[str, str]
+    """Address to whose tags it bears, of what bears a name of ours and is another owner's. Told, never touched."""
+    unjudged: Mapping[str, Refused]
+    """Address to the refusal of what bears our names and tags, where nobody can tell if it is in our network."""
     manifest: Manifest
     version: str | None
-    unasked: str = ""
-    """The words for where nobody could look for the copy of which nothing is to go; empty where that is nowhere."""
+    unasked: Unasked = field(default_factory=Unasked)
+    """The places where nobody could look for the copy of which nothing is to go."""
     known_uses: Mapping[str, str] = field(default_factory=dict)
     """Address to what is known of others' use of what goes for good."""
     ending: tuple[str, ...] = ()
@@ -106,7 +113,10 @@ def take_inventory(session: Session) -> Inventory:
     kept = EarlierVersions(session.store, manifest, session.screen.warn)
     corrected = kept.corrected(manifest.entries, observations, fingerprint_left(session.names, observations))
     deletions |= {place: replace(deletions[place], entry=entry) for place, entry in corrected.items()}
-    others = {**_others(session, deletions, observations, kept), **_not_by_aws(session, deletions, observations)}
+    vpc = cache(partial(vpc_of_files, session))
+    others, unjudged = _others(session, deletions, observations, kept, vpc)
+    others |= _not_by_aws(session, deletions, observations)
+    theirs = _theirs(session, deletions, observations, others.keys(), vpc)
     # A resource without a record counts only if it is there and ours.
     deletions = {
         address: deletion
@@ -129,7 +139,9 @@ def take_inventory(session: Session) -> Inventory:
         for address, observation in _observe(session, strangers).items()
         if isinstance(observation, Unreadable) or (isinstance(observation, Observed) and not observation.deleting)
     )
-    inventory = Inventory(deletions, observations, retained, tuple(foreign), others, manifest, version)
+    inventory = Inventory(
+        deletions, observations, retained, tuple(foreign), others, theirs, unjudged, manifest, version
+    )
     if inventory.to_delete:
         return inventory
     unasked = check_not_elsewhere(session.invocation, session.screen, session.store, manifest)
@@ -137,15 +149,19 @@ def take_inventory(session: Session) -> Inventory:
 
 
 def _others(
-    session: Session, deletions: Mapping[str, Deletion], observations: dict[str, Observation], kept: EarlierVersions
-) -> dict[str, str]:
+    session: Session,
+    deletions: Mapping[str, Deletion],
+    observations: dict[str, Observation],
+    kept: EarlierVersions,
+    vpc: VpcOfFiles,
+) -> tuple[dict[str, str], dict[str, Refused]]:
     """Address to both identities of what is not recorded, and is another one than an earlier version tells of.
 
     Anybody may give a thing of theirs our tags, and, in another place, our name: where no version tells the place, the
-    network that the files name does.
+    files do. With the refusals of what cannot be judged so, by address: it may be ours as well as theirs.
     """
     told: dict[str, str] = {}
-    network = cache(partial(network_of_files, session))
+    unjudged: dict[str, Refused] = {}
     for address_, deletion in deletions.items():
         seen, name = observations[address_], deletion.reconciler.identity
         if deletion.entry is not None or not name or not isinstance(seen, Observed):
@@ -156,9 +172,27 @@ def _others(
         if entry is not None:
             told[address_] = other_identity(deletion.reconciler, entry, seen)
         elif hasattr(seen.spec, name):
-            own, live = getattr(network(), name, "unknown"), getattr(seen.spec, name)
-            told[address_] = f"{name} {own} → {live}" if own != live else ""
-    return {address_: identities for address_, identities in told.items() if identities}
+            own, live = vpc(), getattr(seen.spec, name)
+            if isinstance(own, TapctlError):
+                unjudged[address_] = _unjudged_error(address_, live, own)
+            else:
+                told[address_] = f"{name} {own} → {live}" if own != live else ""
+    others = {address_: identities for address_, identities in told.items() if identities}
+    return others, {
+        address_: error
+        for address_, error in unjudged.items()
+        # One word for a group and its rules.
+        if address(str(deletions[address_].reconciler.parent_type), deletions[address_].id) not in unjudged
+    }
+
+
+def _unjudged_error(address_: str, live: str, why: TapctlError) -> Refused:
+    return Refused(
+        f"{address_} bears our name and tags in {live}, and which VPC the files name could not be read; "
+        "it was left untouched",
+        evidence=why_unknown(why),
+        hint=way_out(why),
+    )
 
 
 def _not_by_aws(
@@ -175,6 +209,37 @@ def _not_by_aws(
         and not _has_foreign_writer(session, deletion, observations)
         and ownership_of(session, deletion, seen).verdict is Verdict.NO_CLAIM
         and not getattr(seen.spec, "tags", None)
+    }
+
+
+def _theirs(
+    session: Session,
+    deletions: Mapping[str, Deletion],
+    observations: dict[str, Observation],
+    others: Collection[str],
+    vpc: VpcOfFiles,
+) -> dict[str, str]:
+    """Address to the tags of what bears a name of ours, and is somebody else's; ``others``: told already.
+
+    A log group goes untold where its writer is told, and a security group in another VPC than ours: its name is free in
+    ours.
+    """
+
+    def is_elsewhere(seen: Observed[Any, Any], place: str) -> bool:
+        own = vpc() if hasattr(seen.spec, place) else None
+        return isinstance(own, str) and own != getattr(seen.spec, place)
+
+    return {
+        address_: ownership_of(session, deletion, seen).evidence
+        for address_, deletion in deletions.items()
+        if isinstance(seen := observations[address_], Observed)
+        and deletion.entry is None
+        and address_ not in others
+        and not deletion.reconciler.subresource
+        and not seen.deleting
+        and not _may_be_ours(session, deletion, observations)
+        and not _has_foreign_writer(session, deletion, observations)
+        and not is_elsewhere(seen, deletion.reconciler.identity)
     }
 
 
@@ -375,8 +440,7 @@ def _may_be_ours(
     is_unsure = verdict is Verdict.NO_CLAIM and owner is not None and (owner.lacks or owner.doubt)
     if owner is not None and (verdict is Verdict.OTHER_ENVIRONMENT or is_unsure):
         return session.owner.finds(owner.tags)
-    unreadable = deletion.reconciler.created_by_aws and verdict is Verdict.UNREADABLE
-    return verdict is Verdict.OURS or unreadable
+    return verdict in (Verdict.OURS, Verdict.UNREADABLE)
 
 
 def _lingers(session: Session, deletion: Deletion, observations: dict[str, Observation]) -> bool:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final
 
 from tapctl.engine.diff import Difference, details
 from tapctl.errors import ConfigError, ManifestError, Status
 from tapctl.manifest.bucket import Archived
-from tapctl.manifest.history import OfAnotherPlace, Place, Unlock, diff_run, unlocks, version, versions
+from tapctl.manifest.history import OfAnotherPlace, Place, Unlock, diff_run, unlocks, version, version_names, versions
 from tapctl.manifest.manifest import Manifest, dump
 from tapctl.manifest.s3 import S3Store
 from tapctl.manifest.store import Store
 from tapctl.render.screen import Screen, Target
 from tapctl.render.terminal import sanitize_json
-from tapctl.render.values import format_value, truncate
+from tapctl.render.values import counted, format_value, truncate
+from tapctl.session.damaged_record import read_stored
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import open_session
 from tapctl.session.target import Files, check_manifest_target, open_store_unidentified, resolve_recorded
@@ -27,9 +29,31 @@ _NAMED: Final = 6
 _COLUMNS: Final = ("serial", "when", "by", "run", "what")
 
 
+@dataclass(frozen=True)
+class _Records:
+    """The record of a target and its history."""
+
+    target: Target
+    store: Store
+    current: Manifest | None
+    """None where there is none, or it cannot be used."""
+    unusable: ManifestError | None
+    """Why the record as it is now cannot be used."""
+
+    @property
+    def where(self) -> str:
+        """The place of the record."""
+        return self.store.location(self.target.suffix)
+
+
 def show(invocation: Invocation, screen: Screen, serial: int | None = None) -> int:
     """Print the record as it is now, or one version of it."""
-    manifest = recorded(invocation, screen)[0] if serial is None else _version(invocation, screen, serial)
+    if serial is None:
+        manifest = recorded(invocation, screen)[0]
+    else:
+        versioned = _read(invocation, screen)
+        manifest = _version(invocation, versioned, serial)
+        _warn_of_unusable(screen, versioned)
     screen.document(sanitize_json(dump(manifest)).rstrip("\n"), manifest.model_dump(mode="json"))
     return invocation.finish(screen, Status.OK)
 
@@ -42,57 +66,89 @@ def recorded(invocation: Invocation, screen: Screen) -> tuple[Manifest, Store]:
         ManifestError: there is none, or it is another environment's.
         WrongTarget: it is another account's or region's.
     """
-    target, store, manifest = _read(invocation, screen)
-    if manifest is None:
+    records = _read(invocation, screen, Files.MAY_BE_GONE)
+    return _current(invocation, records), records.store
+
+
+def _current(invocation: Invocation, records: _Records) -> Manifest:
+    """The record as it is now.
+
+    Raises:
+        ManifestError: there is none, or it cannot be used.
+    """
+    if records.unusable is not None:
+        raise records.unusable
+    if records.current is None:
         raise ManifestError(
-            f"there is no record of {target.suffix}",
-            evidence=f"nothing at {store.location(target.suffix)}",
-            hint=f"{invocation.command_line_for('apply', target)} makes it where there never was one; "
-            f"{invocation.command_line_for('drift', target)} asks AWS if there was",
+            f"there is no record of {records.target.suffix}",
+            evidence=f"nothing at {records.where}",
+            hint=f"{invocation.command_line_for('apply', records.target)} makes it where there never was one; "
+            f"{invocation.command_line_for('drift', records.target)} asks AWS if there was",
         )
-    return manifest, store
+    return records.current
 
 
-def _version(invocation: Invocation, screen: Screen, serial: int) -> Manifest:
-    target, store, _ = _read(invocation, screen)
-    manifest = version(store, target.suffix, serial, _place(target))
+def _version(invocation: Invocation, records: _Records, serial: int) -> Manifest:
+    target, store = records.target, records.store
+    manifest = version(store, target.suffix, serial, records.current, _place(target))
     if manifest is None:
+        if records.unusable is not None and not version_names(store, target.suffix):
+            raise records.unusable
         raise ManifestError(
             f"there is no version {serial} of the record of {target.suffix}",
-            evidence=f"nothing of it beside {store.location(target.suffix)}",
+            evidence=f"nothing of it beside {records.where}",
             hint=f"see which there are: {invocation.command_line_for('manifest history', target)}",
         )
     return manifest
 
 
-def _read(invocation: Invocation, screen: Screen) -> tuple[Target, Store, Manifest | None]:
+def _read(invocation: Invocation, screen: Screen, files: Files = Files.HISTORY_IS_ENOUGH) -> _Records:
     """The target, its store and its record; that of now is checked to be this target's.
 
+    ``files``: by default the history is enough, where the record is damaged or of another environment.
+
     Raises:
-        ManifestError: the record cannot be read, or is of another environment or suffix.
+        ManifestError: the record cannot be read, or is of another environment or suffix, and the command needs it.
         WrongTarget: the record is of another account or region.
     """
-    loaded, target = resolve_recorded(invocation, screen, Files.MAY_BE_GONE)
+    loaded, target = resolve_recorded(invocation, screen, files)
     config = None if isinstance(loaded, ConfigError) else loaded
     store = open_store_unidentified(invocation, screen, config, target.account)
     invocation.usage.manifest = where = store.location(target.suffix)
-    stored = store.read(target.suffix)
-    if stored is not None:
-        check_manifest_target(stored.manifest, where, target)
-    return target, store, None if stored is None else stored.manifest
+    try:
+        stored = read_stored(invocation, store, target.suffix)
+        if stored is not None:
+            check_manifest_target(stored.manifest, where, target)
+    except ManifestError as error:
+        if files is not Files.HISTORY_IS_ENOUGH:
+            raise
+        return _Records(target, store, None, error)
+    return _Records(target, store, None if stored is None else stored.manifest, None)
+
+
+def _warn_of_unusable(screen: Screen, records: _Records) -> None:
+    """Say that the record of now cannot be used: the versions that a command tells are those before it."""
+    if records.unusable is not None:
+        screen.warn(f"the record as it is now cannot be used, its versions can: {records.unusable.cause}")
 
 
 def history(invocation: Invocation, screen: Screen) -> int:
     """List the runs that wrote the record, each with who it was and what it changed, newest last."""
-    target, store, _ = _read(invocation, screen)
+    versioned = _read(invocation, screen)
+    target, store = versioned.target, versioned.store
     broken: dict[str, ManifestError] = {}
-    listed, older = versions(store, target.suffix, MAX_LISTED + 1, broken.__setitem__, _place(target))
+    listed, older = versions(
+        store, target.suffix, MAX_LISTED + 1, versioned.current, broken=broken.__setitem__, place=_place(target)
+    )
     if not listed and not broken:
+        if versioned.unusable is not None:
+            raise versioned.unusable
         raise ManifestError(
             f"there is no record of {target.suffix}",
-            evidence=f"nothing at {store.location(target.suffix)}",
+            evidence=f"nothing at {versioned.where}",
             hint=f"this makes it: {invocation.command_line_for('apply', target)}",
         )
+    _warn_of_unusable(screen, versioned)
     # One version more than is shown is read, to tell what the first one shown has changed.
     hidden = max(len(listed) - MAX_LISTED, 0)
     before = listed[0] if hidden else None
@@ -119,7 +175,7 @@ def history(invocation: Invocation, screen: Screen) -> int:
         first = invocation.command_line_for("manifest show --serial 1", target)
         screen.warn(f"{older + hidden} older versions are kept, too; to read one: {first}")
     counts = {"versions": len(listed) + older, "unlocks": sum(record["done"] for record in taken_away)}
-    summary = f"{counts['versions']} versions · {counts['unlocks']} unlocked"
+    summary = f"{counted(counts['versions'], 'version')} · {counts['unlocks']} unlocked"
     if not broken:
         return invocation.finish(screen, None, counts=counts, summary=summary)
     errors = [*_broken_errors(store.location(target.suffix), broken)]
@@ -174,14 +230,16 @@ def _run_record(written: Sequence[Manifest], before: Manifest | None) -> dict[st
 
 def diff(invocation: Invocation, screen: Screen, older: int, newer: int | None) -> int:
     """Show what differs between two versions of the record, field by field; ``newer``: None for the one of now."""
-    before = _version(invocation, screen, older)
-    after = recorded(invocation, screen)[0] if newer is None else _version(invocation, screen, newer)
+    versioned = _read(invocation, screen)
+    before = _version(invocation, versioned, older)
+    after = _current(invocation, versioned) if newer is None else _version(invocation, versioned, newer)
+    _warn_of_unusable(screen, versioned)
     records = list(_differences(before, after))
     rows = [[str(record["what"]), *(_shown(value) for value in record["values"].values())] for record in records]
     columns = ["what", f"serial {before.serial}", f"serial {after.serial}"]
     screen.table(columns, rows, records)
     counts = {"differences": len(records)}
-    summary = f"{len(records)} differences between serial {before.serial} and serial {after.serial}"
+    summary = f"{counted(len(records), 'difference')} between serial {before.serial} and serial {after.serial}"
     return invocation.finish(screen, None, counts=counts, summary=summary)
 
 
@@ -260,7 +318,7 @@ def _broken_error(where: str, names: Sequence[str], what: str, hint: str | None)
 
 def unlock(invocation: Invocation, screen: Screen, lock_id: str) -> int:
     """Take the lock with this id away from its holder, and record who did it."""
-    _, store, _ = _read(invocation, screen)
+    store = _read(invocation, screen, Files.MAY_BE_GONE).store
     if not isinstance(store, S3Store):
         summary = "there is nothing to unlock: the lock of a local record dies with its holder"
         return invocation.finish(screen, Status.NOTHING, summary=summary)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from tapctl.commands.manifest import recorded
 from tapctl.engine.model import address
 from tapctl.engine.record import Entry, Phase
-from tapctl.errors import ManifestError, Status, UsageError
+from tapctl.errors import ManifestError, Refused, Status, UsageError
+from tapctl.evidence.tag_bearers import listed
 from tapctl.evidence.witnesses import contradictions, may_be_of_another_emulator, not_borne_out, without_witness
 from tapctl.manifest.manifest import Manifest
+from tapctl.manifest.store import Store
 from tapctl.names import Names
 from tapctl.reconcilers.db_cluster import MANAGED, RESOURCE_ID
 from tapctl.reconcilers.kms_key import KmsKey
@@ -19,7 +21,7 @@ from tapctl.regions import database_host, partition_of
 from tapctl.render.screen import Screen, Target
 from tapctl.session.history_place import check_history_place
 from tapctl.session.invocation import Invocation
-from tapctl.session.target import check_names, read_manifests
+from tapctl.session.target import check_names, read_manifest
 
 _OUTPUTS: Final = {
     "cluster_endpoint": ("db-cluster", "endpoint"),
@@ -57,14 +59,16 @@ def outputs(invocation: Invocation, screen: Screen, name: str | None) -> int:
         )
     drift = invocation.command_line_for("drift", target)
     alone = before is None and manifest.serial > 1
-    beside = read_manifests(invocation, store) if alone else {}
-    _check(manifest, (before, *beside.values()), where, values, drift)
+    beside, unasked = _records_beside(invocation, store, manifest.suffix) if alone else ([], "")
+    _check(manifest, where, values, drift, before=before, beside=beside)
     _check_name(manifest, name, values, drift)
     if alone:
         screen.warn(
             f"no earlier version of the record of {manifest.suffix} is kept, and nothing else bears these values out: "
             f"{drift} holds them against AWS"
         )
+    if unasked:
+        screen.warn(f"the hosts could not be held against {unasked}, which may not be read: {drift} asks AWS for them")
     if name is None and (untold := [each for each in _RECORDED if each not in values]):
         screen.warn(
             f"left out, for the record of {manifest.suffix} does not tell it: {', '.join(untold)}; {drift} tells why"
@@ -86,6 +90,29 @@ def outputs(invocation: Invocation, screen: Screen, name: str | None) -> int:
     return invocation.finish(screen, Status.OK)
 
 
+def _records_beside(invocation: Invocation, store: Store, suffix: str) -> tuple[list[Manifest], str]:
+    """The records of the other suffixes in the state, and the words for those that may not be read; empty if all may.
+
+    They are no business of who may read this one's record alone. One that cannot be used bears nothing out, and is told
+    by the commands about it.
+    """
+    records, denied = list[Manifest](), list[str]()
+    try:
+        others = [each for each in store.suffixes() if each != suffix]
+    except Refused:
+        return [], "the records of other suffixes"
+    for other in others:
+        try:
+            manifest = read_manifest(invocation, store, other)
+        except ManifestError:
+            continue
+        except Refused:
+            denied.append(other)
+        else:
+            records += [manifest] if manifest is not None else []
+    return records, f"the record of {listed(denied)}" if denied else ""
+
+
 def _check_name(manifest: Manifest, name: str | None, values: Mapping[str, str], drift: str) -> None:
     """Make sure that the output that is named is told.
 
@@ -102,15 +129,17 @@ def _check_name(manifest: Manifest, name: str | None, values: Mapping[str, str],
 
 def _check(
     manifest: Manifest,
-    others: Sequence[Manifest | ManifestError | None],
     where: str,
     values: Mapping[str, str],
     drift: str,
+    *,
+    before: Manifest | None,
+    beside: Iterable[Manifest],
 ) -> None:
     """Make sure that each value is one word, and tells of what this suffix has: others may have written the record.
 
-    Scripts evaluate the values, and send passwords to the hosts. ``others``: the newest version of the history; where
-    there is none, the records of other suffixes. ``drift``: the command that asks AWS.
+    Scripts evaluate the values, and send passwords to the hosts. ``before``: the newest version of the history.
+    ``beside``: where there is none, the records of other suffixes. ``drift``: the command that asks AWS.
 
     Raises:
         ManifestError: a value has spaces, line ends, quotes or other characters that a shell or a log obeys; it is the
@@ -123,11 +152,10 @@ def _check(
         for name, value in sorted(values.items())
         if not _VALUE.fullmatch(value) or not re.fullmatch(own.get(name, ".*"), value)
     ]
-    before, *beside = others
     wrong = wrong or [
         *_two_hosts(values, *_beside(manifest, beside)),
         *contradictions(manifest, values),
-        *_unlike_before(before if isinstance(before, Manifest) else None, values),
+        *_unlike_before(before, values),
     ]
     if wrong:
         raise ManifestError(
@@ -190,11 +218,11 @@ def _two_hosts(values: Mapping[str, str], *beside: Mapping[str, str]) -> Iterato
             yield f"cluster_endpoint = {own:.200}, and {name} = {other:.200}"
 
 
-def _beside(manifest: Manifest, others: Iterable[Manifest | ManifestError | None]) -> Iterator[Mapping[str, str]]:
+def _beside(manifest: Manifest, others: Iterable[Manifest]) -> Iterator[Mapping[str, str]]:
     """The outputs of the other records of this account, region and kind of AWS."""
     place = (manifest.account, manifest.region, manifest.aws_kind)
     for other in others if not may_be_of_another_emulator(manifest) else ():
-        if isinstance(other, Manifest) and (other.account, other.region, other.aws_kind) == place:
+        if (other.account, other.region, other.aws_kind) == place:
             yield output_values(other)
 
 

@@ -27,7 +27,7 @@ from tapctl.reconcilers.sns_subscription import SnsSubscription
 from tapctl.regions import partition_of
 from tapctl.render.harmless import harmless
 from tapctl.render.screen import Screen, Target
-from tapctl.render.values import format_value, format_verdict
+from tapctl.render.values import counted, format_value, format_verdict
 from tapctl.safety.redaction import hide_paths
 from tapctl.session.invocation import Invocation
 from tapctl.session.target import check_names, is_deployed, open_store_unidentified, read_manifest
@@ -305,7 +305,9 @@ def parity(invocation: Invocation, screen: Screen, environments: tuple[str, ...]
     records = [*rows("files", compare(chosen)), *behind, *unfinished, *told]
     show(screen, chosen, records)
     allowed, refused = (sum(record["verdict"] == word for record in records) for word in (ALLOWED, REFUSED))
-    compared = f"compared {len(chosen)} environments, {len(recorded.environments)} of them by their manifests too"
+    compared = (
+        f"compared {counted(len(chosen), 'environment')}, {len(recorded.environments)} of them by their manifests too"
+    )
     more = {"not applied": len(behind), "unknown": len(unfinished)}
     late = "".join(f" · {count} {word}" for word, count in more.items() if count)
     summary = f"{allowed} allowed differences · {refused} not allowed{late} · {compared}{unread.remark}{beside.remark}"

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from tapctl.commands.fleet import Lost, errors_of_lost, for_each_environment, lost_records
+from tapctl.commands.fleet import for_each_environment, look_for_lost, lost_records
 from tapctl.commands.parity import (
     ALLOWED,
     NOT_APPLIED,
@@ -56,6 +56,7 @@ from tapctl.manifest.manifest import Manifest
 from tapctl.manifest.store import Store
 from tapctl.planning.lookup import look_up
 from tapctl.render.screen import Screen, Target
+from tapctl.render.values import counted
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, open_session
 from tapctl.session.target import known_suffixes, open_store_unidentified
@@ -65,8 +66,6 @@ WAIVED: Final = "waived"
 _OUTSIDE_STATES: Final = (FindingState.DRIFT, FindingState.MISSING, FindingState.UNEXPECTED)
 _WORDS: Final = {"outside": OUTSIDE, "under way": UNKNOWN, "not applied": NOT_APPLIED, "waived": WAIVED}
 """The cause of a difference to the verdict on it; of several causes the first here counts."""
-
-"""Reasons of findings on what the record, or AWS, does not tell."""
 
 Place = tuple[str, str]
 """Address, and a field's path or `WHOLE_RESOURCE`."""
@@ -144,7 +143,7 @@ def parity_live(invocation: Invocation, screen: Screen, environments: tuple[str,
         "waived": waived,
     }
     remarks = f"{unread_records.remark}{beside.remark}{lost.remark}"
-    compared = f"compared {len(chosen)} environments, {len(deployed)} of them in AWS{remarks}"
+    compared = f"compared {counted(len(chosen), 'environment')}, {len(deployed)} of them in AWS{remarks}"
     summary = (
         f"{allowed} allowed differences · {refused} not allowed · {outside} changed outside · {behind} not applied"
         f" · {unknown} unknown{f' · {waived} waived' if waived else ''} · {compared}"
@@ -166,7 +165,7 @@ def _lost_records(
     if is_all:
         lost = lost_records(invocation, screen, store, recorded, lacking)
     else:
-        lost = Lost(errors_of_lost(invocation, screen, store, lacking))
+        lost = look_for_lost(invocation, screen, store, lacking)
     for error in lost.errors.values():
         screen.error(error)
     remark = f" · not compared, without a record: {listed(lost.errors.keys())}" if lost.errors else ""
@@ -291,7 +290,8 @@ def _live_rows(read: Mapping[str, LiveEnvironment], chosen: Mapping[str, Config]
         verdict = next((word for cause, word in _WORDS.items() if cause in causes.values()), row["verdict"])
         if verdict == WAIVED and row["what"] in refused:
             verdict = REFUSED
-        values = {env: forms[env](value) for env, value in dict(row["values"]).items()}  # type: ignore[call-overload]
+        shown: Any = row["values"]
+        values = {env: forms[env](value) for env, value in shown.items()}
         found.append({**row, "values": values, "verdict": verdict, "causes": causes})
     found += _beside(places, found)
     found = [_with_waivers(row, waivers) for row in found]

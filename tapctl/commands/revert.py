@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
 from tapctl.commands.apply import confirm, finish_failed, warn_of_no_fingerprint
 from tapctl.engine.converge import Job
@@ -16,6 +17,7 @@ from tapctl.engine.resources import Node
 from tapctl.engine.waiver import spares_of
 from tapctl.errors import ConsentMissing, ExitCode, Refused, Status, TapctlError
 from tapctl.evidence.doubtful_record import Doubt, warn_of_doubtful_record, without_blame
+from tapctl.evidence.earlier_versions import EarlierVersions
 from tapctl.evidence.final_snapshot import tell_of_snapshot
 from tapctl.evidence.record_fingerprint import carry_fingerprint
 from tapctl.execution.runner import EngineRunner
@@ -28,6 +30,9 @@ from tapctl.reconcilers import reconciler_of, registry
 from tapctl.reconcilers.kms_key import record_gave_way
 from tapctl.render.plan_counts import consequences
 from tapctl.session.session import Session
+
+_NOT_AS_LEFT: Final = "the record is in doubt, and by the history the last run has left another value there"
+_NOTHING_LEFT: Final = "the record is in doubt, and the history has no version that the last run has left"
 
 
 def revert(session: Session, targets: Sequence[str]) -> int:
@@ -50,6 +55,8 @@ def revert(session: Session, targets: Sequence[str]) -> int:
         cut_off = {one.address for one in found.report.findings if one.reason is Reason.REVERT_INTERRUPTED}
         part = revertible(session, found.entries, chosen, found.observed, cut_off)
         stack, left = part.stack, part.left
+        if older:
+            left |= _not_as_left(session, found, part)
         plan, ignored = _plan(session, found, part, cut_off)
         for where, why in [*left.items(), *ignored.items()]:
             session.screen.warn(f"{where} is not put back: {why}")
@@ -89,6 +96,23 @@ def _older_error(session: Session, older: Doubt) -> Refused:
         hint=f"{older.way_out} ({session.command('manifest history')} lists them), or name what is meant: "
         f"{session.command('revert')} ADDRESS.FIELD",
     )
+
+
+def _not_as_left(session: Session, found: Examined, part: Revertible) -> dict[str, str]:
+    """Take out what the last run has left otherwise than a record in doubt tells, by the history; the places and why.
+
+    Whoever has put that record there may have written the values, too, and a person who names a field sees them alone.
+    """
+    version = EarlierVersions(session.store, found.manifest, session.screen.warn).last_left(found.fingerprint)
+    entries = version.entries if version else {}
+    taken: dict[str, str] = {}
+    for address, paths in part.fields.items():
+        entry = entries.get(address)
+        known, recorded = (entry.confirmed_spec if entry else None) or {}, found.entries[address].spec
+        otherwise = {path for path in paths if known.get(root := path.partition(".")[0]) != recorded.get(root)}
+        paths.difference_update(otherwise)
+        taken |= {f"{address}.{path}": _NOT_AS_LEFT if version else _NOTHING_LEFT for path in otherwise}
+    return taken
 
 
 def _plan(session: Session, found: Examined, part: Revertible, cut_off: Collection[str]) -> tuple[Plan, dict[str, str]]:

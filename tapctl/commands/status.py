@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,10 +15,11 @@ from tapctl.engine.observe import Absent, Observation, Unreadable, unread_note
 from tapctl.engine.record import Entry, Phase, is_deleted_with_parent
 from tapctl.errors import AwsRefused, ConfigError, ExitCode, TapctlError, add_default_hint, exit_code_of
 from tapctl.evidence.comparison import Compared, compare_between_readings
-from tapctl.evidence.tag_bearers import check_not_elsewhere
+from tapctl.evidence.tag_bearers import Unasked, check_not_elsewhere
 from tapctl.evidence.unrecorded import not_recorded_error
 from tapctl.findings.waivers import waivers_for
 from tapctl.manifest.manifest import Manifest
+from tapctl.manifest.store import Store
 from tapctl.planning.subscribers import tell_of_subscribers
 from tapctl.reconcilers import kept_without_reason, reconciler_of
 from tapctl.reconcilers.cloudwatch_alarm import CloudwatchAlarm, described_alarms
@@ -37,6 +39,8 @@ from tapctl.session.target import (
 )
 
 _COLUMNS: Final = ("environment", "suffix", "account", "region", "resources", "since", "by", "config", "health")
+_NEXT: Final = "next"
+"""The column that is there where anything is not well."""
 _HEALTHY: Final = "healthy"
 _IDLE: Final = f"{INACTIVE}: Idle"
 _SHOWN: Final = 3
@@ -59,6 +63,8 @@ class Problem:
 
     text: str
     code: ExitCode = ExitCode.DIFFERENT
+    next: str = ""
+    """What to run, or to do, next; empty where a drift tells that."""
 
 
 def status(invocation: Invocation, screen: Screen) -> int:
@@ -78,20 +84,26 @@ def status(invocation: Invocation, screen: Screen) -> int:
     if invocation.target_is_explicit:
         named = _named(invocation, screen)
         codes = {suffix: add_row(invocation, manifest, screen) for suffix, manifest in named.items()}
-        remark = "" if named else f" · {_unrecorded(invocation, screen)}"
-        for manifest in (record for suffix, record in named.items() if by_suffix[suffix] is None):
-            remark = check_not_elsewhere(invocation, screen, open_store_unidentified(invocation, screen), manifest)
-        unseen = ExitCode.INCOMPLETE if named and remark else ExitCode.OK
+        remark, unasked = "", Unasked()
+        if not named:
+            summary, unasked = _unrecorded(invocation, screen)
+            remark = f" · {summary}"
+        for record in named.values():
+            row = by_suffix[record.suffix]
+            if row is None or not (row["resources"] or row["problems"]):
+                unasked = _unasked(invocation, screen, open_store_unidentified(invocation, screen), record)
+        remark, unseen = f"{remark}{unasked.words}", unasked.code
     else:
         screen.target(Target())
         fleet = environments_to_look_at(invocation, screen)
         codes = for_each_environment(invocation, screen, fleet.members, add_row, verdicts=False)
-        remark, unseen = fleet.remark, fleet.code
+        remark, unasked, unseen = fleet.remark, fleet.unasked, fleet.code
     rows = [row for _, row in sorted(by_suffix.items()) if row]
-    screen.table(_COLUMNS, [[str(row[column]) for column in _COLUMNS] for row in rows], rows)
+    columns = (*_COLUMNS, _NEXT) if any(row[_NEXT] for row in rows) else _COLUMNS
+    screen.table(columns, [[str(row[column]) for column in columns] for row in rows], rows)
     unhealthy = sum(bool(row["problems"]) for row in rows)
     deployed = sum(bool(row["resources"]) for row in rows)
-    counts = {"deployed": deployed, "unhealthy": unhealthy}
+    counts = {"deployed": deployed, "unhealthy": unhealthy, **unasked.counts}
     summary = f"{deployed} deployed · {len(rows) - unhealthy} healthy"
     if destroyed := len(rows) - deployed:
         summary += f" · {destroyed} destroyed by the record"
@@ -121,19 +133,32 @@ def _named(invocation: Invocation, screen: Screen) -> dict[str, Manifest]:
     return {target.suffix: stored.manifest}
 
 
-def _unrecorded(invocation: Invocation, screen: Screen) -> str:
+def _unrecorded(invocation: Invocation, screen: Screen) -> tuple[str, Unasked]:
     """The words for the named environment that has no record, where AWS has nothing of it: who may write may remove.
+
+    And the places where that could not be asked.
 
     Raises:
         NotRecorded: AWS has, or does not show, what bears its names.
-        ManifestError: its history is of another place.
+        ManifestError: its history is of another place, or it is there in another place.
     """
     session = open_session(invocation, screen, Files.MAY_BE_GONE)
-    session.load_manifest()
+    record, _ = session.load_manifest()
     error = not_recorded_error(session)
     if error.there:
         raise error
-    return error.summary
+    return error.summary, _unasked(invocation, screen, session.store, record)
+
+
+def _unasked(invocation: Invocation, screen: Screen, store: Store, record: Manifest) -> Unasked:
+    """The places where a copy of which nothing is deployed could not be asked for, told.
+
+    Raises:
+        ManifestError: it is there in another place.
+    """
+    unasked = check_not_elsewhere(invocation, screen, store, record)
+    unasked.tell(screen)
+    return unasked
 
 
 def _row(invocation: Invocation, screen: Screen, manifest: Manifest) -> tuple[dict[str, Any] | None, ExitCode]:
@@ -149,7 +174,7 @@ def _row(invocation: Invocation, screen: Screen, manifest: Manifest) -> tuple[di
         # What was destroyed needs no file.
         session = open_session(invocation, screen, Files.MAY_BE_GONE if is_deployed(manifest) else Files.MAY_BE_WRONG)
     except TapctlError as error:
-        return _row_of(manifest, "unknown", [_unknown(error)])
+        return _row_of(invocation, manifest, "unknown", [_unknown(screen, manifest, error)])
     check_manifest_target(manifest, session.location, session.target)
     config = _config_state(session, manifest)
     under_way = session.run_under_way()
@@ -161,11 +186,11 @@ def _row(invocation: Invocation, screen: Screen, manifest: Manifest) -> tuple[di
         under_way = run or under_way
         if compared is None:
             return None, ExitCode.OK
-        problems = list(_problems(session, compared))
+        problems, not_compared = list(_problems(session, compared)), compared.report.not_compared
         tell_of_subscribers(session, manifest.entries)
     except TapctlError as error:
-        problems = [_unknown(error)]
-    return _row_of(manifest, config, problems, under_way)
+        problems, not_compared = [_unknown(screen, manifest, error)], ()
+    return _row_of(invocation, manifest, config, problems, under_way=under_way, not_compared=not_compared)
 
 
 def _config_state(session: Session, manifest: Manifest) -> str:
@@ -176,18 +201,28 @@ def _config_state(session: Session, manifest: Manifest) -> str:
     return "applied in part" if manifest.unfinished else "current"
 
 
-def _unknown(error: TapctlError) -> Problem:
+def _unknown(screen: Screen, manifest: Manifest, error: TapctlError) -> Problem:
+    """The problem for the row; the error itself is shown, with the call and the answer that it is about."""
     add_default_hint(error)
+    screen.error(error, f"the row of {manifest.suffix} tells what its record does, and no more")
     reason = error.evidence if error.code == "config-invalid" else ""
-    return Problem(f"unknown: {error.cause}{f' ({reason})' if reason else ''}", exit_code_of(error))
+    return Problem(f"unknown: {error.cause}{f' ({reason})' if reason else ''}", exit_code_of(error), error.hint or "")
 
 
 def _row_of(
-    manifest: Manifest, config: str, problems: list[Problem], under_way: str = ""
+    invocation: Invocation,
+    manifest: Manifest,
+    config: str,
+    problems: list[Problem],
+    *,
+    under_way: str = "",
+    not_compared: Sequence[str] = (),
 ) -> tuple[dict[str, Any], ExitCode]:
     # Those that decide the exit status first: the row shows only some.
     worst_first = sorted(problems, key=lambda problem: [*ExitCode].index(problem.code))
-    named = [problem.text for problem in worst_first if problem.code != ExitCode.OK]
+    unwell = [problem for problem in worst_first if problem.code != ExitCode.OK]
+    named = [problem.text for problem in unwell]
+    look = invocation.command_line_for("drift", Target(manifest.environment, manifest.suffix))
     resting = [problem.text for problem in problems if problem.code == ExitCode.OK]
     more = [f"and {len(named) - _SHOWN} more"] if len(named) > _SHOWN else []
     health = "; ".join([*(named[:_SHOWN] or [_HEALTHY]), *more, *resting])
@@ -207,6 +242,8 @@ def _row_of(
         "config": config,
         "health": f"{health}; a run is under way: {under_way}" if under_way else health,
         "problems": named,
+        _NEXT: (unwell[0].next or look) if unwell else "",
+        "not_compared": list(not_compared),
         "unseen": [problem.text for problem in problems if problem.code == ExitCode.INCOMPLETE],
         "under_way": under_way,
     }
@@ -220,7 +257,8 @@ def _problems(session: Session, compared: Compared) -> Iterator[Problem]:
     """Everything that is not well: states, drift, alarms that ring, reboots that are waited for."""
     named: dict[str, ExitCode] = {}
     if compared.written:
-        yield Problem(f"a run is changing {_listed(set(compared.written))}", ExitCode.INCOMPLETE)
+        again = session.command("status")
+        yield Problem(f"a run is changing {_listed(set(compared.written))}", ExitCode.INCOMPLETE, again)
     for address, observation in sorted(compared.observed.items()):
         if address in compared.written:
             continue
@@ -230,9 +268,11 @@ def _problems(session: Session, compared: Compared) -> Iterator[Problem]:
             named[address] = problem.code
             yield problem
     if compared.report.unfinished and not compared.report.has_unfinished:
-        at_work = "an apply is at work"
-        goes_on = f"an apply did not finish: {compared.goes_on} goes on"
-        yield Problem(at_work if compared.is_at_work else goes_on, ExitCode.INCOMPLETE)
+        if compared.is_at_work:
+            yield Problem("an apply is at work", ExitCode.INCOMPLETE, session.command("status"))
+        else:
+            goes_on = f"an apply did not finish: {compared.goes_on} goes on"
+            yield Problem(goes_on, ExitCode.INCOMPLETE, compared.goes_on)
     yield from _members(compared)
     yield from _ringing(session, compared.entries.values())
     yield from _findings(session, compared, named)
@@ -241,13 +281,14 @@ def _problems(session: Session, compared: Compared) -> Iterator[Problem]:
 def _interrupted(session: Session, entry: Entry, compared: Compared) -> Problem | None:
     goes = entry.phase is Phase.LEAVING or is_deleted_with_parent(entry, compared.entries)
     if compared.is_at_work and (goes or entry.phase is Phase.MAKING):
-        return Problem(f"a run is {'removing' if goes else 'making'} {entry.address}", ExitCode.INCOMPLETE)
+        doing = f"a run is {'removing' if goes else 'making'} {entry.address}"
+        return Problem(doing, ExitCode.INCOMPLETE, session.command("status"))
     if entry.phase is Phase.MAKING:
         goes_on = f"{entry.address} was left half made: {compared.goes_on} goes on"
-        return Problem(goes_on, ExitCode.INCOMPLETE)
+        return Problem(goes_on, ExitCode.INCOMPLETE, compared.goes_on)
     if goes:
-        goes_on = f"{entry.address} was left half removed: {_removing(session, compared)} goes on"
-        return Problem(goes_on, ExitCode.INCOMPLETE)
+        command = _removing(session, compared)
+        return Problem(f"{entry.address} was left half removed: {command} goes on", ExitCode.INCOMPLETE, command)
     return None
 
 
@@ -320,15 +361,21 @@ def _ringing(session: Session, entries: Iterable[Entry]) -> Iterator[Problem]:
         except AwsRefused as error:
             if not error.is_denied:
                 raise
-            yield Problem(f"alarms cannot be read: {error.iam_action} denied", ExitCode.INCOMPLETE)
+            add_default_hint(error)
+            session.screen.error(error, f"if alarms of {session.suffix} ring is not known")
+            denied = f"alarms cannot be read: {error.iam_action} denied"
+            yield Problem(denied, ExitCode.INCOMPLETE, error.hint or "")
             return
         for alarm in described:
             name = f"{CloudwatchAlarm.type}/{alarm['AlarmName']}"
+            history = f"aws cloudwatch describe-alarm-history --alarm-name {shlex.quote(alarm['AlarmName'])}"
+            why = session.aws.target.command(history)
             if alarm.get("StateValue") == "ALARM":
-                yield Problem(f"{name} rings")
+                yield Problem(f"{name} rings", next=why)
             # EVALUATION_ERROR, EVALUATION_FAILURE, PARTIAL_DATA ("MetricAlarm", CloudWatch API reference).
             if trouble := alarm.get("EvaluationState"):
-                yield Problem(f"{name} is not evaluated as it should be: {trouble}: {alarm.get('StateReason', '')}")
+                reason = alarm.get("StateReason", "")
+                yield Problem(f"{name} is not evaluated as it should be: {trouble}: {reason}", next=why)
 
 
 def _kind(finding: Finding) -> str:
@@ -356,10 +403,12 @@ def _findings(session: Session, compared: Compared, named: Mapping[str, ExitCode
     for address in sorted(groups["reboot"]):
         yield Problem(f"{address} waits for a reboot")
     if lacking := groups["not there"]:
-        yield Problem(f"not there: {_listed(lacking)}: {_removing(session, compared)} goes on", ExitCode.INCOMPLETE)
+        goes_on = _removing(session, compared)
+        yield Problem(f"not there: {_listed(lacking)}: {goes_on} goes on", ExitCode.INCOMPLETE, goes_on)
     if groups["destroy"]:
-        goes_on = f"by its certificate a destroy did not finish: {session.command('destroy')} goes on"
-        yield Problem(goes_on, ExitCode.INCOMPLETE)
+        goes_on = session.command("destroy")
+        unfinished = f"by its certificate a destroy did not finish: {goes_on} goes on"
+        yield Problem(unfinished, ExitCode.INCOMPLETE, goes_on)
     yield from _not_compared(compared, groups["unknown"], named)
     if waived:
         yield Problem(f"waived: {_listed(waived)}", ExitCode.OK)
@@ -368,7 +417,7 @@ def _findings(session: Session, compared: Compared, named: Mapping[str, ExitCode
 def _not_compared(compared: Compared, unknown: Collection[str], named: Mapping[str, ExitCode]) -> Iterator[Problem]:
     """The problems of what drift counts as not compared."""
     if unknown:
-        yield Problem(f"{len(unknown)} could not be compared whole", ExitCode.INCOMPLETE)
+        yield Problem(f"{len(unknown)} could not be compared whole: {_listed({*unknown})}", ExitCode.INCOMPLETE)
     if untold := {*compared.report.untold} - named.keys():
         yield Problem(f"not compared: {_listed(untold)}", ExitCode.INCOMPLETE)
 

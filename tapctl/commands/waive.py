@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
@@ -14,7 +15,7 @@ from tapctl.commands.writing import alone, read_text, with_line_ends, write_file
 from tapctl.config import known_environments
 from tapctl.config.problems import read
 from tapctl.config.waivers import GRACE, MAX_DAYS, check, path_of
-from tapctl.engine.drift import Finding, Reason
+from tapctl.engine.drift import Finding, Reason, finding_id
 from tapctl.engine.waiver import NEVER_WAIVED, REMOVED, Waiver, live_text, matches
 from tapctl.errors import ConfigError, ManifestError, Problem, Refused, Status, UsageError
 from tapctl.findings.examination import examine
@@ -76,7 +77,19 @@ def waive(session: Session, targets: Sequence[str], *, reason: str, until: str) 
     answer = {"owner": session.target.identity, "reason": reason, "until": last}
     path = path_of(session.invocation.config)
     rows = [common | table | answer for table in tables]
-    add_waivers(path, rows, known_environments(session.invocation.config), session.screen.note)
+    environments = known_environments(session.invocation.config)
+    try:
+        add_waivers(path, rows, environments, session.screen.note)
+    except ConfigError as error:
+        closed = [one for one in named if not _may_stand(path, [common | row | answer for row in tables_of([one])])]
+        others = [one for one in named if one not in closed and [*tables_of([one])]]
+        if not (closed and others):
+            raise
+        options = f"--reason {shlex.quote(reason)} --until {shlex.quote(until)}"
+        rest = " ".join(shlex.quote(each) for each in _targets(session, others, closed))
+        hint = f"nothing was waived, because of {', '.join(dict.fromkeys(place(one) for one in closed))}; "
+        hint += f"waive the others: {session.command('waive')} {rest} {options}"
+        raise ConfigError([*error.problems], hint=hint) from None
     for target, table in early.items():
         _warn_of_reach(session, target, table, drifted, answer)
     shown = [f"  {row['address']}.{row['field']}  until {last}" for row in rows]
@@ -85,6 +98,22 @@ def waive(session: Session, targets: Sequence[str], *, reason: str, until: str) 
     session.screen.document(text, {"file": str(path), "waivers": record, "text": text})
     summary = f"{len(rows)} until {last} · written to {path}"
     return session.finish(Status.WAIVED, counts={"waived": len(rows)}, summary=summary)
+
+
+def _may_stand(path: Path, rows: Sequence[Mapping[str, Any]]) -> bool:
+    """True if these waivers break no rule by themselves."""
+    try:
+        check_doors(path, check(path, {"waiver": rows}, tuple({one["environment"] for one in rows}), today()))
+    except ConfigError:
+        return False
+    return True
+
+
+def _targets(session: Session, findings: Sequence[Finding], closed: Sequence[Finding]) -> Iterator[str]:
+    """Name each finding by its field, or by its id where one that is not meant stands in the same field."""
+    taken = {place(one) for one in closed}
+    names = (finding_id(session.suffix, one) if place(one) in taken else place(one) for one in findings)
+    yield from dict.fromkeys(names)
 
 
 def _warn_of_reach(

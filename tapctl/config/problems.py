@@ -48,6 +48,7 @@ _TOML_WORDS = {
 }
 _FILES: dict[type[Table], str] = {CommonFile: "common.toml", EnvironmentFile: "an environment's own file"}
 _KEY = re.compile(r"""[\w.'" -]+""")
+_DIGITS = re.compile("[0-9_]+")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -69,13 +70,19 @@ def read(path: Path) -> dict[str, Any] | Problem:
     crowded = next((number for number, line in enumerate(text.split("\n"), 1) if line.count(".") > _MAX_DOTS), None)
     if crowded is not None:
         return Problem(str(path), "", "", f"has more than {_MAX_DOTS} dots at line {crowded}")
+    too_deep = Problem(str(path), "", "", f"is nested more than {_MAX_DEPTH} tables and arrays deep")
     try:
         tables = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
+    except tomllib.TOMLDecodeError as error:
         return Problem(str(path), "", "", f"is not TOML: {_explain(str(error), text)}")
-    if _is_deep(tables):
-        return Problem(str(path), "", "", f"is nested more than {_MAX_DEPTH} tables and arrays deep")
-    return tables
+    except ValueError:
+        # The one that is no syntax error is Python's bound on digits, which tells no place.
+        longest = [max(map(len, _DIGITS.findall(line)), default=0) for line in text.split("\n")]
+        at = longest.index(max(longest)) + 1
+        return Problem(str(path), "", "", f"has a number of too many digits at line {at}")
+    except RecursionError:
+        return too_deep
+    return too_deep if _is_deep(tables) else tables
 
 
 def _is_deep(tables: dict[str, Any]) -> bool:

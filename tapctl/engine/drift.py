@@ -25,6 +25,8 @@ OUTPUTS: Final = "outputs"
 """The field of a finding that is about what identifies the resource."""
 PHASE: Final = "phase"
 """The field of a finding that is about the recorded phase of a resource, whose own fields are as recorded."""
+_ID_DIGITS: Final = 10
+"""Hex digits of a finding's id: enough for a million findings to have one each, and short enough to be typed."""
 
 
 class FindingState(StrEnum):
@@ -45,9 +47,9 @@ class Reason(StrEnum):
     CHANGED = "changed"
     REPLACED = "replaced outside"
     GAVE_UP = "gave up"
+    """AWS gave the resource up; the detail is its reason."""
     OUT_OF_ORDER = "out of order"
     """Somebody has put the resource out of order: stopped it, or removed what it uses."""
-    """AWS gave the resource up; the detail is its reason."""
     ABSENT = "absent"
     DELETING = "deleting"
     """The detail is AWS's own word."""
@@ -284,14 +286,14 @@ class Report:
 
 
 def finding_id(suffix: str, finding: Finding) -> str:
-    """Name a finding in ten characters, the same in every run: a hash of the suffix, the address and the field.
+    """Name a finding in a few characters, the same in every run: a hash of the suffix, the address and the field.
 
     Of a set, of which several members may differ, the member too.
     """
     recorded, live = refs.to_json(finding.recorded), refs.to_json(finding.live)
     member = [] if recorded is not None and live is not None else [recorded, live]
     named = [suffix, finding.address, finding.field, *member]
-    return hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:10]
+    return hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:_ID_DIGITS]
 
 
 def detect_drift(entries: Mapping[str, Entry], observations: Observations, waivers: Sequence[Waiver] = ()) -> Report:

@@ -141,9 +141,9 @@ class Owner:
 
 
 REBOOT: Final = "reboot"
+"""The one event a pending value may wait for that never comes by itself."""
 ALLOW: Final = "--allow"
 """Ends what an apply leaves alone: an apply that names the resource with this option (`Reconciler.left_alone`)."""
-"""The one event a pending value may wait for that never comes by itself."""
 UNSEEN: Final = frozenset({"*"})
 """The answer of an update whose call only prepares the next one and never shows in the spec: a failover."""
 
@@ -198,6 +198,9 @@ class Observed(Generic[S, O]):
     """AWS's own word for the state, shown to the user."""
     owner: Owner | None = None
     """The owner its tags name; None when they name nobody, or could not be read (``tags`` is in `unreadable`)."""
+    owner_unread: str = ""
+    """The denied IAM action by which the resource would tell more of its owner than its tags; empty where none lacks.
+    Until then tags alone are no claim."""
     pending: Mapping[str, Pending] = field(default_factory=dict)
     """Field to the value that was accepted for the field and is not in force."""
     deferred_until: Mapping[str, str] = field(default_factory=dict)
@@ -330,6 +333,8 @@ class Reconciler(ABC, Generic[S, O]):
     """The field with the days for which the resource keeps data, 0 for ever: fewer of them lose data."""
     healing_fields: ClassVar[frozenset[str]] = frozenset()
     """Fields without which nothing that uses the resource can be judged: put right first (a key that is disabled)."""
+    healing_reads: ClassVar[frozenset[str]] = frozenset()
+    """Actions that are denied, whoever asks, until those fields are put right: parts of what uses the resource."""
     protection_fields: ClassVar[frozenset[str]] = frozenset()
     """Fields that are True while the resource is protected."""
     unset_by_removal: ClassVar[frozenset[str]] = frozenset()
@@ -342,6 +347,8 @@ class Reconciler(ABC, Generic[S, O]):
     ``{qualified}`` is `` --qualifier`` and the word after the item's first `` for ``, or nothing, ``{id}`` the id, and
     any other word an output, of the resource or of its parent. Such a field that tells who else was let in, or what
     leads out, is an *exposure*."""
+    ending_costs: ClassVar[Mapping[str, str]] = {}
+    """Field of `left_alone` to what the command that ends it costs, and what is to follow."""
     ended_elsewhere: ClassVar[Mapping[str, str]] = {}
     """Field of `left_alone` to the command that ends an item whose value is an ARN, where that is another one."""
     leads_there: ClassVar[Mapping[str, str]] = {}

@@ -21,7 +21,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from tapctl.engine.model import Observed, Outputs, Owner, Reconciler, address
-from tapctl.engine.owner_tags import ENVIRONMENT_TAG, MANAGED_BY
+from tapctl.engine.owner_tags import MANAGED_BY
 from tapctl.engine.record import Entry
 from tapctl.errors import ManifestError, Refused
 
@@ -87,9 +87,8 @@ class Ownership:
     @property
     def evidence(self) -> str:
         """The tags that the resource has: ``its tags say: ManagedBy=terraform, EnvironmentSuffix=shop``."""
-        lacks = self.seen.owner.lacks if self.seen.owner else ""
         but = f", but {self._doubt}" if self._doubt else ""
-        return f"its tags say: {self.tags}{f', without {lacks}' if lacks else ''}{but}"
+        return f"its tags say: {self.tags}{f', without {self._lacks}' if self._lacks else ''}{but}"
 
     @property
     def tags(self) -> str:
@@ -113,17 +112,28 @@ class Ownership:
         if self.seen.owner == self.owner:
             known = f"put {self.address} into the configuration, apply, and take it out again"
             return f"the record tells of another one: {known}"
-        tags = ", ".join(f"{key}={value}" for key, value in self.owner.tags.items())
+        tags = [*(f"{key}={value}" for key, value in self.owner.tags.items()), *filter(None, [self._lacks])]
         return (
-            f"if it is ours, set its tags {tags}; if it is not, take its entry out of the record; "
+            f"if it is ours, set its tags {', '.join(tags)}; if it is not, take its entry out of the record; "
             "then run the same command again"
         )
 
     @property
-    def _tag_to_set(self) -> str:
-        """The sentence that names the tag without which the others tell no stack of ours; empty where none lacks."""
-        lacks = self.seen.owner.lacks if self.seen.owner else ""
-        return f"set its tag {lacks}, then run the same command again" if lacks else ""
+    def _tags_to_set(self) -> str:
+        """The sentence that names the tags which stop us: those that differ, or lack where no record holds it."""
+        theirs = self.seen.owner or Owner("", "")
+        tags = [
+            f"{key}={ours}"
+            for (key, ours), live in zip(self.owner.tags.items(), theirs.tags.values(), strict=True)
+            if live != ours and (live or not self.recorded)
+        ]
+        tags += [theirs.lacks] if theirs.lacks and (theirs.scope or not self.recorded) else []
+        return f"set its tag{'s' if len(tags) > 1 else ''} {', '.join(tags)}, then run the same command again"
+
+    @property
+    def _lacks(self) -> str:
+        """The further tag without which the others tell no stack of ours; empty where nothing lacks."""
+        return self.seen.owner.lacks if self.seen.owner else ""
 
     @property
     def _doubt(self) -> str:
@@ -137,7 +147,7 @@ class Ownership:
         """
         left = "it was left untouched"
         if self.verdict is Verdict.UNREADABLE:
-            denied = self.seen.unreadable["tags"]
+            denied = self.seen.unreadable.get("tags") or self.seen.owner_unread
             return Refused(
                 f"{self.address} exists, and whose it is could not be read; {left}",
                 evidence=f"denied: {denied}",
@@ -150,11 +160,12 @@ class Ownership:
                 hint="nothing outside those names is ever touched, whatever its tags or the record say",
             )
         if self.verdict is Verdict.OTHER_ENVIRONMENT and not self.adoptable:
-            back = f"set its tag {ENVIRONMENT_TAG} back to {self.owner.environment}, then run the same command again"
             return Refused(
                 f"{self.address} exists and is of another environment; {left}",
                 evidence=self.evidence,
-                hint=back if self.recorded else "name that environment with --env, or use another --suffix",
+                hint=self._tags_to_set
+                if self.recorded
+                else "name that environment with --env, or use another --suffix",
             )
         if not self.adoptable:
             scope = self.seen.owner.scope if self.seen.owner else ""
@@ -162,7 +173,7 @@ class Ownership:
             return Refused(
                 f"{self.address} exists and is of the same suffix, for {scope}; {left}",
                 evidence=self.evidence,
-                hint=self._tag_to_set if self.recorded and self._tag_to_set else own,
+                hint=self._tags_to_set if self.recorded and self._lacks else own,
             )
         if self.verdict is Verdict.NO_CLAIM and self._doubt:
             return Refused(
@@ -170,11 +181,11 @@ class Ownership:
                 evidence=self.evidence,
                 hint="see whose it is, and set its tags back; use another --suffix here",
             )
-        if self.verdict is Verdict.NO_CLAIM and self._tag_to_set:
+        if self.verdict is Verdict.NO_CLAIM and self._lacks:
             return Refused(
                 f"{self.address} exists, and nothing tells that it is ours; {left}",
                 evidence=self.evidence,
-                hint=f"if it is: {self._tag_to_set}; if not, use another --suffix here",
+                hint=f"if it is: {self._tags_to_set}; if not, use another --suffix here",
             )
         if not wanted:
             return Refused(
@@ -223,7 +234,7 @@ class Claimant:
             seen: its observation.
             recorded: the outputs of the record's entry (`Entry.claim`); None where there is no entry.
             just_made: True if this run has made the resource: its tags show later than itself.
-            known: True if this run has judged the resource of this name ours before, and has changed it.
+            known: True if this run has judged the resource of this name ours before, and has made or changed it.
         """
         same = recorded is not None and seen.outputs is not None and _are_same(seen.outputs, recorded)
         if reconciler.name_is_identity and self._is_tagged_by_others(seen):
@@ -233,6 +244,8 @@ class Claimant:
         untagged_is_ours = just_made or (reconciler.created_by_aws and (seen.is_default or is_told))
         held = same or recorded == {}
         verdict = self._verdict(reconciler, id, seen, same=same, held=held, untagged_is_ours=untagged_is_ours)
+        if verdict is Verdict.OURS and seen.owner_unread and not (held or known):
+            verdict = Verdict.UNREADABLE
         return Ownership(verdict, address(reconciler.type, id), self.owner, seen, same)
 
     def _verdict(
@@ -364,13 +377,15 @@ def stand_in_error(
 def replaced_error(reconciler: Reconciler[Any, Any], address: str, told: str, hint: str, *, back: str = "") -> Refused:
     """The refusal of a resource that somebody has put in the place of the recorded one; ``told``: `other_identity`.
 
-    ``hint``: where that one holds other data. ``back``: the command that puts the recorded one back (`command_back`).
+    ``hint``: what leads on where the one that is there is meant; empty where nothing does. ``back``: the command that
+    puts the recorded one back (`command_back`).
     """
     if not reconciler.holds_data:
+        tags = "see whose each of them is: put our tags back on the one that is ours, and take them off the other"
         return Refused(
             f"{address} is another one than the recorded one, though it bears our tags; it was left untouched",
             evidence=f"recorded → there: {told}",
-            hint="see whose each of them is: put our tags back on the one that is ours, and take them off the other",
+            hint="; ".join(filter(None, (tags, hint))),
         )
     hint = "; ".join(filter(None, (f"put the recorded one back: {back}" if back else "", hint)))
     return Refused(

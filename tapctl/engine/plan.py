@@ -102,6 +102,10 @@ class Change:
     """True if the resource is rebooted, to put in force the values that wait for that."""
     heals: bool = False
     """True if nothing that uses the resource can be judged before this change (`Reconciler.healing_fields`)."""
+    gave_up: bool = False
+    """True if the action is blocked since the resource has failed."""
+    waits: bool = False
+    """True if the action is blocked, and may be judged otherwise once what the resource needs is healed."""
     blocked: TapctlError | None = None
     """The reason the action must not be taken; None if it may."""
 
@@ -136,12 +140,11 @@ class Plan:
 
     @property
     def healing(self) -> tuple[Change, ...]:
-        """The changes to be made first where others are blocked: those may be judged otherwise after them.
+        """The changes to be made first, where what is blocked waits for them: it may be judged otherwise after them.
 
-        A creation is not: there is nothing yet that such a change could mend. So none is made where one is blocked.
+        Where all is blocked by something else (a name that a stranger holds), none is made.
         """
-        blocked = self.blocked
-        waits = bool(blocked) and all(change.action is not Action.CREATE for change in blocked)
+        waits = any(change.waits for change in self.changes)
         return tuple(change for change in self.changes if change.heals and waits)
 
     @property

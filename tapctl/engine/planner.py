@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -56,6 +56,7 @@ def make_plan(
     known: dict[str, dict[str, str]] = {}
     changes: list[Change] = []
     deferring: set[str] = set()
+    healing: dict[str, frozenset[str]] = {}
     confirmed: list[Entry] = []
     for resource in stack:
         address = resource.address
@@ -87,7 +88,10 @@ def make_plan(
                 record = record_of(resource, want, Phase.MADE, known[address], unread=change.unreadable, before=entry)
                 if record != entry:
                     confirmed.append(record)
-        changes.append(_tell_if_healing(resource.reconciler, change, observation))
+        change = _tell_if_healing(resource.reconciler, change, observation)
+        if change.heals:
+            healing[address] = reconciler.healing_reads
+        changes.append(_tell_if_waiting(change, [healing[need] for need in resource.needs & healing.keys()]))
     removals = {
         address: _plan_removal(
             entry, observations[address], claimant, reconcilers[entry.type], allowed=address in allowed
@@ -214,13 +218,14 @@ def _plan_change(
         base = replace(base, adopts=True, note=f"taken over; {ownership.evidence}")
     elif ownership.untagged:
         base = replace(base, note="taken over: AWS makes it by itself, and nobody has tagged it")
-    base = _tell_if_replaced(base, reconciler, observation, entry, adopts=permits.adopts)
+    base = _tell_if_replaced(base, reconciler, want, observation, entry, adopts=permits.adopts)
     return base if base.blocked else _plan_present(base, reconciler, want, observation, entry)
 
 
 def _tell_if_replaced(
     base: Change,
     reconciler: Reconciler[Any, Any],
+    want: Spec,
     seen: Observed[Any, Any],
     entry: Entry | None,
     *,
@@ -238,7 +243,9 @@ def _tell_if_replaced(
         return base
     if adopts:
         return replace(base, adopts=True, note=f"taken over as it is; {told}")
-    hint = f"if that one is meant: apply with --adopt {base.address}"
+    # One in another place than the wanted could not be brought to that: taking it over would end in another refusal.
+    is_way = reconciler.holds_data or dict(want)[reconciler.identity] == dict(seen.spec)[reconciler.identity]
+    hint = f"if the one that is there is meant: apply with --adopt {base.address}" if is_way else ""
     return replace(base, blocked=replaced_error(reconciler, base.address, told, hint))
 
 
@@ -352,6 +359,17 @@ def _tell_if_healing(reconciler: Reconciler[Any, Any], change: Change, observati
     return replace(change, heals=True) if back or mends else change
 
 
+def _tell_if_waiting(change: Change, healing: Sequence[Collection[str]]) -> Change:
+    """Mark a change that is blocked, and may be judged otherwise once what the resource needs is healed.
+
+    ``healing``: `Reconciler.healing_reads` of all that it needs and that is healed.
+    """
+    unread = isinstance(change.blocked, FieldUnreadable) and any(
+        action in reads for reads in healing for action in change.unreadable.values()
+    )
+    return replace(change, waits=unread or (change.gave_up and bool(healing)))
+
+
 def _ask_consent(reconciler: Reconciler[Any, Any], change: Change, *, given: bool) -> Change:
     """Block an update that cannot be undone where nobody has named its address; say how long an upgrade takes."""
     costs = {field.impact: field for field in change.fields if field.impact.needs_consent}
@@ -422,7 +440,7 @@ def _plan_failed(base: Change, reconciler: Reconciler[Any, Any], seen: Observed[
             evidence=f"AWS says: {failure}",
             hint=f"{seen.remedy or how}, then run this again",
         )
-        return replace(base, blocked=blocked)
+        return replace(base, blocked=blocked, gave_up=True)
     note = failure if seen.failed_by_others else f"AWS gave it up: {failure}"
     if reconciler.replaceable and not base.adopts:
         return replace(base, action=Action.REPLACE, impact=Impact.REPLACE, note=note)

@@ -35,7 +35,10 @@ class Phase(StrEnum):
 
 def plain(value: Mapping[str, Any]) -> dict[str, Any]:
     """Copy the value as JSON gives it back: a tuple stored would come back a list, and look like a change."""
-    copy: dict[str, Any] = json.loads(json.dumps(value, allow_nan=False))
+    try:
+        copy: dict[str, Any] = json.loads(json.dumps(value, allow_nan=False))
+    except ValueError:
+        raise ValueError("holds a number that is not finite") from None
     return copy
 
 

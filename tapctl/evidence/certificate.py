@@ -26,6 +26,7 @@ from tapctl.session.target import is_deployed
 NAME: Final = "certificate"
 COLUMNS: Final = ("certificate", "type", "id", "until", "why")
 _FORMAT: Final = 1
+_NOT_SEEN: Final = "; not seen this time"
 _ENDED: Final = "added by others; it ended with the {}"
 
 
@@ -52,6 +53,14 @@ class EarlierCertificate(BaseModel):
         """The names of the cluster snapshots among what is kept."""
         kept = (each.partition("/") for each in self.kept)
         return frozenset(id_ for type_, _, id_ in kept if type_ == SNAPSHOT)
+
+    def unseen_snapshots(self) -> dict[str, Retained]:
+        """The cluster snapshots among what is kept, by address, for a run that may not look: none of them is gone."""
+        return {
+            place: Retained(each.get("until", ""), f"{each.get('why', '').removesuffix(_NOT_SEEN)}{_NOT_SEEN}")
+            for place, each in self.kept.items()
+            if place.partition("/")[0] == SNAPSHOT
+        }
 
     @property
     def decrypted(self) -> frozenset[str]:

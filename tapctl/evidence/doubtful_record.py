@@ -12,7 +12,7 @@ from tapctl.engine.plan import Plan
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import ManifestError, TapctlError
 from tapctl.evidence.record_fingerprint import is_other_record
-from tapctl.manifest.history import later_version
+from tapctl.manifest.history import history_folder, later_version, version_name
 from tapctl.manifest.manifest import TIME_FORMAT, Manifest, fingerprint
 from tapctl.session.session import Session
 
@@ -54,9 +54,11 @@ def warn_of_doubtful_record(session: Session, manifest: Manifest, observed: Obse
     forged: list[Manifest] = []
     doubt = _doubt(session, manifest, observed, left, forged)
     if forged:
+        file = f"{history_folder(session.suffix)}{version_name(forged[0])}"
         session.screen.warn(
-            f"no run has written {forged[0].stamp}, which the history of {session.suffix} has: the key bears the "
-            f"fingerprint of the record. See the versions ({history}) and move away what no run of yours has written"
+            f"no run has written {forged[0].stamp}, which the history of {session.suffix} has ({file}): the key bears "
+            f"the fingerprint of the record. See the versions ({history}) and move away what no run of yours has "
+            "written"
         )
     if doubt:
         session.screen.warn(

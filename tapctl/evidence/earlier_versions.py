@@ -19,7 +19,7 @@ from tapctl.engine.model import Observed
 from tapctl.engine.observe import Absent, Observation, Observations
 from tapctl.engine.record import Entry, Phase, is_deleted_with_parent
 from tapctl.errors import TapctlError
-from tapctl.manifest.history import ends_of_runs, read_others, version_names
+from tapctl.manifest.history import ends_of_runs, read_own, version_names
 from tapctl.manifest.lock import Notify
 from tapctl.manifest.manifest import TIME_FORMAT, Manifest, fingerprint, is_of_tomorrow
 from tapctl.manifest.store import Store
@@ -57,6 +57,8 @@ class EarlierVersions:
         """The files that were listed, and not read yet, newest first."""
         self._versions: list[Manifest] = []
         """Those that were read already, newest first."""
+        self._has_this = False
+        """True if this very record is among the versions that were read."""
 
     def _newest_first(self) -> Iterator[Manifest]:
         try:
@@ -86,7 +88,9 @@ class EarlierVersions:
         names, self._unread[:] = self._unread[: self._at_once], self._unread[self._at_once :]
         self._at_once = _AT_ONCE
         broken: list[str] = []
-        self._versions += read_others(self.store, self.manifest, names, lambda name, _: broken.append(name))
+        read = read_own(self.store, self.manifest, names, lambda name, _: broken.append(name))
+        self._versions += [version for version in read if version != self.manifest]
+        self._has_this = self._has_this or self.manifest in read
         if broken:
             more = ", and more" if len(broken) > _NAMED else ""
             named = ", ".join(sorted(broken)[:_NAMED])
@@ -164,10 +168,14 @@ class EarlierVersions:
         """The entries that are neither as the run has left them whose fingerprint this is, nor as a run since.
 
         Each as that one has left it. A run says in a version that it changes an entry, before it has. A fingerprint may
-        show late: what a run has finished a moment ago is not held against it.
+        show late: what a run has finished a moment ago, which wrote these very entries before that, is not held against
+        it. The record's word alone for its time, or its serial, is none.
         """
-        is_shown = not self.manifest.is_whole or not _is_young(self.manifest)
-        if left in ("", fingerprint(self.manifest)) or not is_shown:
+        own = fingerprint(self.manifest)
+        if left in ("", own):
+            return
+        before = next(self._newest_first(), None)
+        if _is_young(self.manifest) and before is not None and self._is_led_to_by(before):
             return
         since = [self.manifest]
         for version in self._newest_first():
@@ -176,7 +184,7 @@ class EarlierVersions:
             since.append(version)
         else:
             return
-        if version.serial > self.manifest.serial:
+        if version.serial > self.manifest.serial and self._is_of_a_run():
             # An old record was put back, which is told as that.
             return
         for address, entry in entries.items():
@@ -219,6 +227,22 @@ class EarlierVersions:
                     yield address, entry.model_copy(update={"confirmed": entry.spec})
             elif told.phase is Phase.MADE or _is_of(told, seen):
                 yield address, entry.model_copy(update={"confirmed": told.confirmed_spec, "outputs": told.outputs})
+
+    def _is_of_a_run(self) -> bool:
+        """True if the history has this very record, or a version that leads to it."""
+        return any(self._is_led_to_by(version) for version in self._newest_first()) or self._has_this
+
+    def _is_led_to_by(self, version: Manifest) -> bool:
+        """True if the record's run has written this version: its last entries, before it said that it had ended."""
+        is_before = version.serial in (self.manifest.serial - 1, self.manifest.serial)
+        return is_before and version.run == self.manifest.run and fingerprint(version) == fingerprint(self.manifest)
+
+    def last_left(self, left: str) -> Manifest | None:
+        """The version that the last run has left: the one of this fingerprint; without any, the newest; None: no such.
+
+        ``left``: as in `corrected`.
+        """
+        return next((each for each in self._newest_first() if left in ("", fingerprint(each))), None)
 
     def held_before(self, beside: Observations) -> dict[str, Entry]:
         """The entries that the versions before tell of what is there, and is not recorded, as made."""

@@ -16,7 +16,7 @@ from tapctl.aws.client import Aws
 from tapctl.aws.tags import as_dict
 from tapctl.config import known_environments, load
 from tapctl.engine.owner_tags import MANAGED_BY, OWNER_TAG, SUFFIX_TAG
-from tapctl.errors import AwsRefused, ManifestError, TapctlError
+from tapctl.errors import AwsRefused, ExitCode, ManifestError, TapctlError, add_default_hint, bug
 from tapctl.manifest.history import last_version, place_of
 from tapctl.manifest.manifest import Manifest
 from tapctl.manifest.store import Store
@@ -48,8 +48,8 @@ class Bearing:
     """Those of which a copy of the data bears it."""
     elsewhere: dict[str, tuple[Place, str]] = field(default_factory=dict)
     """Those of which something is in a place that is not the record's, with that place and the ARN of one thing."""
-    unasked: list[str] = field(default_factory=list)
-    """The environments of whose place it could not be asked."""
+    unasked: dict[str, TapctlError] = field(default_factory=dict)
+    """The environments of whose place it could not be asked, each with the reason."""
     arns: dict[str, str] = field(default_factory=dict)
     """Suffix to the ARN of something that bears its tag and tapctl's: a copy of the data alone may be anybody's."""
 
@@ -61,11 +61,74 @@ class Bearing:
         self.arns.update(other.arns)
 
 
-def may_be_there(invocation: Invocation, screen: Screen, copies: Mapping[str, Manifest | None]) -> Bearing:
+@dataclass(frozen=True)
+class Unasked:
+    """The places where nobody could ask for a copy of which nothing is known to be deployed; false where that is none.
+
+    A verdict that says nothing of the copy is left bears the words, and ends with the exit status.
+    """
+
+    places: Mapping[str, TapctlError] = field(default_factory=dict)
+    """The environments whose places they are, each with why it could not be asked."""
+    copies: Collection[str] = ()
+    """The suffixes of the copies; none of them has a history that tells where it was."""
+
+    def __bool__(self) -> bool:
+        return bool(self.places and self.copies)
+
+    def about(self, suffix: str) -> Unasked:
+        """What of it is about this copy."""
+        return replace(self, copies=[suffix] if suffix in self.copies else [])
+
+    @property
+    def code(self) -> ExitCode:
+        """INCOMPLETE, or OK."""
+        return ExitCode.INCOMPLETE if self else ExitCode.OK
+
+    @property
+    def where(self) -> tuple[str, ...]:
+        """A few words on each place, for the list of what was not compared."""
+        return tuple(f"where {env} is" for env in self.places) if self else ()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The number of places, for the counts of a verdict; empty where there is none."""
+        return {"not_asked": len(self.places)} if self else {}
+
+    @property
+    def words(self) -> str:
+        """The words for the verdict; empty where there is no such place."""
+        return f" · {self._sentence(self.places)}" if self else ""
+
+    def _sentence(self, places: Collection[str]) -> str:
+        was = "was" if len(self.copies) == 1 else "were"
+        return f"not asked where {listed(places)} is, and no history tells where {listed(self.copies)} {was}"
+
+    def tell(self, screen: Screen) -> None:
+        """Show why each place could not be asked, and what to do about it."""
+        for env, error in self.places.items() if self else ():
+            add_default_hint(error)
+            screen.error(error, f"where {env} is nobody could ask for {listed(self.copies)}")
+
+    def warn(self, screen: Screen) -> None:
+        """Say in a sentence what could not be asked, and why."""
+        for env, error in self.places.items() if self else ():
+            add_default_hint(error)
+            why = "; ".join(text for text in (error.cause, error.evidence, error.hint) if text)
+            screen.warn(f"{self._sentence([env])}: {why}")
+
+
+def may_be_there(
+    invocation: Invocation,
+    screen: Screen,
+    copies: Mapping[str, Manifest | None],
+    borne_out: Collection[str] = (),
+) -> Bearing:
     """The suffixes whose tag something in AWS bears, or of which that could not be asked where they were recorded.
 
     Who may write an empty record may write a certificate beside it, and another place into both: it is asked where the
-    environments' files are, too. A call for twenty copies in each place.
+    environments' files are, too, but for those that are ``borne_out`` by a history. A call for twenty copies in each
+    place.
     """
     found = Bearing()
     if not copies:
@@ -84,16 +147,17 @@ def may_be_there(invocation: Invocation, screen: Screen, copies: Mapping[str, Ma
         except Exception:  # noqa: BLE001 -- whatever it is, the look at each of them meets it, and tells it
             found.there.update(suffixes)
     asked: set[Place] = set()
-    for env in names:
+    unsure = [suffix for suffix in copies if suffix not in borne_out]
+    for env in names if unsure else ():
         try:
             config = load(invocation.config, env)
             place = config.account_id, config.region
-            others = [suffix for suffix in copies if recorded.get(suffix) != place and place not in asked]
+            others = [suffix for suffix in unsure if recorded.get(suffix) != place and place not in asked]
             bearing = _bearing(invocation, screen, others, env, place)
-        except Exception as error:  # noqa: BLE001 -- credentials may be for one account alone
-            cause = error.cause if isinstance(error, TapctlError) else type(error).__name__
-            screen.note(f"{invocation.verb}: not asked where {env} is: {cause}")
-            found.unasked.append(env)
+        except Exception as caught:  # noqa: BLE001 -- credentials may be for one account alone
+            error = caught if isinstance(caught, TapctlError) else bug(caught)
+            screen.note(f"{invocation.verb}: not asked where {env} is: {error.cause}")
+            found.unasked[env] = error
         else:
             asked.add(place)
             found.add(bearing)
@@ -192,31 +256,34 @@ def _is_kept_alive(aws: Aws, arn: str) -> bool:
 def elsewhere_error(invocation: Invocation, record: Manifest, place: Place, arn: str) -> ManifestError:
     """The error for a record of nothing that is deployed, while AWS has this, of the copy, in another place."""
     history = invocation.command_line_for("manifest history", Target(record.environment, record.suffix))
+    where = f"{record.environment} in account {record.account}, {record.region}"
+    is_there = record.serial > 0
+    nothing = (
+        f"the record of {record.suffix} tells of nothing deployed" if is_there else f"no record of {record.suffix}"
+    )
     return ManifestError(
-        f"the record of {record.suffix} tells of nothing deployed, and AWS has what bears its tag elsewhere",
-        evidence=f"it is of {record.environment} in account {record.account}, {record.region} ({record.stamp}); "
+        f"{nothing}, and AWS has what bears its tag elsewhere",
+        evidence=f"{f'it is of {where} ({record.stamp})' if is_there else f'looked for in {where}'}; "
         f"{arn} is there in account {place[0]}, {place[1]}",
         hint=f"see who has written the place into it ({history}), and put the newest version of that place back",
     )
 
 
-def check_not_elsewhere(invocation: Invocation, screen: Screen, store: Store, record: Manifest) -> str:
+def check_not_elsewhere(invocation: Invocation, screen: Screen, store: Store, record: Manifest) -> Unasked:
     """Make sure that a copy of which nothing is deployed, by its record and by AWS there, is in no other place.
 
-    Returns the words for the verdict where nobody can tell: a place could not be asked, and no history tells where the
-    copy was; else empty.
+    Its history is asked first: where that bears the record out, AWS is not asked. Returns the places that could not be
+    asked, while no history tells where the copy was.
 
     Raises:
         ManifestError: something bears its tag where the files have another environment.
     """
-    if record.suffix in known_environments(invocation.config):
-        return ""
+    if record.suffix in known_environments(invocation.config) or is_borne_out(store, record):
+        return Unasked()
     found = may_be_there(invocation, screen, {record.suffix: record})
-    if is_borne_out(store, record):
-        return ""
     if told := found.elsewhere.get(record.suffix):
         raise elsewhere_error(invocation, record, *told)
-    return f" · not asked where {listed(found.unasked)} is, and no history tells where it was" if found.unasked else ""
+    return Unasked(found.unasked, (record.suffix,))
 
 
 def is_borne_out(store: Store, record: Manifest) -> bool:

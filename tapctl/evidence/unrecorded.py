@@ -9,6 +9,7 @@ from typing import Any, Final, TypeGuard
 from tapctl.engine.drift import WHOLE_RESOURCE, Finding, Reason, detect_drift, unread_finding
 from tapctl.engine.model import Observed
 from tapctl.engine.observe import Absent, Observation, Observations, ObserveRequest, Unreadable, observe_all
+from tapctl.engine.ownership import Verdict
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import ConfigError, NotRecorded
 from tapctl.evidence.against_files import (
@@ -112,6 +113,8 @@ def unrecorded_finding(session: Session, address: str, seen: Observation, entrie
     if denied or not isinstance(seen, Observed):
         return unread_finding(*place, denied, seen.refusal if isinstance(seen, Unreadable) else "")
     ownership = session.claimant.judge(registry()[type_], id_, seen, recorded=None)
+    if ownership.verdict is Verdict.UNREADABLE:
+        return unread_finding(*place, seen.owner_unread, "")
     if not ownership.ours:
         return Finding(*place, Reason.FOREIGN, detail=ownership.owner_tags)
     return Finding(*place, Reason.APPLY_INTERRUPTED if are_rules_being_made(address, entries) else Reason.UNRECORDED)

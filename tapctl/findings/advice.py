@@ -25,6 +25,7 @@ from tapctl.findings.revertible import revertible
 from tapctl.findings.selection import place
 from tapctl.reconcilers import registry
 from tapctl.reconcilers.db_cluster import DbCluster
+from tapctl.reconcilers.iam_role import IamRole
 from tapctl.reconcilers.rds import how_to_delete
 from tapctl.render.harmless import harmless
 from tapctl.render.screen import Advice
@@ -113,7 +114,7 @@ def advise(
         undone = session.command("apply"), session.command("revert")
         advice = {place: Advice() if told.undo.startswith(undone) else told for place, told in advice.items()}
     for (address, field), findings in exposed.items():
-        ending = Advice(undo=_ending(findings, session, entries), undo_note=_behind(findings[0]))
+        ending = Advice(undo=_ending(findings, session, entries), undo_note=_ending_note(findings[0]))
         advice[address, field] = _acting(ending, findings[0], session, left)
     if provenance is None:
         return advice
@@ -201,10 +202,12 @@ def _root(path: str) -> str:
     return path.partition(".")[0]
 
 
-def _behind(finding: Finding) -> str:
-    """The words on what is open behind an item of another field, which the command only shows; else empty."""
-    leads = registry()[finding.type].leads_there.get(_root(finding.field))
-    return f"whoever owns it closes it, or what leads there goes out of {leads}; this shows it:" if leads else ""
+def _ending_note(finding: Finding) -> str:
+    """The words before the command: its cost, or that it only shows what is open behind an item of another field."""
+    reconciler, field = registry()[finding.type], _root(finding.field)
+    if leads := reconciler.leads_there.get(field):
+        return f"whoever owns it closes it, or what leads there goes out of {leads}; this shows it:"
+    return reconciler.ending_costs.get(field, "")
 
 
 def _ending(findings: Sequence[Finding], session: Session, entries: Mapping[str, Entry]) -> str:
@@ -232,8 +235,12 @@ def _ending(findings: Sequence[Finding], session: Session, entries: Mapping[str,
 
 
 def _is_theirs(one: Finding) -> bool:
-    """True if the finding names another owner, which an apply refuses. A missing tag names nobody, and is put back."""
-    owners = tuple(f"tags.{tag}" for tag in (OWNER_TAG, SUFFIX_TAG, ENVIRONMENT_TAG, REGION_TAG))
+    """True if the finding names another owner, which an apply refuses. A missing tag names nobody, and is put back.
+
+    The region's tag tells an owner only of what has one name in all regions; on any other type it is a tag as any.
+    """
+    further = (REGION_TAG,) if one.type == IamRole.type else ()
+    owners = tuple(f"tags.{tag}" for tag in (OWNER_TAG, SUFFIX_TAG, ENVIRONMENT_TAG, *further))
     return one.reason is Reason.CHANGED and one.field in owners and one.live is not None
 
 

@@ -101,7 +101,8 @@ class _Search:
         trail = _trail(entry)
         ids, wanted = list(_ids(entry, self._manifest.entries)), list(trail.events(finding.field))
         if finding.field in trail.of_items:
-            ids = [str(finding.live).partition(" ")[0]]
+            item = finding.recorded if finding.live is None else finding.live  # what is gone is in the record alone
+            ids = [str(item).partition(" ")[0]]
         by_resource: list[tuple[Attribute, str]] = [("ResourceName", id_) for id_ in ids] if trail.named else []
         by_event: list[tuple[Attribute, str]] = [
             ("EventName", name) for name in dict.fromkeys(name for name, _ in wanted)

@@ -7,10 +7,12 @@ from typing import Final
 
 from tapctl.engine.record import Phase
 from tapctl.errors import ConfigError, ExitCode, Status
-from tapctl.evidence.comparison import Compared, compare_between_readings, compare_stored
+from tapctl.evidence.comparison import Compared, compare_between_readings, compare_stored, is_kept_alone
+from tapctl.evidence.tag_bearers import Unasked, check_not_elsewhere
 from tapctl.findings.waivers import waivers_for
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers import never_compared
+from tapctl.render.values import counted
 from tapctl.session.session import Session
 from tapctl.stack.image import FIELD as IMAGE_FIELD
 from tapctl.stack.image import tags_of
@@ -62,8 +64,34 @@ def examine(session: Session, *, locked: bool = False, since: Manifest | None = 
 
 
 def finish_nothing(session: Session, found: Examined | None) -> int:
-    """End a command that acts on what drifted, where nothing has; what was not compared may have."""
+    """End a command that acts on what drifted, where nothing has; what was not compared or not asked may have.
+
+    Raises:
+        ManifestError: as `check_elsewhere`.
+    """
+    unasked = check_elsewhere(session, found)
     if found is None or found.report.is_complete:
-        return session.finish(Status.NOTHING, summary="nothing has drifted")
-    summary = f"nothing has drifted of what was compared: {found.report.compared} of {found.report.fields} fields"
-    return session.finish(Status.NOTHING, ExitCode.INCOMPLETE, summary=summary)
+        return session.finish(Status.NOTHING, unasked.code, unasked.counts, f"nothing has drifted{unasked.words}")
+    summary = (
+        f"nothing has drifted of what was compared: {found.report.compared} of {counted(found.report.fields, 'field')}"
+    )
+    return session.finish(Status.NOTHING, ExitCode.INCOMPLETE, unasked.counts, f"{summary}{unasked.words}")
+
+
+def check_elsewhere(session: Session, found: Examined | None, looked_for: Unasked | None = None) -> Unasked:
+    """Make sure that a copy of which nothing is deployed where it was looked at is in no other place.
+
+    ``looked_for``: where a look at all could not ask for it, as it has told. Returns, and tells, the places that could
+    not be asked; none of an environment that is deployed.
+
+    Raises:
+        ManifestError: something bears its tag where the files have another environment.
+    """
+    if found is not None and not is_kept_alone(found.entries, found.beside):
+        return Unasked()
+    if looked_for is not None:
+        return looked_for
+    record = session.load_manifest()[0]
+    unasked = check_not_elsewhere(session.invocation, session.screen, session.store, record)
+    unasked.tell(session.screen)
+    return unasked

@@ -16,10 +16,10 @@ from tapctl.engine.observe import Observation, Observations, observed_outputs
 from tapctl.engine.ownership import other_identity
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.resources import Stack
-from tapctl.errors import ConfigError
+from tapctl.errors import ConfigError, TapctlError
 from tapctl.evidence.final_snapshot import snapshot_stays_due
 from tapctl.evidence.forged import unproven
-from tapctl.evidence.network_of_files import network_of_files
+from tapctl.evidence.network_of_files import network_of_files, way_out, why_unknown
 from tapctl.evidence.recorded_files import any_files
 from tapctl.findings.safeguards import PLACES, is_safeguard, is_stronger
 from tapctl.findings.selection import place
@@ -210,6 +210,11 @@ def _not_of_the_files(
         config = config.model_copy(update={"final_snapshot": True})
     others: dict[str, list[Difference]] = defaultdict(list)
     network = network_of_files(session) if any(PLACES.intersection(paths) for paths in fields.values()) else None
+    left: dict[str, str] = {}
+    if isinstance(network, TapctlError):
+        unread = f"the network of the files could not be read ({why_unknown(network)}): {way_out(network)}"
+        places = _taken(fields, lambda _, path: path in PLACES)
+        left, network = dict.fromkeys(places, unread if usable else _NO_FILES), None
     for address, part in unproven(config, session.names, entries, live, guards=is_safeguard, network=network):
         others[address].append(part)
 
@@ -217,8 +222,6 @@ def _not_of_the_files(
         type_, root = entries[address].type, path.partition(".")[0]
         if (address, path) in stronger:
             return False
-        if network is None and root in PLACES:
-            return True
         if not usable and (may_be_door(type_, root) or is_safeguard(type_, path)):
             return True
         unlike = [part for part in others[address] if _overlap(path, part.path)]
@@ -228,7 +231,7 @@ def _not_of_the_files(
         steps = [*_steps(stack[address].spec, seen, path)]
         return not all(_stays(part, steps) for part in unlike)
 
-    return dict.fromkeys(_taken(fields, refuses), _NO_REVERT[Reason.FORGED] if usable else _NO_FILES)
+    return left | dict.fromkeys(_taken(fields, refuses), _NO_REVERT[Reason.FORGED] if usable else _NO_FILES)
 
 
 def _steps(recorded: Spec, seen: Observed[Any, Any], path: str) -> Iterator[Difference]:

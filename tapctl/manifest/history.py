@@ -14,17 +14,16 @@ from itertools import islice
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tapctl.engine.record import Entry, Phase
-from tapctl.errors import ManifestError
+from tapctl.errors import ManifestError, Refused, TapctlError
 from tapctl.manifest.lock import LockHolder, LockInfo
-from tapctl.manifest.manifest import SKEW, TIME_FORMAT, Manifest, is_of_tomorrow, parse
+from tapctl.manifest.manifest import SKEW, TIME_FORMAT, Manifest, check_serial, is_of_tomorrow, is_reached, parse
 from tapctl.manifest.store import Store
+from tapctl.safety.json_errors import shape_problems
 
 HISTORY = "history"
 """The folder, inside the store, of the histories of all suffixes."""
 _VERSION = re.compile(r"([0-9]{8,})-.*\.json")
 _UNLOCK = re.compile(r"unlock-.*\.json")
-_UNREACHED = 10**9
-"""More than any record has versions: a number beyond it is of a name that somebody has made up."""
 _PARALLEL_READS = 8
 """Versions that are read at once: each is an object of its own."""
 _TRIED = 8
@@ -53,6 +52,14 @@ class OfAnotherPlace(ManifestError):
             evidence=version.stamp,
             hint="no version of another place is to be put back here: move it away, then run the same command again",
         )
+
+
+class Misplaced(ManifestError):
+    """A file of the history is of another suffix, or another version, than its place and name say."""
+
+    def __init__(self, cause: str, evidence: str) -> None:
+        hint = "somebody has written there: move it away, then run the same command again"
+        super().__init__(cause, evidence=evidence, hint=hint)
 
 
 class Unlock(BaseModel):
@@ -113,30 +120,40 @@ def is_version(name: str) -> bool:
 
 
 def versions(
-    store: Store, suffix: str, newest: int, broken: Broken | None = None, place: Place | None = None
+    store: Store,
+    suffix: str,
+    newest: int,
+    current: Manifest | None,
+    *,
+    broken: Broken | None = None,
+    place: Place | None = None,
 ) -> tuple[list[Manifest], int]:
-    """Read the ``newest`` replaced versions, oldest first, then the current one; and count the older ones.
+    """Read the ``newest`` replaced versions, oldest first, before the ``current`` one; and count the older ones.
 
-    ``place``: the record's, where its versions of other places cannot be used.
+    ``current``: None where there is none, or it cannot be used. ``place``: the record's, where its versions of other
+    places cannot be used.
 
     Raises:
         ManifestError: one of them is no manifest, and nobody takes what is ``broken``.
     """
     names = [name for _, name in _numbered(store, suffix)]
-    current = store.read(suffix)
     if current is not None:
         # An interrupted write has archived a version that it then did not replace.
-        names = [name for name in names if name != version_name(current.manifest)]
+        names = [name for name in names if name != version_name(current)]
     selected = names[-newest:]
     read_own = partial(_read_own_version, place=place)
     with ThreadPoolExecutor(_PARALLEL_READS) as pool:
         read = pool.map(lambda name: _tried(store, suffix, name, broken, read_own), selected)
         replaced = [manifest for manifest in read if manifest is not None]
-    return [*replaced, *([current.manifest] if current else [])], len(names) - len(selected)
+    return [*replaced, *([current] if current else [])], len(names) - len(selected)
 
 
-def version(store: Store, suffix: str, serial: int, place: Place | None = None) -> Manifest | None:
-    """Read the version with this serial; of several (an older manifest was put back), the one written last.
+def version(
+    store: Store, suffix: str, serial: int, current: Manifest | None, place: Place | None = None
+) -> Manifest | None:
+    """Read the version with this serial, or take the ``current`` one; of several the one written last.
+
+    There are several where an older manifest was put back.
 
     Raises:
         ManifestError: what bears its name is no manifest, or one of another ``place`` than the record's.
@@ -146,9 +163,8 @@ def version(store: Store, suffix: str, serial: int, place: Place | None = None) 
     read_own = partial(_read_own_version, place=place)
     read = [_tried(store, suffix, name, lambda _, error: broken.append(error), read_own) for name in names]
     candidates = [manifest for manifest in read if manifest is not None]
-    current = store.read(suffix)
-    if current is not None and current.manifest.serial == serial:
-        candidates.append(current.manifest)
+    if current is not None and current.serial == serial:
+        candidates.append(current)
     if broken and not candidates:
         raise broken[0]
     return max(candidates, key=lambda manifest: manifest.written_at, default=None)
@@ -159,17 +175,17 @@ def version_names(store: Store, suffix: str, since: int = 0) -> list[str]:
     return [name for _, name in reversed(_numbered(store, suffix, f"{since:08}" if since else ""))]
 
 
-def read_others(store: Store, manifest: Manifest, names: Iterable[str], broken: Broken) -> list[Manifest]:
-    """Read the versions in these files that are not this one; those of another place are none of its own either."""
+def read_own(store: Store, manifest: Manifest, names: Iterable[str], broken: Broken) -> list[Manifest]:
+    """Read the versions in these files; those of another place than the record's are none of its own."""
 
     def pass_on(name: str, error: ManifestError) -> None:
         if not isinstance(error, OfAnotherPlace):
             broken(name, error)
 
-    read_own = partial(_read_own_version, place=place_of(manifest))
+    read = partial(_read_own_version, place=place_of(manifest))
     with ThreadPoolExecutor(_PARALLEL_READS) as pool:
-        read = pool.map(lambda name: _tried(store, manifest.suffix, name, pass_on, read_own), names)
-        return [version for version in read if version is not None and version != manifest]
+        found = pool.map(lambda name: _tried(store, manifest.suffix, name, pass_on, read), names)
+        return [version for version in found if version is not None]
 
 
 def later_version(
@@ -240,8 +256,11 @@ def _moment(manifest: Manifest) -> datetime:
 
 
 def highest_serial(store: Store, suffix: str) -> int:
-    """Read off the highest serial of the kept versions, from which the next write goes on; 0: none is kept."""
-    return max((number for number, _ in _numbered(store, suffix) if number < _UNREACHED), default=0)
+    """Read off the highest serial of the kept versions, from which the next write goes on; 0: none is kept.
+
+    One that no run has reached is of a name that somebody has made up.
+    """
+    return max((number for number, _ in _numbered(store, suffix) if is_reached(number)), default=0)
 
 
 def _numbered(store: Store, suffix: str, since: str = "") -> list[tuple[int, str]]:
@@ -276,25 +295,46 @@ def last_version(store: Store, suffix: str) -> Manifest | None:
     Raises:
         ManifestError: there are versions, and none that can be used.
     """
+    return last_version_and_name(store, suffix)[0]
+
+
+def last_version_and_name(store: Store, suffix: str, place: Place | None = None) -> tuple[Manifest | None, str]:
+    """Read the newest kept version as `last_version` does, with the name that its file has; empty if none is kept.
+
+    ``place``: the only one that it may be of.
+    """
     broken: list[ManifestError] = []
     for _, name in reversed(_numbered(store, suffix)[-_LOOKED_AT:]):
-        found = _tried(store, suffix, name, lambda _, error: broken.append(error), _read_version)
-        if found is not None and found.suffix == suffix:
-            return found
+        found = _tried(store, suffix, name, lambda _, error: broken.append(error))
+        if found is not None and place in (None, place_of(found)):
+            return found, name
     if broken:
         raise broken[0]
-    return None
+    return None, ""
 
 
-def is_led_up_to(store: Store, suffix: str, one: Manifest, may_precede: Callable[[Manifest], bool]) -> bool:
+def is_led_up_to(
+    store: Store,
+    suffix: str,
+    one: Manifest,
+    may_precede: Callable[[Manifest], bool],
+    unread: Callable[[str, TapctlError], object],
+) -> bool:
     """True if the kept version right before this one is one that ``may_precede`` it, or none is kept before it.
 
-    Each write of a run takes the next serial. What leaves some out, or follows another record, no run has written.
+    Each write of a run takes the next serial. What leaves some out, or follows another record, no run has written. Of a
+    version that is ``unread`` (in an archive, damaged, denied) nobody can tell: it takes the file's name, and why.
     """
     before = [each for each in _numbered(store, suffix) if each[0] < one.serial]
-    names = [name for number, name in before if number == one.serial - 1]
-    read = (_tried(store, suffix, name, lambda _, __: None) for name in names)
-    return not before or any(each is not None and may_precede(each) for each in read)
+    for name in (name for number, name in before if number == one.serial - 1):
+        try:
+            if may_precede(_read_own_version(store, suffix, name)):
+                return True
+        except Misplaced:
+            continue
+        except (ManifestError, Refused) as error:
+            unread(name, error)
+    return not before
 
 
 def ends_of_runs(store: Store, manifest: Manifest) -> Iterator[Manifest]:
@@ -379,10 +419,8 @@ def _pass_on(name: str, error: ManifestError, broken: Broken | None) -> None:
 def _read_own_version(store: Store, suffix: str, name: str, place: Place | None = None) -> Manifest:
     manifest = _read_version(store, suffix, name)
     if manifest.suffix != suffix:
-        raise ManifestError(
-            f"{history_folder(suffix)}{name} is of suffix {manifest.suffix}, not of {suffix}",
-            evidence=manifest.stamp,
-            hint="somebody has written there: move it away, then run the same command again",
+        raise Misplaced(
+            f"{history_folder(suffix)}{name} is of suffix {manifest.suffix}, not of {suffix}", manifest.stamp
         )
     if place is not None and place_of(manifest) != place:
         # Where a suffix was elsewhere before, the history is of two records, whose versions are none of each other's.
@@ -393,11 +431,11 @@ def _read_own_version(store: Store, suffix: str, name: str, place: Place | None 
 def _read_version(store: Store, suffix: str, name: str) -> Manifest:
     manifest = parse(store.read_history(suffix, name), history_folder(suffix) + name)
     if version_name(manifest).partition("-")[0] != name.partition("-")[0]:
-        raise ManifestError(
+        raise Misplaced(
             f"{history_folder(suffix)}{name} is not the version that its name says",
-            evidence=f"it holds serial {manifest.serial}",
-            hint="somebody has written there: move it away, then run the same command again",
+            f"it holds serial {manifest.serial}",
         )
+    check_serial(manifest, history_folder(suffix) + name)
     return manifest
 
 
@@ -406,7 +444,7 @@ def _read_unlock(store: Store, suffix: str, name: str) -> Unlock:
         return Unlock.model_validate_json(store.read_history(suffix, name))
     except ValidationError as error:
         raise ManifestError(
-            f"{history_folder(suffix)}{name} is no record of an unlocking", evidence=str(error)
+            f"{history_folder(suffix)}{name} is no record of an unlocking", evidence=shape_problems(error)
         ) from None
 
 

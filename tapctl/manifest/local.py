@@ -119,7 +119,10 @@ class LocalStore:
 
     @contextmanager
     def lock(self, suffix: str, holder: LockHolder, wait_s: float = 0, notify: Notify = silent) -> Iterator[Lease]:
-        """Hold the one right to change this suffix, for as long as this process lives. The lock's file stays."""
+        """Hold the one right to change this suffix, for as long as this process lives.
+
+        The lock's file stays where anything else of the suffix is kept: what never was leaves no trace.
+        """
         path = self._path(suffix).with_suffix(".lock")
         try:
             _make_folder(self._folder)
@@ -137,6 +140,9 @@ class LocalStore:
         finally:
             with suppress(OSError):  # the content names the holder; the lock itself goes with the next line
                 os.ftruncate(descriptor, 0)
+                # Still locked: whoever waits for this very file sees that it is gone, and makes another.
+                if _is_at(descriptor, path) and not self._is_kept(suffix):
+                    path.unlink()
             os.close(descriptor)
 
     def restore_command(self, copy: Path, suffix: str) -> list[str]:
@@ -183,6 +189,11 @@ class LocalStore:
 
     def _path(self, suffix: str) -> Path:
         return self._folder / f"{suffix}.json"
+
+    def _is_kept(self, suffix: str) -> bool:
+        """True if anything of the suffix but its lock is here: a record, what stands beside it, or a history."""
+        beside = any(path.suffix != ".lock" for path in self._folder.glob(f"{suffix}.*"))
+        return beside or os.path.lexists(self._folder / history_folder(suffix))
 
     def _archive(self, suffix: str, replaced: Manifest) -> None:
         """Copy the version that is about to be replaced: so each one in the history was current once."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import islice
@@ -29,6 +28,7 @@ from tapctl.engine.record import Entry, Phase, PlainJson
 from tapctl.errors import ManifestError, WrongTarget
 from tapctl.manifest import shape
 from tapctl.manifest.earlier import as_written_now
+from tapctl.safety.json_errors import decoding_problem, json_problem, shape_problems, unique_keys
 
 FORMAT = 1
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
@@ -37,9 +37,15 @@ SKEW = timedelta(minutes=5)
 """The most by which a clock may be off: AWS takes no request whose time is further from its own."""
 MAX_BYTES = 8 * 1024 * 1024
 """More than any manifest has: some 200 bytes to 20 kB for each entry."""
+_REACHED_SERIAL = 90_000_000
+"""The highest serial that counts as written by a run. Above it a run's own have room up to `shape.MAX_SERIAL`."""
 FINGERPRINT_FORM = "1:"
 """The beginning of a `fingerprint`; a later form has another."""
 _MAX_ERRORS = 5
+
+
+class Damaged(ManifestError):
+    """What is in a manifest's place is none that tapctl has written: cut off, edited, or something else."""
 
 
 class AwsKind(StrEnum):
@@ -164,7 +170,9 @@ def dump(manifest: Manifest) -> str:
 def fingerprint(manifest: Manifest) -> str:
     """Hash the entries of the manifest: `FINGERPRINT_FORM` and 32 hexadecimal digits.
 
-    Of what has its default nothing is in it: a later tapctl that knows more keys computes the same.
+    Of what has its default nothing is in it: a later tapctl that knows more keys computes the same. Nor are serial and
+    run: a run leaves it before its last write, whose serial nobody knows yet (one whose answer is lost takes the next),
+    and each write that changes no entry would have to tag anew.
     """
     entries = manifest.model_dump(mode="json", exclude_defaults=True, include={"entries"})
     return f"{FINGERPRINT_FORM}{hashlib.sha256(to_json(_sorted(entries))).hexdigest()[:32]}"
@@ -180,24 +188,27 @@ def parse(text: str | bytes, where: str) -> Manifest:
     """Parse the text of a manifest; ``where`` names its place in every error.
 
     Raises:
-        ManifestError: empty, too large, not UTF-8, not JSON, cut off, with a key twice, no manifest, of a newer format,
-            or with names, identities or numbers of a shape that tapctl never writes.
+        Damaged: empty, too large, not UTF-8, not JSON, cut off, with a key twice, no manifest, or with names,
+            identities or numbers of a shape that tapctl never writes.
+        ManifestError: of a newer format.
     """
     if len(text) > MAX_BYTES:
         _invalid(where, "is too large", f"it has {len(text):,} bytes, a manifest has at most {MAX_BYTES:,}")
-    try:
-        content = text.decode() if isinstance(text, bytes) else text
-    except UnicodeDecodeError as error:
-        _invalid(where, "is not UTF-8 text", str(error))
+    if undecodable := decoding_problem(text) if isinstance(text, bytes) else "":
+        _invalid(where, "is not UTF-8 text", undecodable)
+    content = text.decode() if isinstance(text, bytes) else text
     if not content.strip():
         _invalid(where, "is empty", None)
     try:
         data = json.loads(content, object_pairs_hook=unique_keys)
     except (ValueError, RecursionError) as error:
-        _invalid(where, "is not valid JSON, or was cut off", str(error))
-    number = data.get("format") if isinstance(data, dict) else None
+        _invalid(where, "is not valid JSON, or was cut off", json_problem(error))
+    if not isinstance(data, dict):
+        _invalid(where, "is no manifest of tapctl", "it is no JSON object")
+    number = data.get("format")
     if type(number) is not int or number < 1:
-        _invalid(where, "is no manifest of tapctl", f"its format number is {number!r:.40}")
+        told = f"its format number is {json.dumps(number):.40}" if "format" in data else "it has no format number"
+        _invalid(where, "is no manifest of tapctl", told)
     if number > FORMAT:
         raise ManifestError(
             f"the manifest {where} was written by a newer tapctl",
@@ -207,7 +218,7 @@ def parse(text: str | bytes, where: str) -> Manifest:
     try:
         manifest = Manifest.model_validate_json(content, strict=True)
     except ValidationError as error:
-        _invalid(where, "is no manifest of tapctl", summarise(error))
+        _invalid(where, "is no manifest of tapctl", shape_problems(error, _MAX_ERRORS))
     odd = list(islice(shape.problems(dict(manifest)), _MAX_ERRORS + 1))
     if odd:
         rest = ["and more"] if len(odd) > _MAX_ERRORS else []
@@ -215,32 +226,8 @@ def parse(text: str | bytes, where: str) -> Manifest:
     return manifest.model_copy(update={"entries": as_written_now(manifest.entries)})
 
 
-def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Build a JSON object; JSON allows a key twice, files of ours do not.
-
-    Raises:
-        ValueError: a key is there twice.
-    """
-    unique = dict(pairs)
-    if len(unique) < len(pairs):
-        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
-        raise ValueError(f"the key {shape.printable(twice)!r} is there twice")
-    return unique
-
-
-def summarise(error: ValidationError) -> str:
-    """The first errors of a file, a line each, with their places."""
-    errors = error.errors(include_url=False, include_input=False)
-    lines = [
-        f"{'.'.join(shape.printable(str(part)) for part in item['loc'])}: {shape.printable(item['msg'], 300)}"
-        for item in errors[:_MAX_ERRORS]
-    ]
-    rest = [f"and {len(errors) - _MAX_ERRORS} more"] if len(errors) > _MAX_ERRORS else []
-    return "\n".join([line.removeprefix(": ") for line in lines] + rest)
-
-
 def _invalid(where: str, problem: str, evidence: str | None) -> NoReturn:
-    raise ManifestError(
+    raise Damaged(
         f"the manifest {where} {problem}",
         evidence=evidence,
         hint="put an earlier copy of it back, or move it away and run tapctl apply: that makes it anew from AWS",
@@ -251,9 +238,19 @@ def check(manifest: Manifest, where: str, *, environment: str, suffix: str, acco
     """Make sure that the manifest is of the target we are about to work on; ``where`` names its place.
 
     Raises:
+        Damaged: it records another suffix.
+        ManifestError: it records another environment.
         WrongTarget: it records another account or another region.
-        ManifestError: it records another suffix or another environment.
     """
+    check_suffix(manifest, where, suffix)
+    if manifest.environment != environment:
+        put = "put the right file there, or use another --suffix or another --state"
+        copy = f"where {suffix} is a copy of {manifest.environment}, take the file {suffix}.toml away; else {put}"
+        raise ManifestError(
+            f"the manifest {where} is of environment {manifest.environment}, not of {environment}",
+            evidence=f"{where}: environment = {manifest.environment}",
+            hint=copy if environment == suffix else put,
+        )
     file = f"{environment}.toml"
     moved = f"where account_id was changed in {file}, put the old one back; a second {suffix} wants another --state"
     elsewhere = f"use --region {manifest.region}, or put it back into {file}; a second {suffix} wants another --suffix"
@@ -270,15 +267,32 @@ def check(manifest: Manifest, where: str, *, environment: str, suffix: str, acco
                 evidence=f"{where}: {key} = {recorded}",
                 hint=hint,
             )
-    put = "put the right file there, or use another --suffix or another --state"
-    copy = f"where {suffix} is a copy of {manifest.environment}, take the file {suffix}.toml away; else {put}"
-    for key, recorded, wanted, hint in (
-        ("suffix", manifest.suffix, suffix, put),
-        ("environment", manifest.environment, environment, copy if environment == suffix else put),
-    ):
-        if recorded != wanted:
-            raise ManifestError(
-                f"the manifest {where} is of {key} {recorded}, not of {wanted}",
-                evidence=f"{where}: {key} = {recorded}",
-                hint=hint,
-            )
+
+
+def check_suffix(manifest: Manifest, where: str, suffix: str) -> None:
+    """Make sure that the manifest is of the suffix in whose place it is; ``where`` names that place.
+
+    Raises:
+        Damaged: it is another suffix's, which somebody has put there.
+    """
+    if manifest.suffix != suffix:
+        raise Damaged(
+            f"the manifest {where} is the record of {manifest.suffix}, in the place of that of {suffix}",
+            evidence=f"{where}: suffix = {manifest.suffix}, {manifest.stamp}",
+            hint=f"move it away; where {suffix} was never deployed, tapctl apply makes its record",
+        )
+
+
+def is_reached(serial: int) -> bool:
+    """True if runs may have written as many versions: each takes the next serial."""
+    return serial <= _REACHED_SERIAL
+
+
+def check_serial(manifest: Manifest, where: str) -> None:
+    """Make sure that runs may have written the serial of the manifest; ``where`` names its place.
+
+    Raises:
+        Damaged: it is so high that the versions after it would not be found in their order any more.
+    """
+    if not is_reached(manifest.serial):
+        _invalid(where, "has a serial that no run has reached", f"serial: is {manifest.serial}, and runs count from 1")

@@ -17,6 +17,9 @@ from tapctl.manifest.manifest import Manifest, dump, parse
 from tapctl.manifest.s3_lock import LeaseTiming, LockAcquirer, observe_lock
 from tapctl.manifest.store import SUFFIX, TRACE, Stored, conflict_error, missing_error, write_failed_error
 
+_VERSIONS_KEPT = 64
+"""Files of a history that are kept in memory; the newest ones are asked for first, and again."""
+
 
 class S3Store:
     """The store at ``s3://<bucket>/<prefix>/<suffix>.json``.
@@ -38,6 +41,10 @@ class S3Store:
         self._timing = timing or LeaseTiming()
         self._clock = clock or BoottimeClock()
         self._last: dict[str, Stored] = {}
+        self._etags: dict[str, str] = {}
+        """Of the records as they were read last, also of those that are damaged."""
+        self._read_before: dict[str, bytes] = {}
+        """Files of the history by key."""
 
     def location(self, suffix: str) -> str:
         """The URL of this suffix's manifest."""
@@ -48,7 +55,9 @@ class S3Store:
         current = self._bucket.get(f"{suffix}.json")
         if current is None:
             self._last.pop(suffix, None)
+            self._etags.pop(suffix, None)
             return None
+        self._etags[suffix] = current.etag
         stored = self._last[suffix] = Stored(parse(current.content, self.location(suffix)), current.etag)
         return stored
 
@@ -76,6 +85,7 @@ class S3Store:
                 failure = error
             else:
                 self._last[manifest.suffix] = Stored(manifest, version)
+                self._etags[manifest.suffix] = version
                 return version
             if not outcome_unknown(failure):
                 break
@@ -178,8 +188,8 @@ class S3Store:
 
     def restore_command(self, copy: Path, suffix: str) -> list[str]:
         """The command that puts ``copy`` in the manifest's place, if that is still the one that was read last."""
-        last = self._last.get(suffix)
-        condition = ["--if-match", last.version] if last else ["--if-none-match", "*"]
+        last = self._etags.get(suffix)
+        condition = ["--if-match", last] if last else ["--if-none-match", "*"]
         encryption = self._bucket.encryption
         asked = {
             "--server-side-encryption": encryption.method,
@@ -196,11 +206,15 @@ class S3Store:
         return self._bucket.list_names(history_folder(suffix), since)
 
     def read_history(self, suffix: str, name: str) -> bytes:
-        """Read one file of the history."""
+        """Read one file of the history, once: each is written once, under a name of its own."""
         key = history_folder(suffix) + name
+        if key in self._read_before:
+            return self._read_before[key]
         stored = self._bucket.get(key)
         if stored is None:
             raise missing_error(self._bucket.url(key))
+        if len(self._read_before) < _VERSIONS_KEPT:
+            self._read_before[key] = stored.content
         return stored.content
 
 

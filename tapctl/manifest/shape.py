@@ -11,10 +11,12 @@ from typing import Any, Final
 
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.refs import needs
-from tapctl.safety.redaction import hide_paths_within
+from tapctl.safety.json_errors import printable
 
 MAX_ENTRIES: Final = 1_000
 MAX_NUMBER: Final = 2**63 - 1
+MAX_SERIAL: Final = 99_999_999
+"""The highest serial whose name in the history sorts by its number: S3 lists names as text, and pages them so."""
 _MAX_DEPTH: Final = 30
 _MAX_TEXT: Final = 100_000
 
@@ -55,8 +57,8 @@ def problems(manifest: Mapping[str, Any]) -> Iterator[str]:
         value = manifest[name]
         if not pattern.fullmatch(value):
             yield f"{name}: {printable(value)} is not the shape of one"
-    if manifest["serial"] > MAX_NUMBER:
-        yield f"serial: is larger than {MAX_NUMBER}"
+    if manifest["serial"] > MAX_SERIAL:
+        yield f"serial: is larger than {MAX_SERIAL:,}"
     yield from (f"networking{problem}" for problem in _odd_values(manifest["networking"]))
     entries: Mapping[str, Entry] = manifest["entries"]
     if len(entries) > MAX_ENTRIES:
@@ -105,9 +107,3 @@ def _odd_values(value: Any, place: str = "", depth: int = 0) -> Iterator[str]:
         yield f"{place}: is longer than {_MAX_TEXT:,} characters"
     elif isinstance(value, str) and needs(value):
         yield f"{place}: {printable(value)} promises an output that was known when it was recorded"
-
-
-def printable(text: str, longest: int = 60) -> str:
-    """A text of the manifest's as an error may show it: cut, without what moves a cursor, or a web address's path."""
-    plain = "".join(char if char.isprintable() else "?" for char in hide_paths_within(text[:longest]))
-    return plain + "…" if len(text) > longest else plain

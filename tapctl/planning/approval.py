@@ -14,9 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tapctl.engine.model import Retained
 from tapctl.errors import ExitCode, ManifestError, PlanOutdated, StoreFailed, UsageError
-from tapctl.manifest.manifest import Manifest, now, summarise
+from tapctl.manifest.manifest import Manifest, now
 from tapctl.planning.permits import NO_PERMITS, Permits
 from tapctl.planning.plan_file import NOTHING_KEPT, PlanFile, continues, differences, read_plan
+from tapctl.safety.json_errors import shape_problems
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session
 from tapctl.session.target import Files
@@ -246,6 +247,6 @@ def _read_uses(session: Session) -> _Uses:
     except ValidationError as error:
         raise ManifestError(
             f"the file beside {session.location} that keeps which plans were applied cannot be used",
-            evidence=summarise(error),
+            evidence=shape_problems(error),
             hint=f"put an earlier copy of {session.suffix}.{USED}.json back, or remove it and have a new plan approved",
         ) from None

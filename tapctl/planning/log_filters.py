@@ -19,16 +19,22 @@ _MOST: Final = 5
 """Filters of a group that are named where it has more."""
 
 
-def ended_filters(session: Session, going: Collection[str]) -> tuple[str, ...]:
+def ended_filters(session: Session, going: Collection[str], *, approved: bool = False) -> tuple[str, ...]:
     """List the addresses of the filters on the log groups that a destroy removes: each is somebody else's.
 
-    ``going``: the addresses that are removed. A failed call is told and stops nothing.
+    ``going``: the addresses that are removed. ``approved``: the destroy is approved, or is to be, and an approval names
+    what ends. Else a failed call is told and stops nothing.
+
+    Raises:
+        AwsError: the filters of an approved destroy cannot be read.
     """
     groups = sorted(id_ for type_, _, id_ in (one.partition("/") for one in going) if type_ == LogGroup.type)
     found: set[str] = set()
     answers = side_by_side(partial(_filters, session.aws, group) for group in groups)
     for group, answer in zip(groups, answers, strict=True):
         if isinstance(answer, AwsError):
+            if approved:
+                raise answer
             session.screen.warn(f"the filters on {group} could not be read: {answer.cause}")
         else:
             found |= answer

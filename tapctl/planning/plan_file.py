@@ -25,10 +25,11 @@ from tapctl.engine import refs
 from tapctl.engine.model import Impact, Retained
 from tapctl.engine.plan import Action, Change, Plan
 from tapctl.errors import PlanInvalid, PlanOutdated, PlanUnwritten
-from tapctl.manifest.manifest import TIME_FORMAT, Manifest, now, summarise, unique_keys
+from tapctl.manifest.manifest import TIME_FORMAT, Manifest, now
 from tapctl.planning.permits import Permits
 from tapctl.render.harmless import harmless
 from tapctl.safety.files import ForeignFile, read_file, read_handed_file
+from tapctl.safety.json_errors import decoding_problem, json_problem, shape_problems, unique_keys
 from tapctl.session.session import Session
 
 FORMAT: Final = 1
@@ -292,17 +293,19 @@ def read_plan(path: Path) -> PlanFile:
     except OSError as error:
         cure = error.cure if isinstance(error, ForeignFile) else None
         raise _invalid(path, "cannot be read", error.strerror, cure) from None
+    if undecodable := decoding_problem(text):
+        raise _invalid(path, "is not UTF-8 text", undecodable)
     try:
         data = json.loads(text, object_pairs_hook=unique_keys)
     except (ValueError, RecursionError) as error:
-        raise _invalid(path, "is not valid JSON, or was cut off", str(error)) from None
+        raise _invalid(path, "is not valid JSON, or was cut off", json_problem(error)) from None
     number = data.get("format") if isinstance(data, dict) else None
     if type(number) is int and number > FORMAT:
         raise _invalid(path, "was written by a newer tapctl", f"it has format {number}, this tapctl reads {FORMAT}")
     try:
         plan = PlanFile.model_validate_json(text, strict=True)
     except ValidationError as error:
-        raise _invalid(path, "is no plan file", summarise(error)) from None
+        raise _invalid(path, "is no plan file", shape_problems(error)) from None
     if (plan.hash, plan.plan_hash) != (_digest(data), _digest(data, _NOT_IN_PLAN_HASH)):
         raise PlanOutdated(
             f"the plan file {path} was edited: its hash is not that of its content",

@@ -57,13 +57,16 @@ def tell_of_subscribers(session: Session, recorded: Collection[str], *, nobody: 
         )
 
 
-def ended_subscriptions(session: Session, going: Collection[str]) -> tuple[str, ...]:
+def ended_subscriptions(session: Session, going: Collection[str], *, approved: bool) -> tuple[str, ...]:
     """Read the topic's subscriptions; returns the receivers of those of others that a destroy ends: SNS keeps none.
 
     ``going``: the addresses that are removed. One call, where the topic is among them; a failed one is told and stops
-    nothing.
+    nothing. ``approved``: True where somebody approves which ones end, or has: then it stops all.
+
+    Raises:
+        AwsError: they cannot be read, and are approved.
     """
-    return tuple(sorted(_others(session, _live(session, going) or (), going)))
+    return tuple(sorted(_others(session, _live(session, going, needed=approved) or (), going)))
 
 
 def tell_of_ended_subscriptions(session: Session, receivers: Collection[str]) -> None:
@@ -87,14 +90,20 @@ def _digest(receiver: str) -> str:
     return f"#{hashlib.sha256(receiver.encode()).hexdigest()[:16]}"
 
 
-def _live(session: Session, addresses: Collection[str]) -> list[SubscriptionTypeDef] | None:
-    """The topic's subscriptions; None where it is not among these addresses, or they cannot be read, which is told."""
+def _live(session: Session, addresses: Collection[str], *, needed: bool = False) -> list[SubscriptionTypeDef] | None:
+    """The topic's subscriptions; None where it is not among these addresses, or they cannot be read, which is told.
+
+    Raises:
+        AwsError: they cannot be read, and are ``needed``.
+    """
     topic = session.names.topic
     if address(SnsTopic.type, topic) not in addresses:
         return None
     try:
         return subscriptions(session.aws, session.aws.arn("sns", topic))
     except AwsError as error:
+        if needed:
+            raise
         session.screen.warn(f"the subscribers of {topic} could not be read: {error.cause}")
         return None
 

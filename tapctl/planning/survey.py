@@ -38,6 +38,7 @@ from tapctl.reconcilers.db_cluster import DbCluster, DbClusterSpec
 from tapctl.reconcilers.db_cluster_snapshots import restored_data
 from tapctl.reconcilers.iam_role import IamRole
 from tapctl.reconcilers.sns_topic import SnsTopic
+from tapctl.render.values import counted
 from tapctl.session.session import Session
 from tapctl.session.target import is_deployed
 from tapctl.stack.definition import build
@@ -92,7 +93,7 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
     record, version = stored or session.load_manifest()
     check_allowed(session, permits.allowed, record)
     if version is not None and not is_deployed(record):
-        check_not_elsewhere(session.invocation, session.screen, session.store, record)
+        check_not_elsewhere(session.invocation, session.screen, session.store, record).warn(session.screen)
     network, release = look_up(session, record, image_digest)
     session.screen.target(replace(session.target, networking=network_summary(network)))
     stack = build(session.config, session.names, network, release, restore_from=permits.restore)
@@ -137,8 +138,8 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
     session.screen.stack({resource.address: resource.needs for resource in stack})
     if version is None and plan.confirmed:
         session.screen.warn(
-            f"there is no record at {session.location}: apply writes it anew, with {len(plan.confirmed)} resources "
-            "found in AWS"
+            f"there is no record at {session.location}: apply writes it anew, with "
+            f"{counted(len(plan.confirmed), 'resource')} found in AWS"
         )
     values, file = values_of(session.config, session.names), str(session.invocation.config / "common.toml")
     making = any(change.type == DbCluster.type and not change.blocked for change in plan.to(Action.CREATE))

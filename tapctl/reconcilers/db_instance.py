@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tapctl.aws.rights import LISTS, Need, Right, arn
@@ -149,10 +148,12 @@ class DbInstance(Reconciler[DbInstanceSpec, DbInstanceOutputs]):
         "instance_class": Impact.OUTAGE,
     }
     left_alone: ClassVar[Mapping[str, str]] = {
-        # The next apply makes it again, in another zone.
         "shared_zone": "aws rds delete-db-instance --db-instance-identifier {id}",
         "put_off": "aws rds describe-db-instances --db-instance-identifier {id} "
         "--query DBInstances[].PendingModifiedValues",
+    }
+    ending_costs: ClassVar[Mapping[str, str]] = {
+        "shared_zone": "the reader is away for some minutes, and an apply makes it again in another zone:",
     }
     never_compared = ("certificate authority", "Enhanced Monitoring, its own Performance Insights")
     trail = Trail(
@@ -202,8 +203,10 @@ class DbInstance(Reconciler[DbInstanceSpec, DbInstanceOutputs]):
         instance = next((item for item in instances if item.get("DBInstanceIdentifier") == id.lower()), None)
         if instance is None:
             return None
-        seen = observed_instance(aws, instance, expected)
-        return replace(seen, spec=seen.spec.model_copy(update={"shared_zone": _shared_zone(instance, instances)}))
+        cluster = _cluster_of(aws, instance)
+        return observed_instance(
+            aws, instance, cluster, expected, shared_zone=_shared_zone(cluster, instance, instances)
+        )
 
     def create(self, aws: Aws, id: str, want: DbInstanceSpec, owner: Owner) -> None:
         """Make the instance, without the settings that the cluster manages: RDS refuses those on a member."""
@@ -276,12 +279,16 @@ class DbInstance(Reconciler[DbInstanceSpec, DbInstanceOutputs]):
 
 
 def observed_instance(
-    aws: Aws, instance: DBInstanceTypeDef, expected: DbInstanceSpec | None
+    aws: Aws,
+    instance: DBInstanceTypeDef,
+    cluster: DBClusterTypeDef | None,
+    expected: DbInstanceSpec | None,
+    *,
+    shared_zone: str,
 ) -> Observed[DbInstanceSpec, DbInstanceOutputs]:
     """Interpret DescribeDBInstances' answer, with the cluster's answer about this member."""
     name, status = instance["DBInstanceIdentifier"], instance["DBInstanceStatus"]
     reason = last_event(aws, "db-instance", name) if status in _TERMINAL else ""
-    cluster = _cluster_of(aws, instance)
     groups = _group_states(cluster, instance)
     window = instance.get("PreferredMaintenanceWindow", "")
     # Read as a plain mapping: RDS adds members.
@@ -307,6 +314,7 @@ def observed_instance(
         publicly_accessible=instance["PubliclyAccessible"],
         auto_minor_version_upgrade=instance.get("AutoMinorVersionUpgrade", False),
         promotion_tier=instance.get("PromotionTier", 1),
+        shared_zone=shared_zone,
         put_off=put_off(values, {_CLASS, *_NOT_ITS_OWN}),
         tags=as_dict(instance.get("TagList", [])),
     )
@@ -336,13 +344,19 @@ def _read_instances(aws: Aws, id: str) -> list[DBInstanceTypeDef]:
     return []
 
 
-def _shared_zone(instance: DBInstanceTypeDef, instances: Collection[DBInstanceTypeDef]) -> str:
-    """The zone that this member shares with all others, told of all but the first; empty where they are spread."""
-    cluster, zone = instance.get("DBClusterIdentifier"), instance.get("AvailabilityZone", "")
-    members = [other for other in instances if other.get("DBClusterIdentifier") == cluster]
-    first = min(members, key=lambda member: member.get("DBInstanceIdentifier", ""))
-    alone = first is instance or any(member.get("AvailabilityZone") != zone for member in members)
-    return "" if alone else zone
+def _shared_zone(
+    cluster: DBClusterTypeDef | None, instance: DBInstanceTypeDef, instances: Collection[DBInstanceTypeDef]
+) -> str:
+    """The zone that this member shares with all others; empty where they are spread.
+
+    It is told of the last reader alone: one that moves is enough, and a writer's removal would be a failover.
+    """
+    name, zone = instance.get("DBClusterIdentifier"), instance.get("AvailabilityZone", "")
+    members = [other for other in instances if other.get("DBClusterIdentifier") == name]
+    readers = [member for member in members if not _place(cluster, member)[1]]
+    told = max(readers, key=lambda member: member.get("DBInstanceIdentifier", ""), default=None)
+    alone = len(members) == 1 or told is not instance
+    return "" if alone or any(member.get("AvailabilityZone") != zone for member in members) else zone
 
 
 def describe_instances(aws: Aws, filter_: str, values: tuple[str, ...]) -> list[DBInstanceTypeDef]:

@@ -24,7 +24,6 @@ from tapctl.reconcilers.used_by_others import ASKS_FUNCTIONS, UsedByOthers, func
 if TYPE_CHECKING:
     from tapctl.aws.client import Aws
 
-"""The tag that names the region of the stack. A role without the tag is any region's: a tag to be put back."""
 _DEFAULT_SESSION_S: Final = 3600
 _TRANSIENT: Final = (
     Transient(
@@ -137,16 +136,20 @@ class IamRole(UsedByOthers[IamRoleSpec, IamRoleOutputs]):
             role = aws.read(aws.iam.get_role, RoleName=id)["Role"]
             nothing: frozenset[str] = frozenset()
             unreadable = UnreadableFields()
-            inline = unreadable.read("inline", lambda: _inline(aws, id), None)
-            if inline is None:
+            told = unreadable.read("inline", lambda: _inline(aws, id), None)
+            inline = told or {}
+            if told is None:
                 # The wanted policies can still be read by name. Where those are as wanted, the others stay unknown.
                 wanted = expected.inline if expected else {}
-                inline = unreadable.read("inline", lambda: _documents(aws, id, wanted), wanted)
-                if not matches_template(inline, wanted):
-                    del unreadable.actions["inline"]
+                told = unreadable.read("inline", lambda: _documents(aws, id, wanted), None)
+                inline = wanted if told is None else told
             attached = unreadable.read(
                 "attached", lambda: _attached(aws, id), expected.attached if expected else nothing
             )
+            # Where it lets a function write its log is what tells whose it is, apart from its tags.
+            denied = "" if _log_regions(told or {}) else next(iter(unreadable.actions.values()), "")
+            if "inline" in unreadable.actions and not matches_template(inline, expected.inline if expected else {}):
+                del unreadable.actions["inline"]
         except AwsRefused as error:
             if error.matches("NoSuchEntity"):
                 return None
@@ -168,7 +171,8 @@ class IamRole(UsedByOthers[IamRoleSpec, IamRoleOutputs]):
             ),
             outputs=IamRoleOutputs(arn=role["Arn"], role_id=role["RoleId"]) if has_arn else None,
             settled=has_arn,
-            owner=_owner(live_tags, aws.region, inline),
+            owner=_owner(live_tags, aws.region, told or {}),
+            owner_unread=denied,
             unreadable=unreadable.actions,
         )
 

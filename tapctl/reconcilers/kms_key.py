@@ -182,6 +182,7 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
     )
     timing = Timing(create_s=10, delete_s=5, longest_s=600)
     healing_fields = frozenset({"enabled"})
+    healing_reads = frozenset({"kms:Decrypt"})
     unset_by_removal = frozenset({"alias", "enabled", "rotation", "rotation_period_days"})
     actions = KEY_RIGHTS
 

@@ -215,7 +215,7 @@ class SecurityGroup(DatabaseGroups[SecurityGroupSpec, SecurityGroupOutputs]):
         last: SecurityGroupSpec | None,
     ) -> Refused | None:
         """Look for who else uses the group; where no record tells its VPC, for another one of its name and tags."""
-        same = [] if last is not None else [one for one in groups(aws, id) if owner_of(one) == observed.owner]
+        same = [] if last is not None else [one for one in _of_name(aws, id) if owner_of(one) == observed.owner]
         if len(same) > 1:
             places = (f"{one['GroupId']} in {one.get('VpcId', '')}" for one in same)
             return Refused(
@@ -270,7 +270,7 @@ def find_group(aws: Aws, id: str, vpc_id: str | None) -> SecurityGroupTypeDef | 
 
     Without a ``vpc_id`` any group of that name will do, so that a foreign one is seen as foreign.
     """
-    named = [group for group in groups(aws, id) if group.get("GroupName", "").casefold() == id.casefold()]
+    named = _of_name(aws, id)
 
     def preference(group: SecurityGroupTypeDef) -> tuple[bool, bool, str]:
         owner = owner_of(group)
@@ -289,11 +289,15 @@ def existing_id(aws: Aws, id: str, vpc_id: str) -> str:
     Raises:
         NotYet: EC2 does not show the group.
     """
-    named = (group for group in groups(aws, id) if group.get("GroupName", "").casefold() == id.casefold())
-    ids = [group["GroupId"] for group in named if group.get("VpcId") == vpc_id]
+    ids = [group["GroupId"] for group in _of_name(aws, id) if group.get("VpcId") == vpc_id]
     if not ids:
         raise _not_shown(id)
     return ids[0]
+
+
+def _of_name(aws: Aws, id: str) -> list[SecurityGroupTypeDef]:
+    """List the groups of this very name, of which each VPC has one at most, whatever the case of its letters."""
+    return [group for group in groups(aws, id) if group.get("GroupName", "").casefold() == id.casefold()]
 
 
 def owner_of(group: SecurityGroupTypeDef) -> Owner | None:

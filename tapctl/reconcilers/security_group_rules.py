@@ -7,7 +7,7 @@ everything out. Missing rules are added before extra ones are revoked: no servic
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -22,7 +22,12 @@ from tapctl.reconcilers.security_group import GROUPS, NOT_FOUND, RULES, existing
 from tapctl.safety.open_networks import HTTPS
 
 if TYPE_CHECKING:
-    from mypy_boto3_ec2.type_defs import IpPermissionTypeDef, SecurityGroupRuleTypeDef, SecurityGroupTypeDef
+    from mypy_boto3_ec2.type_defs import (
+        IpPermissionTypeDef,
+        SecurityGroupRuleTypeDef,
+        SecurityGroupTypeDef,
+        UserIdGroupPairTypeDef,
+    )
 
     from tapctl.aws.client import Aws
 
@@ -266,23 +271,29 @@ def _rule(row: SecurityGroupRuleTypeDef) -> Rule:
     )
 
 
+class _Words(TypedDict, total=False):
+    Description: str
+
+
 def _permission(rule: Rule) -> IpPermissionTypeDef:
-    permission: dict[str, Any] = {"IpProtocol": rule.protocol}
+    permission: IpPermissionTypeDef = {"IpProtocol": rule.protocol}
     # With "every protocol" EC2 takes no ports, and shows none.
     if rule.protocol != ANY_PROTOCOL:
         permission |= {"FromPort": rule.from_port, "ToPort": rule.to_port}
-    if rule.peer.startswith("sg-"):
-        kind, name = "UserIdGroupPairs", "GroupId"
-    elif is_prefix_list(rule.peer):
-        kind, name = "PrefixListIds", "PrefixListId"
-    elif ":" in rule.peer:
-        kind, name = "Ipv6Ranges", "CidrIpv6"
-    else:
-        kind, name = "IpRanges", "CidrIp"
-    peer = {name: rule.peer}
     # Without a description: that also takes an old one away.
-    permission[kind] = [peer | {"Description": rule.description}] if rule.description else [peer]
-    return permission  # type: ignore[return-value]  # built key by key; the service checks it
+    words: _Words = {"Description": rule.description} if rule.description else {}
+    if rule.peer.startswith("sg-"):
+        pair: UserIdGroupPairTypeDef = {"GroupId": rule.peer}
+        if rule.description:
+            pair["Description"] = rule.description
+        permission["UserIdGroupPairs"] = [pair]
+    elif is_prefix_list(rule.peer):
+        permission["PrefixListIds"] = [{"PrefixListId": rule.peer, **words}]
+    elif ":" in rule.peer:
+        permission["Ipv6Ranges"] = [{"CidrIpv6": rule.peer, **words}]
+    else:
+        permission["IpRanges"] = [{"CidrIp": rule.peer, **words}]
+    return permission
 
 
 def _authorize(aws: Aws, group_id: str, rule: Rule) -> None:

@@ -27,7 +27,6 @@ UI: Final = "1.0"
 
 HEARTBEAT_S: Final = 30.0
 """Seconds after which a progress line is written although the state is the same."""
-"""Hex digits of a finding's id: enough for a million findings to have one each, and short enough to be typed."""
 _ALL: Final = "all"
 """The environment of a verdict on all of them."""
 _DEFAULT_STATUS: Final[Mapping[int, Status]] = {

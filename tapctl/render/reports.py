@@ -15,7 +15,17 @@ from tapctl.engine.plan import Action, Change, FieldChange, LeftField, Plan
 from tapctl.render.harmless import harmless_change, harmless_finding
 from tapctl.render.screen import Advice, Check, Wanted
 from tapctl.render.terminal import PLAIN, Palette, cells, duration, one_line, pad, sanitize, widest, wrap
-from tapctl.render.values import LIMIT, NONE, REMOVE, format_change, format_item, format_value, matched, truncate
+from tapctl.render.values import (
+    LIMIT,
+    NONE,
+    REMOVE,
+    counted,
+    format_change,
+    format_item,
+    format_value,
+    matched,
+    truncate,
+)
 
 _BELOW: Final = 8
 """The indentation of what did not fit into its line."""
@@ -289,7 +299,9 @@ def drift_lines(
         following = after and advice.get((after.address, after.field))
         if advised is not None and (after is None or after.address != finding.address or following != advised):
             lines += advice_lines(advised, paint)
-    compared = f"checked {report.compared} of {_fields(report.fields)} on {_resources(report.resources)}"
+    compared = (
+        f"checked {report.compared} of {counted(report.fields, 'field')} on {counted(report.resources, 'resource')}"
+    )
     never = _not_compared_lines(report.never_compared, paint, width)
     return [*lines, *_difference_count(findings), f"  {compared}", *never]
 
@@ -415,18 +427,10 @@ def _remark(finding: Finding) -> str:
     return f" {one_line(finding.note)}" if finding.note and finding.state not in _NOTE_IS_VALUE else ""
 
 
-def _fields(count: int) -> str:
-    return "1 field" if count == 1 else f"{count} fields"
-
-
-def _resources(count: int) -> str:
-    return "1 resource" if count == 1 else f"{count} resources"
-
-
 def _difference_count(findings: Sequence[Finding]) -> list[str]:
     """The number of fields that drifted, where the verdict, which counts resources, does not say it."""
     fields = {(finding.address, finding.field) for finding in findings if finding.state is FindingState.DRIFT}
     resources = {address for address, _ in fields}
     if len(fields) == len(resources):
         return []
-    return [f"  {_fields(len(fields))} drifted on {_resources(len(resources))}"]
+    return [f"  {counted(len(fields), 'field')} drifted on {counted(len(resources), 'resource')}"]

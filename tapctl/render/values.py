@@ -25,6 +25,11 @@ _NO_NAMES: Final[Mapping[str, str]] = MappingProxyType({})
 T = TypeVar("T")
 
 
+def counted(count: int, noun: str) -> str:
+    """A number with what it counts: ``1 field``, ``2 fields``."""
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
 def format_value(value: Any) -> str:
     """The whole value in one line."""
     if isinstance(value, Mapping):

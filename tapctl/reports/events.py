@@ -267,6 +267,8 @@ class Status(Event):
     unseen: list[str] = Field(
         [], description="Those of the problems that could not be seen, or that a run left half way."
     )
+    next: str = Field("", description="What to run or to do next; empty where all is well.")
+    not_compared: list[str] = Field([], description="As in the verdict of a drift.")
 
 
 class Difference(Event):

@@ -8,6 +8,7 @@ from importlib.resources import files
 from typing import Final
 
 from tapctl.render.terminal import duration, one_line
+from tapctl.render.values import counted
 from tapctl.reports.events import Finding, Output, PlannedChange, Preflight, Status
 from tapctl.reports.picture import picture
 from tapctl.reports.run import Run
@@ -88,14 +89,21 @@ def _sections(run: Run) -> Iterator[Section]:
     yield "preflight", "Checks before the first change", _table(("", "check", "detail"), checks)
     changes = [_change(change) for change in run.changes.values()]
     yield "changes", f"Planned changes ({len(changes)})", _table(("", "resource", "impact", "fields", "note"), changes)
-    yield "stack", f"Stack ({len(run.needs)} resources)", _stack(run)
+    yield "stack", f"Stack ({counted(len(run.needs), 'resource')})", _stack(run)
     yield "timeline", "Timeline", _timeline(run)
     yield "parity", "Differences", _matrix(run)
     statuses = [
-        [_text(each.environment), str(each.resources), _text(each.since), _text(each.by), _text(each.health)]
+        [
+            _text(each.environment),
+            str(each.resources),
+            _text(each.since),
+            _text(each.by),
+            _text(each.health),
+            _text(each.next),
+        ]
         for each in run.of(Status)
     ]
-    columns = ("environment", "resources", "since", "by", "health")
+    columns = ("environment", "resources", "since", "by", "health", "next")
     yield "environments", f"Environments ({len(statuses)})", _table(columns, statuses)
     outputs = [[_text(each.name), f"<code>{_text(each.value)}</code>"] for each in run.of(Output)]
     yield "outputs", "Values", _table(("name", "value"), outputs)

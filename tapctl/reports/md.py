@@ -80,10 +80,17 @@ def _sections(run: Run) -> Iterator[list[str]]:
         columns_, rows = matrix(run)
         yield _table("difference", [escape(each) for each in columns_], [[*map(code, row)] for row in rows])
     statuses = [
-        [code(each.environment), str(each.resources), code(each.since), code(each.by), escape(each.health)]
+        [
+            code(each.environment),
+            str(each.resources),
+            code(each.since),
+            code(each.by),
+            escape(each.health),
+            code(each.next),
+        ]
         for each in run.of(Status)
     ]
-    yield _table("environment", ("environment", "resources", "since", "by", "health"), statuses, opened=True)
+    yield _table("environment", ("environment", "resources", "since", "by", "health", "next"), statuses, opened=True)
     results = [
         [
             code(result.address),

@@ -7,6 +7,7 @@ from html import escape
 from typing import Final
 
 from tapctl.render.terminal import one_line
+from tapctl.render.values import counted
 
 _WIDTH: Final = 208
 """Units of a box; about a character of an id takes seven of them."""
@@ -63,7 +64,8 @@ def picture(needs: Needs, look: Callable[[str], tuple[str, str, str]]) -> str:
     lines = [*_edges(needs, places), *_boxes(places, look)]
     size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
     head = f'<svg {size} role="img" aria-labelledby="stack-told">'
-    told = f'<title id="stack-told">{len(needs)} resources and what each needs; the table below says the same</title>'
+    what = f"{counted(len(needs), 'resource')} and what each needs; the table below says the same"
+    told = f'<title id="stack-told">{what}</title>'
     return "\n".join([head, told, *lines, "</svg>"])
 
 

@@ -30,6 +30,7 @@ from tapctl.reports.events import (
     Version,
     Warned,
 )
+from tapctl.safety.json_errors import json_problem, mark_problem, shape_problem
 
 E = TypeVar("E", bound=Event)
 
@@ -163,6 +164,8 @@ def parse(content: bytes, name: str) -> Run:
     """
     if len(content) > LARGEST:
         raise _refused(name, 0, f"is larger than {LARGEST:,} bytes")
+    if marked := mark_problem(content):
+        raise _refused(name, 0, marked)
     text = content.decode(errors="replace")
     lines = text.split("\n")
     events = [*_events(lines[:-1], name), *_last(lines[-1], name, len(lines))]
@@ -183,13 +186,19 @@ def _events(lines: list[str], name: str) -> Iterator[Event]:
         try:
             yield LINE.validate_json(line)
         except ValidationError as error:
-            detail = error.errors(include_url=False, include_input=False)[0]
+            detail = error.errors(include_url=False)[0]
             if detail["type"] == "union_tag_invalid":
                 continue  # a kind that a newer tapctl has added
-            where = ".".join(map(str, detail["loc"][1:]))
-            raise _refused(
-                name, number, f"is no line of a run: {' '.join(filter(None, (where, detail['msg'])))}"
-            ) from None
+            problem = _json_problem(line) or shape_problem(detail, above=1)
+            raise _refused(name, number, f"is no line of a run: {problem}") from None
+
+
+def _json_problem(line: str) -> str:
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError) as error:
+        return json_problem(error).removeprefix("line 1, ")
+    return ""
 
 
 def _last(line: str, name: str, number: int) -> list[Event]:

@@ -79,8 +79,8 @@ def _warnings(run: Run) -> Iterator[str]:
 
 def _tables(run: Run) -> Iterator[str]:
     if statuses := run.of(Status):
-        rows = [[each.environment, str(each.resources), each.since, each.by, each.health] for each in statuses]
-        yield from table_lines(("environment", "resources", "since", "by", "health"), rows)
+        rows = [[one.environment, str(one.resources), one.since, one.by, one.health, one.next] for one in statuses]
+        yield from table_lines(("environment", "resources", "since", "by", "health", "next"), rows)
     if run.differences:
         columns, rows = matrix(run)
         yield from table_lines(columns, rows)

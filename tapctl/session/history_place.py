@@ -6,8 +6,9 @@ nothing is left while everything goes on where it is, and the ARNs that scripts 
 
 from __future__ import annotations
 
-from tapctl.errors import ManifestError
-from tapctl.manifest.history import history_folder, is_led_up_to, last_version, place_of, version_name
+from tapctl.errors import ManifestError, Refused, TapctlError
+from tapctl.manifest.bucket import Archived
+from tapctl.manifest.history import history_folder, is_led_up_to, last_version_and_name, place_of
 from tapctl.manifest.manifest import Manifest
 from tapctl.manifest.store import Store
 from tapctl.render.screen import Target
@@ -27,7 +28,7 @@ def check_history_place(invocation: Invocation, store: Store, manifest: Manifest
         ManifestError: it is of another place; or there are versions, and none that can be used.
     """
     suffix, location = manifest.suffix, store.location(manifest.suffix)
-    newest = last_version(store, suffix)
+    newest, file = last_version_and_name(store, suffix)
     if newest is None or place_of(newest) == place_of(manifest):
         return newest
     if not is_deployed(newest):
@@ -37,12 +38,20 @@ def check_history_place(invocation: Invocation, store: Store, manifest: Manifest
     )
     is_there = manifest.serial > 0
     cause = f"the record of {suffix} is {own}" if is_there else f"there is no record of {suffix}"
-    if not is_led_up_to(store, suffix, newest, lambda one: place_of(one) == place_of(newest) or not is_deployed(one)):
+    unread: dict[str, TapctlError] = {}
+
+    def may_precede(one: Manifest) -> bool:
+        return place_of(one) == place_of(newest) or not is_deployed(one)
+
+    if not is_led_up_to(store, suffix, newest, may_precede, unread.__setitem__):
         written = invocation.command_line_for("manifest history", Target(manifest.environment, suffix))
+        for name, why in unread.items():
+            before = f"{location.removesuffix(f'{suffix}.json')}{history_folder(suffix)}{name}"
+            raise _unread_error(f"{cause}, and its history is {its}", before, why, written)
         raise ManifestError(
             f"{cause}, and the newest version in its history is {its}, where no version leads up to it",
             evidence=f"{history_folder(suffix)} has {newest.stamp}",
-            hint=f"no run has written it so: see who has ({written}), and move it away: {version_name(newest)}",
+            hint=f"no run has written it so: see who has ({written}), and move it away: {file}",
         )
     there = invocation.command_line_for("drift", Target(newest.environment, newest.suffix))
     raise ManifestError(
@@ -55,4 +64,22 @@ def check_history_place(invocation: Invocation, store: Store, manifest: Manifest
         ),
         hint=f"put that version back, then look there: {there}; where it was destroyed there, move its versions of "
         f"there away from {history_folder(suffix)}",
+    )
+
+
+def _unread_error(cause: str, file: str, why: TapctlError, written: str) -> ManifestError:
+    """The error where nobody can tell if a run has written the newest version: the one before it cannot be read.
+
+    ``written``: the command that lists the versions.
+    """
+    if isinstance(why, Archived):
+        way_out = why.hint
+    elif isinstance(why, Refused):
+        way_out = f"allow s3:GetObject on {file}"
+    else:
+        way_out = f"put {file} back as it was, from a backup or an earlier version of the object ({written} tells more)"
+    return ManifestError(
+        f"{cause}: whether a run has written that nobody can tell, for {file} cannot be read",
+        evidence="\n".join([why.cause, *([why.evidence] if why.evidence else [])]),
+        hint=f"{way_out}; then run the same command again",
     )

@@ -29,6 +29,7 @@ from tapctl.manifest.manifest import AwsKind, Manifest, empty
 from tapctl.manifest.store import Store
 from tapctl.names import Names
 from tapctl.render.screen import Screen, Target
+from tapctl.session.damaged_record import read_stored
 from tapctl.session.history_place import check_history_place
 from tapctl.session.invocation import NO_COUNTS, Invocation
 from tapctl.session.target import (
@@ -59,6 +60,8 @@ class Session:
     """The run of somebody else that was told; empty as long as none was."""
     told_lock: bool = False
     """True once it was told that the lock cannot be read."""
+    durations: Durations | None = None
+    """The durations beside the record, once they were read: who holds the lock alone writes them."""
 
     @property
     def config(self) -> Config:
@@ -125,7 +128,7 @@ class Session:
                 deployed, and its history of another place.
             WrongTarget: it is of another account or region.
         """
-        stored = self.store.read(self.suffix)
+        stored = read_stored(self.invocation, self.store, self.suffix)
         if stored is None:
             target = self.target
             named = {"environment": target.env, "suffix": target.suffix}
@@ -167,10 +170,13 @@ class Session:
 
     def read_durations(self) -> Durations:
         """The durations that earlier runs have kept beside the record."""
-        return read_durations(self.store, self.suffix, self.aws_kind)
+        if self.durations is None:
+            self.durations = read_durations(self.store, self.suffix, self.aws_kind)
+        return self.durations
 
     def write_durations(self, durations: Durations) -> None:
         """Keep these durations beside the record; where that cannot be done it is said, and no more."""
+        self.durations = None
         try:
             write_durations(self.store, self.suffix, self.aws_kind, durations)
         except StoreFailed as error:

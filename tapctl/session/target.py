@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext, suppress
 from enum import Enum
 from functools import partial
@@ -22,6 +22,7 @@ from tapctl.engine.ownership import Claimant
 from tapctl.engine.record import Phase
 from tapctl.errors import ConfigError, ManifestError, Problem, SandboxError, TapctlError, UsageError
 from tapctl.manifest import open_store
+from tapctl.manifest.history import last_version
 from tapctl.manifest.manifest import Manifest, check
 from tapctl.manifest.store import SUFFIX, Store
 from tapctl.names import Names
@@ -29,6 +30,7 @@ from tapctl.reconcilers import kept_without_reason
 from tapctl.regions import REGION, REGION_RULE
 from tapctl.render.screen import Screen, Target
 from tapctl.safety.files import is_absent
+from tapctl.session.damaged_record import read_stored
 from tapctl.session.invocation import SANDBOX_FOLDER, Invocation
 from tapctl.session.recorded_file import file_is_gone
 
@@ -50,6 +52,8 @@ class Files(Enum):
     """The record is enough where the environment has no file any more."""
     MAY_BE_WRONG = "may be wrong"
     """The record is enough, whatever is the matter with the files."""
+    HISTORY_IS_ENOUGH = "history is enough"
+    """As `MAY_BE_GONE`; and where the record cannot be used the newest version of its history stands in for it."""
 
 
 def resolve_target(invocation: Invocation, screen: Screen) -> tuple[Config, Target]:
@@ -73,7 +77,7 @@ def resolve_recorded(invocation: Invocation, screen: Screen, files: Files) -> tu
         ManifestError: the record cannot be used.
         UsageError: no environment was named, and the state does not know exactly one.
     """
-    named = invocation.target if invocation.env is not None else _infer_target(invocation, screen)
+    named = invocation.target if invocation.env is not None else _infer_target(invocation, screen, files)
     loaded: Config | ConfigError
     try:
         loaded = load(invocation.config, named.env)
@@ -106,7 +110,7 @@ def _by_record(
         raise error
     try:
         store = open_store_unidentified(invocation, screen)
-        manifest = read_manifest(invocation, store, named.suffix)
+        manifest, source = _record_or_last(invocation, store, named.suffix, files)
     except TapctlError as unusable:
         if isinstance(unusable, ManifestError) and files is not Files.NEEDED:
             raise
@@ -117,9 +121,37 @@ def _by_record(
         error = file_is_gone(invocation.config, manifest, store.location(named.suffix))
     if files is Files.NEEDED:
         raise error
-    screen.warn(f"{error.problems[0]}; {invocation.verb} goes by the record: {manifest.stamp}")
+    screen.warn(f"{error.problems[0]}; {invocation.verb} goes by {source}: {manifest.stamp}")
     region = invocation.region or manifest.region
     return error, Target(named.env, named.suffix, manifest.account, region, config_hash=manifest.config_hash)
+
+
+def _record_or_last(invocation: Invocation, store: Store, suffix: str, files: Files) -> tuple[Manifest | None, str]:
+    """The record, or the newest version of its history where that is enough and the record cannot be used.
+
+    With the words for which of the two it is.
+
+    Raises:
+        ManifestError: the record cannot be used, and no version stands in for it.
+    """
+    try:
+        return read_manifest(invocation, store, suffix), "the record"
+    except ManifestError as error:
+        return _stand_in(store, suffix, files, error), "the newest version of its history"
+
+
+def _stand_in(store: Store, suffix: str, files: Files, error: ManifestError) -> Manifest:
+    """The newest version of the history, for a record that cannot be used.
+
+    Raises:
+        ManifestError: the command needs the record, or no version can be used.
+    """
+    if files is Files.HISTORY_IS_ENOUGH:
+        with suppress(ManifestError):
+            newest = last_version(store, suffix)
+            if newest is not None:
+                return newest
+    raise error
 
 
 def is_gone(folder: Path, environment: str) -> bool:
@@ -130,24 +162,30 @@ def is_gone(folder: Path, environment: str) -> bool:
         return is_absent(folder)
 
 
-def _infer_target(invocation: Invocation, screen: Screen) -> Target:
+def _infer_target(invocation: Invocation, screen: Screen, files: Files) -> Target:
     """The environment by the record of the suffix that is named, or of the only one that the state knows."""
     if invocation.suffix is not None:
-        manifest = read_manifest(invocation, open_store_unidentified(invocation, screen), invocation.suffix)
+        store = open_store_unidentified(invocation, screen)
+        manifest, _ = _record_or_last(invocation, store, invocation.suffix, files)
         if manifest is not None:
-            return Target(manifest.environment, invocation.suffix)
+            return Target(_environment_of(invocation, manifest, invocation.suffix), invocation.suffix)
     deployed = deployed_environments(invocation, screen)
     if invocation.suffix is None and len(deployed) == 1:
         ((suffix, record),) = deployed.items()
         if isinstance(record, ManifestError):
-            raise record
-        return Target(record.environment, suffix)
+            record = _stand_in(open_store_unidentified(invocation, screen), suffix, files, record)
+        return Target(_environment_of(invocation, record, suffix), suffix)
     known = f"the state knows: {', '.join(sorted(deployed))}" if deployed else "the state knows none"
     raise UsageError(
         f"which environment? {known}",
         evidence=f"state {invocation.state}",
         hint=f"name one: {_example_command(invocation, deployed)}",
     )
+
+
+def _environment_of(invocation: Invocation, manifest: Manifest, suffix: str) -> str:
+    """The environment that this record of the suffix can be of: its own one, or that of the suffix's name."""
+    return suffix if suffix in known_environments(invocation.config) else manifest.environment
 
 
 def _example_command(invocation: Invocation, deployed: dict[str, Manifest | ManifestError]) -> str:
@@ -285,10 +323,12 @@ def deployed_environments(invocation: Invocation, screen: Screen) -> dict[str, M
     return {suffix: one for suffix, one in records.items() if isinstance(one, ManifestError) or is_deployed(one)}
 
 
-def read_manifests(invocation: Invocation, store: Store) -> dict[str, Manifest | ManifestError]:
-    """All records by suffix, or why one cannot be used."""
+def read_manifests(
+    invocation: Invocation, store: Store, suffixes: Iterable[str] | None = None
+) -> dict[str, Manifest | ManifestError]:
+    """All records by suffix, or why one cannot be used; ``suffixes``: where they were listed already."""
     records: dict[str, Manifest | ManifestError | None] = {}
-    for suffix in store.suffixes():
+    for suffix in store.suffixes() if suffixes is None else suffixes:
         try:
             records[suffix] = read_manifest(invocation, store, suffix)
         except ManifestError as error:
@@ -326,11 +366,11 @@ def read_manifest(invocation: Invocation, store: Store, suffix: str) -> Manifest
         ManifestError: it cannot be read, or is of another suffix, or of an environment that this suffix cannot be of;
             or it holds what the suffix cannot have.
     """
-    stored = store.read(suffix)
+    stored = read_stored(invocation, store, suffix)
     if stored is None:
         return None
     manifest = stored.manifest
-    env = suffix if suffix in known_environments(invocation.config) else manifest.environment
+    env = _environment_of(invocation, manifest, suffix)
     own = {"account": manifest.account, "region": manifest.region}
     check(manifest, store.location(suffix), environment=env, suffix=suffix, **own)
     check_names(manifest, store.location(suffix))

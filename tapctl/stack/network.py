@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from tapctl.aws.rights import LISTS, Need, Right, arn
 from tapctl.config import NetworkingReference
 from tapctl.errors import AwsRefused, NetworkingError
 from tapctl.safety.files import read_file
+from tapctl.safety.json_errors import decoding_problem, json_problem
 from tapctl.stack.routes import Findings, check_routes, read_routes
 from tapctl.threads import in_background
 
@@ -112,14 +113,31 @@ def resolve(
     for line in sorted(findings.unseen):
         warn(f"not checked in the networking of {reference}: {line}")
     if broken:
-        count = "1 clause" if len(broken) == 1 else f"{len(broken)} clauses"
-        raise NetworkingError(
-            f"the networking of {reference} does not hold its contract: {count} broken",
-            evidence="\n".join(broken),
-            hint="correct the networking stack, or the networking key of the environment's file, then run it again",
-        )
+        raise _contract_error(reference, broken)
     return NetworkContract(
         reference=str(reference), vpc_id=ids.vpc_id, subnet_ids=tuple(sorted(subnets)), zones=_zones(subnets)
+    )
+
+
+def named_vpc(aws: Aws, reference: NetworkingReference, folder: Path) -> str:
+    """Look up the VPC that ``reference`` names, and check nothing of it; at most one call to AWS. ``folder``: as above.
+
+    Raises:
+        NetworkingError: it names none; or a file is unusable.
+        AwsRefused: AWS refused for another reason, such as a missing permission.
+    """
+    ids = _look_up(aws, reference, folder)
+    if not ids.vpc_id:
+        raise _contract_error(reference, ids.broken)
+    return ids.vpc_id
+
+
+def _contract_error(reference: NetworkingReference, broken: Sequence[str]) -> NetworkingError:
+    count = "1 clause" if len(broken) == 1 else f"{len(broken)} clauses"
+    return NetworkingError(
+        f"the networking of {reference} does not hold its contract: {count} broken",
+        evidence="\n".join(broken),
+        hint="correct the networking stack, or the networking key of the environment's file, then run it again",
     )
 
 
@@ -153,8 +171,11 @@ NETWORK_RIGHTS: Final = (
     Right(Need.PLAN, ("ec2:DescribeSubnets", "ec2:DescribeVpcs"), why=LISTS),
     Right(Need.PLAN, ("ec2:DescribeRouteTables", "ec2:DescribeVpcEndpoints"), why=LISTS),
     Right(Need.PLAN, ("ec2:DescribeVpcAttribute",), (arn("ec2", "vpc/*"),)),
-    Right(Need.PLAN, ("cloudformation:DescribeStacks",), (arn("cloudformation", "stack/{network-stack}/*"),)),
-    Right(Need.PLAN, ("ssm:GetParameters",), (arn("ssm", "parameter/{network-parameters}/*"),)),
+    # A destroy asks which VPC is ours, where no record tells that of a security group.
+    Right(
+        Need.PLAN | Need.SWEEP, ("cloudformation:DescribeStacks",), (arn("cloudformation", "stack/{network-stack}/*"),)
+    ),
+    Right(Need.PLAN | Need.SWEEP, ("ssm:GetParameters",), (arn("ssm", "parameter/{network-parameters}/*"),)),
 )
 """The rights to read what a networking reference names, and to check it."""
 
@@ -306,12 +327,16 @@ def _is_id(value: object, pattern: re.Pattern[str]) -> bool:
 
 def _load_json(path: Path, writer: str) -> dict[str, Any]:
     try:
-        content = json.loads(read_file(path, _MAX_BYTES))
+        text = read_file(path, _MAX_BYTES)
     except OSError as error:
         raise _unusable(path, f"it cannot be read: {error.strerror}", writer) from error
-    except (ValueError, RecursionError):
+    if undecodable := decoding_problem(text):
+        raise _unusable(path, undecodable, writer)
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
         # Without "from": the JSON error carries the whole document.
-        raise _unusable(path, "it is not JSON", writer) from None
+        raise _unusable(path, f"it is not JSON: {json_problem(error)}", writer) from None
     if not isinstance(content, dict):
         raise _unusable(path, "it is not a JSON object", writer)
     return content

@@ -25,7 +25,9 @@ class Trail:
     """A CloudTrail that answers page after page; an exception is raised."""
 
     def __init__(self, *pages: Any) -> None:
-        self.pages, self.asked, self.waited = list(pages), [], []  # type: ignore[var-annotated]
+        self.pages = list(pages)
+        self.asked: list[Any] = []
+        self.waited: list[Any] = []
         self.paced = threading.Lock()
 
     def client(self, service: str, *, retries: bool) -> Trail:

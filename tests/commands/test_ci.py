@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-import yaml  # type: ignore[import-untyped]  # comes with moto, without stubs
+import yaml
 
 from tapctl.cli import run
 from tapctl.commands.ci import _TEMPLATES
@@ -505,6 +505,133 @@ def test_after_the_merge_nothing_is_applied_where_nothing_can_be_planned(reposit
 def test_a_night_is_held_against_the_last_one_on_a_schedule_alone(workflows: Path) -> None:
     (look,) = [step["run"] for step in _steps(workflows) if "--workflow tapctl-drift.yml" in step.get("run", "")]
     assert "gh run list --workflow tapctl-drift.yml --event schedule --status completed" in look
+
+
+_NIGHTS = "pipelines?source=schedule&ref=main&per_page=20"
+_NIGHT_JOB = {"id": 50, "name": "drift: [dev]", "status": "success"}
+_TELLS = """#!{python}
+import json, sys
+words = sys.argv[1:]
+place = words[-1].removeprefix("https://gitlab/api/v4/").removeprefix("projects/1/")
+method = words[words.index("--request") + 1] if "--request" in words else "GET" if "--get" in words else ""
+sent = [word.partition("@")[2] for word in words if word.endswith("@body.md")]
+if sent or method == "PUT":
+    text = open(sent[0]).read().strip() if sent else words[words.index("--data") + 1]
+    print(method or "POST", place, text, file=open("told", "a"))
+    sys.exit(0)
+answer = json.load(open("answers.json")).get(place)
+if answer is None:
+    sys.exit(22)
+print(json.dumps(answer), file=open("last.jsonl", "w") if "last.jsonl" in words else sys.stdout)
+"""
+_DRIFTED = """#!/bin/sh
+for word in "$@"; do [ "$before" = --report ] && echo "the report $word" > "$word"; before=$word; done
+case "$*" in *--new-since*) cat last.jsonl > held-against; exit {new} ;; esac
+exit {code}
+"""
+
+
+def _told_by_gitlab(repository: Path, answers: dict[str, Any], *, code: int = 2, new: int = 2) -> list[str]:
+    """Run GitLab's night of dev; returns what it wrote into issues."""
+    assert called("ci", "init", "gitlab").code == 0
+    tools = repository / "bin"
+    tools.mkdir()
+    (repository / "answers.json").write_text(json.dumps({"user": {"id": 5}} | answers))
+    (tools / "curl").write_text(_TELLS.format(python=sys.executable))
+    (tools / "tapctl").write_text(_DRIFTED.format(code=code, new=new))
+    for tool in tools.iterdir():
+        tool.chmod(0o755)
+    script = "\n".join(yaml.safe_load((repository / ".gitlab-ci.yml").read_text())["drift"]["script"])
+    values = {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}", "ENVIRONMENT": "dev", "TAPCTL_READER_ROLE": "r"}
+    values |= {"CI_API_V4_URL": "https://gitlab/api/v4", "CI_PROJECT_ID": "1", "CI_DEFAULT_BRANCH": "main"}
+    values |= {"CI_JOB_TOKEN": "t", "TAPCTL_BOT_TOKEN": "t"}
+    shell = shutil.which("sh")
+    assert shell
+    done = subprocess.run([shell, "-e", "-c", script], env=values, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    told = Path("told")
+    return told.read_text().splitlines() if told.exists() else []
+
+
+_OPEN = {"iid": 7, "title": "Drift in dev", "author": {"id": 5}}
+_LAST_NIGHT = {_NIGHTS: [{"id": 9}, {"id": 8}], "pipelines/8/jobs?per_page=100": [_NIGHT_JOB]}
+_ITS_RUN = {"jobs/50/artifacts/drift-dev.jsonl": "last night"}
+_NEW, _ALL = "POST issues/7/notes the report new.md", "PUT issues/7 the report all.md"
+
+
+@with_jq
+@pytest.mark.parametrize(
+    ("last", "new", "told"),
+    [
+        (_LAST_NIGHT | _ITS_RUN, 2, [_NEW, _ALL]),
+        (_LAST_NIGHT | _ITS_RUN, 0, [_ALL]),
+        ({}, 0, ["POST issues/7/notes the report all.md", _ALL]),
+        (_LAST_NIGHT, 0, ["POST issues/7/notes the report all.md", _ALL]),
+        ({_NIGHTS: []}, 0, ["POST issues/7/notes the report all.md", _ALL]),
+    ],
+    ids=["new since the last night", "nothing new", "no answer", "its artifact is gone", "the first night"],
+)
+def test_gitlab_s_night_tells_what_is_new_and_without_a_last_night_everything(
+    repository: Path, last: dict[str, Any], new: int, told: list[str]
+) -> None:
+    # The newest night had no job that looked.
+    found = {"issues": [_OPEN], "pipelines/9/jobs?per_page=100": [_NIGHT_JOB | {"status": "failed"}]}
+    assert _told_by_gitlab(repository, found | last, new=new) == told
+    assert Path("held-against").exists() == (last == _LAST_NIGHT | _ITS_RUN)
+
+
+@with_jq
+@pytest.mark.parametrize("issue", [{"author": {"id": 6}}, {"title": "Drift in dev2"}], ids=["a stranger's", "another"])
+def test_gitlab_s_night_tells_nothing_in_an_issue_that_is_not_its_own(repository: Path, issue: dict[str, Any]) -> None:
+    assert _told_by_gitlab(repository, {"issues": [_OPEN | issue]}) == ["POST issues the report all.md"]
+
+
+@with_jq
+def test_gitlab_s_night_closes_its_issue_once_everything_is_as_recorded(repository: Path) -> None:
+    assert _told_by_gitlab(repository, {"issues": [_OPEN]}, code=0) == ["PUT issues/7 state_event=close"]
+
+
+_SAYS = """#!/bin/sh
+case "$*" in
+"run download"*) cp -r looked drift ;;
+"issue list"*) echo 7 ;;
+*) { echo "$1 $2 $3"; cat; } >> told ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("last", "new", "told"),
+    [(True, 2, ["comment", "new"]), (True, 0, []), (False, 0, ["comment", "all"])],
+    ids=["new since the last night", "nothing new", "no last night"],
+)
+def test_github_s_night_tells_what_is_new_and_without_a_last_night_everything(
+    workflows: Path, last: bool, new: int, told: list[str]
+) -> None:
+    jobs = yaml.safe_load((workflows / "tapctl-drift.yml").read_text())["jobs"]
+    (look,) = [step["run"] for step in jobs["drift"]["steps"] if "tapctl drift --env" in step.get("run", "")]
+    (tell,) = [step["run"] for step in jobs["issue"]["steps"]]
+    tools = Path("bin").absolute()
+    tools.mkdir()
+    (tools / "tapctl").write_text(_DRIFTED.replace("last.jsonl", "last/run.jsonl").format(code=2, new=new))
+    (tools / "gh").write_text(_SAYS)
+    for tool in tools.iterdir():
+        tool.chmod(0o755)
+    Path("drift").mkdir()
+    if last:
+        Path("last").mkdir()
+        Path("last/run.jsonl").write_text("last night")
+    values = {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}", "ENVIRONMENT": "dev", "GITHUB_RUN_ID": "9"}
+    shell = shutil.which("sh")
+    assert shell
+    subprocess.run([shell, "-e", "-c", look], env=values, check=True)
+    Path("drift").rename("looked")
+    subprocess.run([shell, "-e", "-c", tell], env=values, check=True)
+    reports = [*([told] if told else []), ["edit", "all"]]
+    lines = [line for line in Path("told").read_text().splitlines() if line]
+    assert lines == [
+        line for verb, name in reports for line in (f"issue {verb} 7", f"the report drift/{name}.md", "Run 9")
+    ]
 
 
 def test_gitlab_plans_applies_and_compares_the_environments_that_have_a_file(repository: Path) -> None:

@@ -225,8 +225,8 @@ def test_of_a_lost_record_whose_history_cannot_be_used_nobody_can_tell_the_place
         Invocation("drift"), screen, wrong, Target("dev", "dev", "1", "us-east-2"), Aws(Connection("us-east-2")), store
     )
     last = examples.manifest(examples.entry(phase=Phase.KEPT))
-    store.write(last, None)
-    store.write(last.model_copy(update={"serial": 4}), store.read("dev").version)  # type: ignore[union-attr]
+    first = store.write(last, None)
+    store.write(last.model_copy(update={"serial": 4}), first)
     (tmp_path / "dev.json").unlink()
     for version in (tmp_path / "history" / "dev").iterdir():
         version.write_text("[]")

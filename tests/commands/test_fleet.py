@@ -9,7 +9,7 @@ import pytest
 
 from tapctl.aws.client import Aws
 from tapctl.commands import fleet
-from tapctl.commands.fleet import environments_to_look_at, errors_of_lost, for_each_environment
+from tapctl.commands.fleet import environments_to_look_at, for_each_environment, look_for_lost
 from tapctl.engine.record import Phase
 from tapctl.errors import AwsRefused, ExitCode, ManifestError, WrongTarget
 from tapctl.evidence.certificate import end_of_destroyed
@@ -85,8 +85,8 @@ def test_a_destroyed_copy_is_known_by_its_newest_version_or_the_certificate_of_i
     tmp_path: Path, phase: Phase, certificate: dict[str, Any], advised: str
 ) -> None:
     store, last = LocalStore(tmp_path / "manifests"), manifest(entry(phase=phase), suffix="pr-7")
-    store.write(last, None)
-    store.write(last.model_copy(update={"serial": 4, "run": "run-2"}), store.read("pr-7").version)  # type: ignore[union-attr]
+    first = store.write(last, None)
+    store.write(last.model_copy(update={"serial": 4, "run": "run-2"}), first)
     (tmp_path / "manifests" / "pr-7.json").unlink()
     if certificate:
         own = last.model_dump(include={"format", "environment", "suffix", "account", "region"})
@@ -95,7 +95,7 @@ def test_a_destroyed_copy_is_known_by_its_newest_version_or_the_certificate_of_i
     back = end_of_destroyed(drift, store, last_version(store, "pr-7"))
     assert ("tapctl destroy --env dev --suffix pr-7" in back) == (advised == "destroy")
     # Where nobody gives credentials, AWS says nothing that bears it out.
-    hint = str(errors_of_lost(drift, Noted().screen, store, ["pr-7"])["pr-7"].hint)
+    hint = str(look_for_lost(drift, Noted().screen, store, ["pr-7"]).errors["pr-7"].hint)
     assert ("it was destroyed" in hint, "or apply" in hint) == (False, True)
     assert "what there is is told by: tapctl drift --env dev --suffix pr-7" in hint
 

@@ -11,12 +11,12 @@ from tests.conftest import Network
 from tests.emulator.conftest import LONG_S, Build, Clock, Place, Refused
 
 if TYPE_CHECKING:
-    from mypy_boto3_ec2.type_defs import NetworkInterfaceTypeDef
+    from mypy_boto3_ec2.type_defs import FilterTypeDef, NetworkInterfaceTypeDef
 
 
 def interfaces(aws: Aws, name: str = "f") -> list[NetworkInterfaceTypeDef]:
-    filters = [{"Name": "description", "Values": [f"AWS Lambda VPC ENI-{name}-*"]}]
-    return aws.ec2.describe_network_interfaces(Filters=filters)["NetworkInterfaces"]  # type: ignore[arg-type]  # as above
+    filters: list[FilterTypeDef] = [{"Name": "description", "Values": [f"AWS Lambda VPC ENI-{name}-*"]}]
+    return aws.ec2.describe_network_interfaces(Filters=filters)["NetworkInterfaces"]
 
 
 def groups(aws: Aws) -> set[str]:

@@ -50,9 +50,9 @@ def test_the_secret_is_being_made_until_there_is_an_instance(
 @pytest.mark.parametrize(
     "rules", [{"AutomaticallyAfterDays": 30}, {"ScheduleExpression": "rate(30 days)", "Duration": "2h"}]
 )
-def test_the_schedule_is_changed_without_a_rotation(aws: Aws, arn: str, rules: dict[str, int]) -> None:
+def test_the_schedule_is_changed_without_a_rotation(aws: Aws, arn: str, rules: Any) -> None:
     before = aws.secretsmanager.get_secret_value(SecretId=arn)["VersionId"]
-    aws.secretsmanager.rotate_secret(SecretId=arn, RotationRules=rules, RotateImmediately=False)  # type: ignore[arg-type]  # as the table says
+    aws.secretsmanager.rotate_secret(SecretId=arn, RotationRules=rules, RotateImmediately=False)
     secret = aws.secretsmanager.describe_secret(SecretId=arn)
     assert secret["RotationRules"] == {"AutomaticallyAfterDays": 30, **rules}
     assert secret["RotationEnabled"] is True

@@ -53,20 +53,20 @@ def test_keys_are_found_though_they_are_going(aws: Aws) -> None:
     assert find(aws, TagFilters=[{"Key": "who", "Values": ["me"]}], ResourcesPerPage=2) == sorted(keys)
 
 
-FILTERS = [{"Key": "a", "Values": ["b"]}]
-TAGS = [{"TagKey": "a", "TagValue": "b"}]
+FILTERS: Any = [{"Key": "a", "Values": ["b"]}]
+TAGS: Any = [{"TagKey": "a", "TagValue": "b"}]
 
 
 def find_resources(aws: Aws, *kinds: str) -> list[str]:
     pages = aws.tagging.get_paginator("get_resources").paginate(
-        TagFilters=FILTERS,  # type: ignore[arg-type]  # a list of plain mappings
+        TagFilters=FILTERS,
         ResourceTypeFilters=list(kinds),
     )
     return sorted(entry["ResourceARN"].split(":", 5)[5] for page in pages for entry in page["ResourceTagMappingList"])
 
 
 def test_naive_code_looks_for_a_new_key_by_its_tags(aws: Aws, clock: Clock) -> None:
-    key = aws.kms.create_key(Tags=TAGS)["KeyMetadata"]["KeyId"]  # type: ignore[arg-type]  # as above
+    key = aws.kms.create_key(Tags=TAGS)["KeyMetadata"]["KeyId"]
     assert find_resources(aws, "kms:key") == []
     clock.advance(19)
     assert find_resources(aws) == []

@@ -196,7 +196,38 @@ def test_another_stack_of_tapctl_is_never_taken_over() -> None:
 def test_the_refusal_of_another_environment_says_how_to_go_on() -> None:
     prod = thing(Owner("tapctl", "dev", "prod"))
     assert judge(prod).error().hint == "name that environment with --env, or use another --suffix"
-    assert "set its tag Environment back to dev" in str(judge(prod, RECORDED).error().hint)
+    assert judge(prod, RECORDED).error().hint == "set its tag Environment=dev, then run the same command again"
+
+
+@pytest.mark.parametrize(
+    ("theirs", "recorded", "hint"),
+    [
+        (Owner("tapctl", "dev", "prod"), RECORDED, "set its tag Environment=dev, then"),
+        (Owner("", "dev", "prod"), RECORDED, "set its tag Environment=dev, then"),
+        (Owner("tool", "dev", "prod"), RECORDED, "set its tags ManagedBy=tapctl, Environment=dev, then"),
+        (Owner("tapctl", "shop", "prod"), RECORDED, "set its tags EnvironmentSuffix=dev, Environment=dev, then"),
+        (Owner("tapctl", "dev", "dev", scope="there", lacks="region=here"), RECORDED, "set its tag region=here, then"),
+        (
+            Owner("tool", "dev", "dev", scope="there", lacks="region=here"),
+            RECORDED,
+            "set its tags ManagedBy=tapctl, region=here, then",
+        ),
+        (Owner("tapctl", "dev", "dev", scope="a member of x"), RECORDED, "use another --suffix here, or end"),
+        (Owner("tapctl", "dev", "dev", scope="there", lacks="region=here"), None, "use another --suffix here, or end"),
+        # An absent tag stops nothing of what the record holds; without a record every one has to be there.
+        (Owner("tool", "dev", "", scope="there", lacks="region=here"), RECORDED, "set its tags ManagedBy=tapctl, regi"),
+        (Owner("tapctl", "dev", "dev", lacks="region=here"), None, "if it is: set its tag region=here, then"),
+        (
+            Owner("tapctl", "dev", lacks="region=here"),
+            None,
+            "if it is: set its tags Environment=dev, region=here, then",
+        ),
+    ],
+)
+def test_the_refusal_names_every_tag_that_stops_us_and_no_other(
+    theirs: Owner, recorded: dict[str, str] | None, hint: str
+) -> None:
+    assert str(judge(thing(theirs), recorded).error().hint).startswith(hint)
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,7 @@ def test_data_in_the_place_of_ours_is_taken_for_it_only_where_that_is_named(monk
     refused = why(planned(stack, sights, made).changes[0])
     assert refused.cause == "data/a was replaced outside tapctl: the one that is there holds other data"
     assert refused.evidence == "recorded → there: arn x → y"
-    assert refused.hint == "if that one is meant: apply with --adopt data/a"
+    assert refused.hint == "if the one that is there is meant: apply with --adopt data/a"
     plan = planned(stack, sights, made, adopted=["data/a"])
     (change,) = plan.changes
     assert (change.blocked, change.adopts, change.note) == (None, True, "taken over as it is; arn x → y")

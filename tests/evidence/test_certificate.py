@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,6 +60,17 @@ def test_what_no_destroy_had_to_remove_is_told_apart_and_stays_so() -> None:
         ("iam-role/r", "lambda-function/f", "sns-topic/alarms"),
         frozenset({"sns-topic/alarms"}),
     )
+
+
+def test_a_snapshot_that_nobody_may_look_at_stays_kept_and_is_marked_once() -> None:
+    snapshot = {"db-cluster-snapshot/s": Retained("you delete it", "the final snapshot")}
+    proof = replace(PROOF, retained={**PROOF.retained, **snapshot})
+    for _ in range(2):
+        earlier = earlier_certificate(proof.text(), TARGET, every_name)
+        assert earlier is not None
+        unseen = earlier.unseen_snapshots()
+        assert unseen == {"db-cluster-snapshot/s": Retained("you delete it", "the final snapshot; not seen this time")}
+        proof = replace(PROOF, retained=unseen)
 
 
 def test_the_text_of_a_certificate_says_if_it_is_complete() -> None:
@@ -130,7 +142,8 @@ def test_a_text_that_is_no_certificate_is_none(text: bytes) -> None:
     ("field", "value"), [("environment", "prod"), ("suffix", "dev"), ("account", "1"), ("region", "us-east-1")]
 )
 def test_a_certificate_of_another_target_is_none_of_ours(field: str, value: str) -> None:
-    other: Certificate = replace(PROOF, **{field: value})  # type: ignore[arg-type]  # each of these is a string
+    changed: dict[str, Any] = {field: value}
+    other = replace(PROOF, **changed)
     assert earlier_certificate(other.text(), TARGET, every_name) is None
 
 

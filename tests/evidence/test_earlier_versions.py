@@ -94,10 +94,8 @@ def test_what_a_destroy_has_kept_it_was_removing(store: Store) -> None:
     assert EarlierVersions(store, now, pytest.fail).was_removed(ONE) is True
 
 
-def of(serial: int, *entries: Entry) -> Manifest:
-    return manifest(*entries, serial=serial, run=f"run-{serial}").model_copy(
-        update={"written_at": "2026-01-01T00:00:00Z"}
-    )
+def of(serial: int, *entries: Entry, run: str = "", at: str = "2026-01-01T00:00:00Z") -> Manifest:
+    return manifest(*entries, serial=serial, run=run or f"run-{serial}").model_copy(update={"written_at": at})
 
 
 LEFT, FORGED = entry("one", size="small"), entry("one", size="large")
@@ -127,13 +125,42 @@ def test_what_no_run_has_written_since_the_fingerprint_is_as_that_run_left_it(
     assert corrected.get(ONE) == known
 
 
-@pytest.mark.parametrize(("at", "is_told"), [(now, False), (lambda: "2999-01-01T00:00:00Z", True)])
-def test_what_was_written_a_moment_ago_may_have_a_fingerprint_that_shows_late(
-    store: Store, at: Callable[[], str], *, is_told: bool
+@pytest.mark.parametrize(
+    ("before", "at", "is_told"),
+    [
+        (FORGED, now, False),
+        (FORGED, lambda: "2999-01-01T00:00:00Z", True),
+        (FORGED, lambda: "2026-01-01T00:00:00Z", True),
+        (LEFT, now, True),  # a run writes its last entries before it leaves their fingerprint
+    ],
+)
+def test_what_a_run_has_finished_a_moment_ago_may_have_a_fingerprint_that_shows_late(
+    store: Store, before: Entry, at: Callable[[], str], *, is_told: bool
 ) -> None:
-    last = written(store, of(1, LEFT), of(2, FORGED).model_copy(update={"written_at": at()}))
+    last = written(store, of(1, LEFT), of(2, before, run="r"), of(3, FORGED, run="r", at=at()))
     corrected = EarlierVersions(store, last, pytest.fail).corrected(last.entries, {}, fingerprint(of(1, LEFT)))
     assert (ONE in corrected) is is_told
+
+
+@pytest.mark.parametrize(("serial", "is_told"), [(2, False), (4, True)])
+def test_only_a_version_that_a_run_has_written_is_an_old_record_that_was_put_back(
+    store: Store, serial: int, *, is_told: bool
+) -> None:
+    written(store, of(1, FORGED, run="r"), of(2, FORGED, run="r"), of(3, HALF), of(4, LEFT), of(5, LEFT))
+    put_back = of(serial, FORGED, run="r")
+    corrected = EarlierVersions(store, put_back, pytest.fail).corrected(put_back.entries, {}, fingerprint(of(4, LEFT)))
+    assert (ONE in corrected) is is_told
+
+
+@pytest.mark.parametrize(
+    ("left", "serial"), [("", 3), (fingerprint(of(1, LEFT)), 2), (fingerprint(of(1, entry("two"))), None)]
+)
+def test_the_version_that_the_last_run_has_left_is_known_by_its_fingerprint(
+    store: Store, left: str, serial: int | None
+) -> None:
+    last = written(store, of(1, LEFT), of(2, LEFT), of(3, HALF), of(4, FORGED))
+    found = EarlierVersions(store, last, pytest.fail).last_left(left)
+    assert (found.serial if found else None) == serial
 
 
 def test_a_version_of_another_place_is_none_of_this_record_and_no_doubt(store: Store) -> None:

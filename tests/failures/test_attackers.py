@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tapctl.aws.policy import allow, as_json, policy
-from tests.failures.trouble import deny
+from tests.failures.trouble import deny, refuse
 from tests.support.strides import strided
 from tests.support.world import World
 
@@ -302,7 +302,7 @@ def test_a_tag_of_another_environment_is_refused_and_the_way_back_is_told(world:
         answer = world.tapctl(*verb, "--env", "dev")
         assert (answer.code, answer.changes) == (6, ()), verb
         assert "sns-topic/alarms-dev exists and is of another environment" in answer.err
-        assert "set its tag Environment back to dev" in answer.err
+        assert "set its tag Environment=dev, then run the same command again" in answer.err
     assert world.drift().code == 2
 
 
@@ -414,6 +414,62 @@ def test_a_role_that_somebody_has_tagged_as_of_another_region_is_removed_and_tak
         assert f"iam-role/{role} exists, and its tags alone tell that it is ours" in answer.err
         assert "but its policy writes logs in us-east-2" in answer.err
     assert iam.get_role(RoleName=role)["Role"]["RoleName"] == role
+
+
+UNREAD = [("iam:GetRolePolicy",), ("iam:ListRolePolicies", "iam:GetRolePolicy"), ("iam:ListAttachedRolePolicies",)]
+
+
+@pytest.mark.parametrize("record", ["without the role", "of another role"])
+@pytest.mark.parametrize("denied", UNREAD)
+def test_a_role_with_our_tags_whose_policies_nobody_may_read_goes_and_is_taken_over_by_no_verb(
+    world: World, denied: tuple[str, ...], record: str
+) -> None:
+    """Who may tag, and nothing else, gives a role of theirs our tags: its policies would tell whose it is."""
+    world.deploy()
+    iam, role = world.client("iam"), "lambda-role-dev"
+    trust = iam.get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]
+    (ours,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
+    iam.delete_role_policy(RoleName=role, PolicyName=ours)
+    iam.delete_role(RoleName=role)
+    theirs = {"ManagedBy": "tapctl", "EnvironmentSuffix": "dev", "Environment": "dev", "tapctl:region": "us-east-2"}
+    made = iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps(trust), Tags=listed(theirs))
+    reads = as_json(policy(allow("Read", ["s3:GetObject"], ["*"])))
+    iam.put_role_policy(RoleName=role, PolicyName="theirs", PolicyDocument=reads)
+    if record == "without the role":
+        kept = world.manifest()
+        del kept["entries"][f"iam-role/{role}"]
+        world.path().write_text(json.dumps(kept))
+        world.forget_fingerprint()
+    unread = refuse(denied, "AccessDenied")
+    for verb in (("destroy", "--yes"), ("plan", "--destroy"), ("plan",), ("apply", "--yes")):
+        answer = world.meeting(unread, *verb, "--env", "dev")
+        assert (answer.code, answer.changes) == (6, ()), (verb, answer.out + answer.err)
+        assert f"iam-role/{role} exists, and whose it is could not be read" in answer.err
+        assert any(f"allow {one}, then run the same command again" in answer.err for one in denied), answer.err
+    findings = world.meeting(unread, "drift", "--env", "dev", "--json")
+    told = {one["state"] for one in findings.of_type("finding") if one["address"] == f"iam-role/{role}"}
+    # What can be read of it is held against the record, or the files: their policy is none of them.
+    hidden = record == "without the role" and "iam:GetRolePolicy" in denied
+    assert (findings.code, told) == ((7, {"UNKNOWN"}) if hidden else (2, {"DRIFT", "UNKNOWN"}))
+    assert iam.get_role(RoleName=role)["Role"]["RoleId"] == made["Role"]["RoleId"]
+
+
+@pytest.mark.parametrize("denied", ["iam:GetRolePolicy", "iam:ListAttachedRolePolicies"])
+def test_a_role_that_the_record_holds_is_ours_though_nobody_may_read_its_policies(world: World, denied: str) -> None:
+    world.deploy()
+    unread = deny(denied)
+    for verb in ("plan", "drift"):
+        answer = world.meeting(unread, verb, "--env", "dev")
+        assert (answer.code, "whose it is" in answer.err) == (7, False), answer.err
+    gone = world.meeting(unread, "destroy", "--env", "dev", "--yes")
+    assert "iam:DeleteRole" in gone.changes
+
+
+@pytest.mark.parametrize("denied", ["iam:GetRolePolicy", "iam:ListAttachedRolePolicies"])
+def test_a_role_that_this_run_makes_is_ours_though_nobody_may_read_its_policies(world: World, denied: str) -> None:
+    answer = world.meeting(deny(denied), "apply", "--env", "dev", "--yes")
+    assert "iam:PutRolePolicy" in answer.changes
+    assert "whose it is" not in answer.err
 
 
 def test_a_role_that_is_tagged_as_of_another_region_is_told_with_the_way_back(dev: World) -> None:

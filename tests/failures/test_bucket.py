@@ -76,6 +76,12 @@ def test_apply_drift_and_destroy_with_the_record_in_s3(teams: World) -> None:
     assert not [key for key in keys if key.endswith(".lock")]
 
 
+@pytest.mark.parametrize("verb", ["destroy --yes", "plan", "drift", "status"])
+def test_a_command_on_a_copy_that_never_was_leaves_nothing_in_the_bucket(teams: World, verb: str) -> None:
+    teams.tapctl(*verb.split(), "--env", "dev", "--suffix", "pr-1", *STATE)
+    assert teams.client("s3").list_objects_v2(Bucket="records")["KeyCount"] == 0
+
+
 @pytest.mark.soak
 def test_a_plan_file_and_how_long_it_took_are_of_the_bucket_too(teams: World) -> None:
     planned = teams.tapctl("plan", "--env", "dev", "--out", "dev.plan", *STATE)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from typing import Any
 
 from tests.failures.calls import FILE, REWRITE
 from tests.failures.test_denied import DESTROYING, edit_all
+from tests.support.door import Proceed, Served, Visit
 from tests.support.world import Answer, World
 
 
@@ -58,3 +60,40 @@ def test_a_drift_where_nothing_is_amiss_reads_one_version_of_the_record_beside_t
     assert reads(record) == (0, alone), "the record and its lock, and the version before"
     code, more = reads({**record, "unfinished": True})
     assert (code, len(more) > len(alone)) == (7, True), "what was cut off is held against the history"
+
+
+COMMANDS = (
+    ("plan --env dev", 1),
+    ("drift", 1),
+    ("outputs --env dev", 1),
+    ("apply --env dev --yes", 2),
+    ("destroy --env dev --yes", 2),
+    ("drift --env dev", 1),
+    ("plan --env dev", 1),
+)
+"""Commands in a row, of which the apply has something to do, and how often each reads the kept durations at most."""
+
+
+def test_no_command_reads_a_version_of_the_record_twice(world: World) -> None:
+    """Of the durations an apply reads those that its conditional write replaces once more."""
+    world.deploy()
+    s3, record = world.client("s3"), world.manifest()
+    s3.create_bucket(Bucket="records", CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
+    for serial in range(record["serial"] - 3, record["serial"]):
+        key = f"history/dev/{serial:08}-run-{serial}.json"
+        s3.put_object(Bucket="records", Key=key, Body=json.dumps({**record, "serial": serial, "run": f"run-{serial}"}))
+    s3.put_object(Bucket="records", Key="dev.json", Body=json.dumps({**record, "unfinished": True}))
+    world.edit("dev.toml", "memory_mb = 1024", "memory_mb = 2048")
+    for command, most in COMMANDS:
+        read = Counter[str]()
+
+        def count(visit: Visit, proceed: Proceed, read: Counter[str] = read) -> Served:
+            if visit.name == "s3:GetObject":
+                read[visit.key] += 1
+            return proceed()
+
+        told = world.meeting(count, *command.split(), "--state", "s3://records")
+        assert told.code in (0, 7), told.err
+        twice = {key for key, times in read.items() if times > 1 and key.startswith("history/")}
+        assert (command, twice) == (command, set())
+        assert read["dev.durations.json"] <= most, command

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -144,9 +143,14 @@ def test_a_foreign_resource_of_our_name(world: World, here: str) -> None:
             0,
             0,
         )
-    # What is not ours is not ours to remove either.
-    gone: Any = world.tapctl("destroy", "--env", "dev", "--yes")
-    assert (gone.code, gone.changes) == (0, ()), gone.err
+    # What is not ours is not ours to remove either; that it is there is told.
+    for command in (("plan", "--destroy"), ("destroy", "--yes")):
+        gone = world.tapctl(*command, "--env", "dev")
+        assert (gone.code, gone.changes) == (0, ()), gone.err
+        warned = [line for line in gone.err.splitlines() if "bears a name of dev" in line]
+        (line,) = [one for one in warned if f"{here} " in one]
+        assert "and is not ours: it is left (its tags say: " in line
+        assert f" · {len(warned)} of its names not ours" in gone.verdict
 
 
 @pytest.mark.parametrize(("managed_by", "suffix"), [("tapctl", "prod"), ("terraform", "dev"), ("", "dev")])
@@ -207,3 +211,53 @@ def test_what_may_be_somebody_else_s_is_left_untouched(world: World) -> None:
         assert (answer.code, answer.changes) == (6, ()), command
         assert f"log-group/{group} exists, and whose it is could not be read; it was left untouched" in answer.err
         assert "allow logs:ListTagsForResource" in answer.err
+
+
+def test_a_group_of_our_name_in_another_vpc_is_no_name_of_ours(world: World) -> None:
+    """EC2's names are unique in one VPC alone; where nobody can tell which one the files name, it is told."""
+    ec2, told = world.client("ec2"), "security-group/db-sg-dev bears a name of dev, and is not ours"
+    vpc = ec2.create_vpc(CidrBlock="10.88.0.0/16")["Vpc"]["VpcId"]
+    ec2.create_security_group(GroupName="db-sg-dev", Description="theirs", VpcId=vpc)
+    for command in (("plan", "--destroy"), ("destroy", "--yes")):
+        gone = world.tapctl(*command, "--env", "dev")
+        assert (gone.code, "is not ours" in gone.err, "not ours" in gone.verdict) == (0, False, False), gone.err
+    unread = world.meeting(deny("cloudformation:DescribeStacks"), "destroy", "--env", "dev", "--yes")
+    assert (unread.code, unread.changes, told in unread.err) == (0, (), True), unread.err
+
+
+def test_the_log_group_of_somebody_else_s_function_is_not_told_beside_that(world: World) -> None:
+    _function(world)
+    world.client("logs").create_log_group(logGroupName="/aws/lambda/payment-processor-dev", tags={"Owner": "bob"})
+    gone = world.tapctl("destroy", "--env", "dev", "--yes")
+    assert (gone.code, gone.changes, "log-group/" in gone.err) == (0, (), False), gone.err
+    assert "lambda-function/payment-processor-dev bears a name of dev, and is not ours" in gone.err
+    assert gone.verdict.endswith(" · 1 of its names not ours · nothing else of ours is left")
+
+
+def test_a_destroy_of_ours_tells_what_was_never_ours_beside_it(world: World) -> None:
+    """An alarm topic that was somebody else's before: the apply was refused, and the record does not hold it."""
+    world.deploy()
+    record = world.manifest()
+    del record["entries"]["sns-topic/alarms-dev"]
+    world.leave(record)
+    topic = "arn:aws:sns:us-east-2:123456789012:alarms-dev"
+    world.client("sns").tag_resource(ResourceArn=topic, Tags=[{"Key": "ManagedBy", "Value": "terraform"}])
+    told = "sns-topic/alarms-dev bears a name of dev, and is not ours: it is left (its tags say: ManagedBy=terraform"
+    planned = world.tapctl("plan", "--destroy", "--env", "dev")
+    assert (planned.code, told in planned.err) == (0, True), planned.err
+    assert planned.verdict.endswith(" · 1 of its names not ours")
+    gone = world.tapctl("destroy", "--env", "dev", "--yes")
+    assert (gone.code, told in gone.err, " · 1 of its names not ours" in gone.verdict) == (0, True, True), gone.err
+    assert world.client("sns").list_topics()["Topics"] == [{"TopicArn": topic}]
+
+
+@pytest.mark.parametrize("name", ["sns:ListTagsForResource", "cloudwatch:ListTagsForResource"])
+def test_without_a_record_nothing_goes_where_tags_cannot_be_read(world: World, name: str) -> None:
+    """The search finds it by its tags, and the look at it does not show them: nobody may call it gone, or theirs."""
+    world.deploy()
+    world.path().unlink()
+    for command in (("plan", "--destroy"), ("destroy", "--yes")):
+        answer = world.meeting(deny(name), *command, "--env", "dev")
+        assert (answer.code, answer.changes, "BLOCKED" in answer.verdict) == (6, (), True), answer.err
+        assert "exists, and whose it is could not be read; it was left untouched" in answer.err
+        assert f"allow {name}" in answer.err

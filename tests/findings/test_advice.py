@@ -323,6 +323,12 @@ def test_a_foreign_member_is_removed_by_hand(run: Session, endpoint: str | None)
     assert told.waive == "tapctl waive --env dev db-cluster/db-cluster-dev.members --reason '…' --until 30d"
 
 
+def test_members_in_one_zone_are_parted_by_a_command_that_tells_its_cost(run: Session) -> None:
+    (told,) = advice(run, found("db-instance/db-cluster-dev-1", "shared_zone", "us-east-2a"))
+    assert told.undo == "aws rds delete-db-instance --db-instance-identifier db-cluster-dev-1 --region us-east-2"
+    assert told.undo_note == "the reader is away for some minutes, and an apply makes it again in another zone:"
+
+
 def test_a_waiver_of_one_item_hides_no_advice_on_another(run: Session) -> None:
     waiver = Waiver("*", "*", "dana", "why", "2099-12-31")
     names = ("analytics", "evil", "more")

@@ -82,6 +82,12 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
     return Session(Invocation("drift"), screen, folder.load()["dev"], Target("dev", "dev"), aws, store)
 
 
+def _happened(session: Session, *events: Mapping[str, Any]) -> None:
+    """Let CloudTrail know of these events."""
+    assert isinstance(session.aws, History)
+    session.aws.events = events
+
+
 def told(
     session: Session,
     entry: Entry,
@@ -90,7 +96,7 @@ def told(
     record: Manifest | None = None,
     reason: Reason = Reason.CHANGED,
 ) -> Finding:
-    session.aws.events = events  # type: ignore[attr-defined]
+    _happened(session, *events)
     found = Finding(entry.address, entry.type, field, reason)
     report = with_who(session, record or manifest(GROUP, RULES, ROLE), Report((found,), 1, 0, 1), NOW)
     return report.findings[0]
@@ -309,12 +315,18 @@ def test_the_record_alone_knows_what_is_unfinished_what_aws_gave_up_and_what_is_
     assert [one.cause for one in with_causes(Report(found, 2, 0, 1)).findings] == [*causes.values()]
 
 
-def test_who_widened_a_prefix_list_is_found_by_the_list_and_not_by_the_group_that_names_it(session: Session) -> None:
-    session.aws.events = (  # type: ignore[attr-defined]
+@pytest.mark.parametrize("there", [True, False])
+def test_who_changed_a_prefix_list_is_found_by_the_list_and_not_by_the_group_that_names_it(
+    session: Session, *, there: bool
+) -> None:
+    _happened(
+        session,
         event("ModifyManagedPrefixList", "2031-05-06T07:40:00Z", PrefixListId="pl-1"),
         event("ModifyManagedPrefixList", "2031-05-06T07:50:00Z", PrefixListId="pl-2"),
     )
-    found = Finding(RULES.address, RULES.type, "open_lists", Reason.CHANGED, live="pl-1 holds 0.0.0.0/0")
+    item = "pl-1 holds 0.0.0.0/0"
+    recorded, live = (None, item) if there else (item, None)
+    found = Finding(RULES.address, RULES.type, "open_lists", Reason.CHANGED, recorded=recorded, live=live)
     (told,) = with_who(session, manifest(GROUP, RULES), Report((found,), 1, 0, 1), NOW).findings
     assert told.who is not None
     assert (told.who.event, told.who.at) == ("ModifyManagedPrefixList", "2031-05-06T07:40:00Z")

@@ -31,6 +31,12 @@ from tests.manifest.team import Team
 LOCAL, S3 = "local", "s3"
 
 
+def current(store: Store, suffix: str = "dev") -> Manifest | None:
+    """The record that is there."""
+    stored = store.read(suffix)
+    return stored.manifest if stored else None
+
+
 def versioned(store: Store) -> str:
     """The version of the record that is there."""
     stored = store.read("dev")
@@ -47,21 +53,21 @@ def write(store: Store, *manifests: Manifest) -> str | None:
 
 
 def serials(store: Store, newest: int = 100) -> tuple[list[int], int]:
-    listed, older = versions(store, "dev", newest)
+    listed, older = versions(store, "dev", newest, current(store))
     return [each.serial for each in listed], older
 
 
 def test_every_version_is_kept_as_it_was(any_store: Store) -> None:
     written = [manifest(serial=1), manifest(entry(), serial=2), manifest(entry(), entry("two"), serial=3, run="run-2")]
     write(any_store, *written)
-    assert versions(any_store, "dev", 100) == (written, 0)
-    assert [version(any_store, "dev", serial) for serial in (1, 2, 3)] == written
+    assert versions(any_store, "dev", 100, current(any_store)) == (written, 0)
+    assert [version(any_store, "dev", serial, current(any_store)) for serial in (1, 2, 3)] == written
 
 
 def test_the_history_is_no_manifest_of_another_suffix(any_store: Store) -> None:
     write(any_store, manifest(serial=1), manifest(serial=2))
     assert any_store.suffixes() == ["dev"]
-    assert versions(any_store, "staging", 100) == ([], 0)
+    assert versions(any_store, "staging", 100, current(any_store, "staging")) == ([], 0)
 
 
 def test_the_newest_are_read_and_the_others_counted(any_store: Store) -> None:
@@ -80,7 +86,7 @@ def test_a_refused_write_is_not_in_the_history(any_store: Store) -> None:
     write(any_store, manifest(serial=2, run="quick"))
     with pytest.raises(LockHeld):
         any_store.write(manifest(serial=2, run="late"), old)
-    listed, _ = versions(any_store, "dev", 100)
+    listed, _ = versions(any_store, "dev", 100, current(any_store))
     assert [each.run for each in listed] == ["run-1", "quick"]
 
 
@@ -91,7 +97,7 @@ def test_a_refused_write_of_another_process_is_not_in_the_history(team: Team) ->
     quick.write(manifest(serial=2, run="quick"), old)
     with pytest.raises(LockHeld):
         late.write(manifest(serial=2, run="late"), old)
-    listed, _ = versions(quick, "dev", 100)
+    listed, _ = versions(quick, "dev", 100, current(quick))
     assert [each.run for each in listed] == ["run-1", "quick"]
 
 
@@ -140,7 +146,7 @@ def test_a_local_folder_keeps_the_newest(tmp_path: Path) -> None:
     for serial in range(1, local.MAX_LOCAL_VERSIONS + 1):
         (folder / f"{serial:08}-run-1.json").write_text(dump(manifest(serial=serial)))
     write(store, manifest(serial=local.MAX_LOCAL_VERSIONS + 1), manifest(serial=local.MAX_LOCAL_VERSIONS + 2))
-    listed, older = versions(store, "dev", 3)
+    listed, older = versions(store, "dev", 3, current(store))
     assert [each.serial for each in listed] == [
         local.MAX_LOCAL_VERSIONS - 1,
         local.MAX_LOCAL_VERSIONS,
@@ -162,7 +168,7 @@ def test_a_version_of_another_suffix_cannot_be_used(tmp_path: Path) -> None:
     write(store, manifest(serial=1), manifest(serial=2))
     (tmp_path / "history" / "dev" / "00000097-x.json").write_text(dump(manifest(serial=97, suffix="prod")))
     with pytest.raises(ManifestError, match="is of suffix prod, not of dev"):
-        version(store, "dev", 97)
+        version(store, "dev", 97, current(store))
     with pytest.raises(ManifestError, match="newest files in the history of dev cannot be used"):
         later_version(store, "dev", manifest(serial=2))
 
@@ -170,12 +176,12 @@ def test_a_version_of_another_suffix_cannot_be_used(tmp_path: Path) -> None:
 def test_of_two_versions_with_one_serial_the_later_one_is_read(any_store: Store) -> None:
     second = manifest(entry(), serial=2, run="again").model_copy(update={"written_at": "2031-06-01T00:00:00Z"})
     write(any_store, manifest(serial=2), manifest(serial=3), second, manifest(serial=4))
-    assert version(any_store, "dev", 2) == second
+    assert version(any_store, "dev", 2, current(any_store)) == second
 
 
 def test_a_version_that_is_not_there_is_none(any_store: Store) -> None:
     write(any_store, manifest(serial=1))
-    assert version(any_store, "dev", 9) is None
+    assert version(any_store, "dev", 9, current(any_store)) is None
     with pytest.raises(ManifestError, match="not there any more"):
         any_store.read_history("dev", "00000009-run.json")
 
@@ -185,7 +191,7 @@ def test_a_version_that_is_broken_is_named(tmp_path: Path) -> None:
     write(store, manifest(serial=1), manifest(serial=2))
     (tmp_path / "history" / "dev" / "00000001-run-1.json").write_text("{")
     with pytest.raises(ManifestError, match=r"history/dev/00000001-run-1\.json"):
-        versions(store, "dev", 9)
+        versions(store, "dev", 9, current(store))
 
 
 def test_a_version_under_another_one_s_name_is_refused(tmp_path: Path) -> None:
@@ -193,7 +199,7 @@ def test_a_version_under_another_one_s_name_is_refused(tmp_path: Path) -> None:
     write(store, manifest(serial=1), manifest(serial=2))
     (tmp_path / "history" / "dev" / "00000097-x.json").write_bytes((tmp_path / "dev.json").read_bytes())
     with pytest.raises(ManifestError, match="is not the version that its name says") as raised:
-        version(store, "dev", 97)
+        version(store, "dev", 97, current(store))
     assert raised.value.evidence == "it holds serial 2"
 
 
@@ -206,17 +212,17 @@ def test_what_is_broken_hides_no_other_version(tmp_path: Path) -> None:
     (folder / "00000901-z.json").symlink_to("/etc/hostname")
     (folder / "unlock-broken.json").write_text("{}")
     told: dict[str, ManifestError] = {}
-    assert versions(store, "dev", 9, told.__setitem__) == (written, 0)
+    assert versions(store, "dev", 9, current(store), broken=told.__setitem__) == (written, 0)
     assert unlocks(store, "dev", told.__setitem__) == []
     names = ["00000003-y.json", "00000900-x.json", "00000901-z.json", "unlock-broken.json"]
     assert sorted(told) == names
-    assert version(store, "dev", 3) == written[2]
+    assert version(store, "dev", 3, current(store)) == written[2]
     later = later_version(store, "dev", written[0])
     assert later == written[2], "the newest of those that were replaced"
     with pytest.raises(ManifestError, match="newest files in the history of dev cannot be used"):
         later_version(store, "dev", written[3])
     with pytest.raises(ManifestError, match=r"00000900-x\.json"):
-        version(store, "dev", 900)
+        version(store, "dev", 900, current(store))
 
 
 def test_the_newest_version_of_a_record_that_is_gone_is_still_there(any_store: Store) -> None:
@@ -233,7 +239,14 @@ def test_a_version_of_another_suffix_is_none_of_this_one(tmp_path: Path) -> None
     folder.mkdir(parents=True)
     (tmp_path / "history" / "Not_A_Suffix").mkdir()
     (folder / "00000002-x.json").write_text(dump(manifest(serial=2, suffix="prod")))
-    assert (store.traces(), last_version(store, "dev")) == (["dev"], None)
+    assert store.traces() == ["dev"]
+    with pytest.raises(ManifestError, match=r"00000002-x\.json is of suffix prod, not of dev"):
+        last_version(store, "dev")
+    (folder / "00000002-x.json").write_text(dump(manifest(serial=2)))
+    (folder / "00000003-x.json").write_text(dump(manifest(serial=3, suffix="prod")))
+    assert last_version(store, "dev") == manifest(serial=2)
+    (folder / "00000002-x.json").unlink()
+    (folder / "00000003-x.json").unlink()
     (folder / "00000001-x.json").write_text("{")
     with pytest.raises(ManifestError, match=r"00000001-x\.json"):
         last_version(store, "dev")

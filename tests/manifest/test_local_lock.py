@@ -45,12 +45,27 @@ def test_a_held_lock_is_refused_with_its_holder(store: LocalStore, tmp_path: Pat
 
 
 def test_a_released_lock_is_free_and_names_nobody(store: LocalStore, tmp_path: Path) -> None:
+    store.put_sidecar("dev", "durations", b"{}")
     with store.lock("dev", DANA) as first:
         pass
     assert (tmp_path / "manifests" / "dev.lock").read_text() == ""
     with store.lock("dev", SAM) as second:
         assert json.loads((tmp_path / "manifests" / "dev.lock").read_text())["holder"]["who"] == "sam"
     assert first.id != second.id
+
+
+@pytest.mark.parametrize("kept", ["dev.json", "dev.certificate.json", "history/dev"])
+def test_a_released_lock_stays_only_beside_what_is_kept_of_its_suffix(
+    store: LocalStore, tmp_path: Path, kept: str
+) -> None:
+    folder = tmp_path / "manifests"
+    with store.lock("dev", DANA):
+        pass
+    assert list(folder.iterdir()) == []
+    (folder / kept).mkdir(parents=True)
+    with store.lock("dev", DANA):
+        pass
+    assert (folder / "dev.lock").exists()
 
 
 def test_only_the_user_may_read_the_lock(store: LocalStore, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from tapctl.engine.record import Entry, Phase, plain
 from tapctl.errors import ManifestError, WrongTarget
-from tapctl.manifest.manifest import FORMAT, MAX_BYTES, AwsKind, Manifest, check, dump, empty, now, parse
+from tapctl.manifest.manifest import FORMAT, MAX_BYTES, AwsKind, Damaged, Manifest, check, dump, empty, now, parse
 from tapctl.safety.redaction import hide_path
 from tests.manifest.examples import entry, manifest
 
@@ -44,7 +44,7 @@ _MANIFEST = st.builds(
     suffix=_NAME,
     account=st.from_regex("[0-9]{12}", fullmatch=True).filter(str.isascii),
     region=st.just("us-gov-east-1"),
-    serial=st.integers(min_value=0, max_value=2**63 - 1),
+    serial=st.integers(min_value=0, max_value=99_999_999),
     config_hash=st.text("0123456789abcdef", max_size=5),
     run=_LINE,
     written_by=_LINE,
@@ -60,6 +60,10 @@ _MANIFEST = st.builds(
 
 def changed(**fields: Any) -> str:
     return json.dumps(json.loads(dump(manifest(entry()))) | fields)
+
+
+def nested(depth: int) -> dict[str, Any]:
+    return {"a": nested(depth - 1)} if depth else {}
 
 
 @given(_MANIFEST)
@@ -138,20 +142,30 @@ def test_any_other_content_is_refused(content: bytes | str) -> None:
     [
         ("", "is empty", None),
         (b" \n", "is empty", None),
-        (b"\xff\xfe", "is not UTF-8 text", "can't decode"),
-        ("{", "is not valid JSON, or was cut off", "line 1"),
-        ("[" * 100_000, "is not valid JSON, or was cut off", "recursion"),
+        (b"\xff\xfe", "is not UTF-8 text", "it is UTF-16: save it as UTF-8"),
+        (b'{\n"a": "\xff"}', "is not UTF-8 text", "line 2: byte 9 of the file is no UTF-8"),
+        (b"\xef\xbb\xbf{}", "is not UTF-8 text", "it begins with a byte order mark"),
+        ("{}\0", "is not valid JSON, or was cut off", "line 1, column 3: a NUL byte stands there"),
+        ('{"a":\n 1 "b": 2}', "is not valid JSON, or was cut off", "line 2, column 4: a comma is missing"),
+        ('{"serial": ' + "9" * 5000 + "}", "is not valid JSON, or was cut off", "a number in it has too many digits"),
+        ("{", "is not valid JSON, or was cut off", "line 1, column 2: it ends there"),
+        ("[" * 100_000, "is not valid JSON, or was cut off", "it is nested too deep"),
         ('{"format": 1, "format": 1}', "is not valid JSON, or was cut off", "the key 'format' is there twice"),
-        ("[]", "is no manifest of tapctl", "format number is None"),
-        ('{"format": true}', "is no manifest of tapctl", "format number is True"),
+        ("[]", "is no manifest of tapctl", "it is no JSON object"),
+        ("{}", "is no manifest of tapctl", "it has no format number"),
+        ('{"format": true}', "is no manifest of tapctl", "format number is true"),
         ('{"format": 0}', "is no manifest of tapctl", "format number is 0"),
-        ('{"format": "1"}', "is no manifest of tapctl", "format number is '1'"),
+        ('{"format": "1"}', "is no manifest of tapctl", 'format number is "1"'),
         ('{"format": 1}', "is no manifest of tapctl", "and 6 more"),
-        (changed(serial=-1), "is no manifest of tapctl", "serial: "),
-        (changed(serial="3"), "is no manifest of tapctl", "serial: "),
-        (changed(aws="other"), "is no manifest of tapctl", "aws: "),
-        (changed(extra=1), "is no manifest of tapctl", "extra: "),
-        (changed(networking={"a": float("inf")}), "is no manifest of tapctl", "networking: "),
+        (changed(serial=-1), "is no manifest of tapctl", "serial: must be at least 0"),
+        (changed(serial="3"), "is no manifest of tapctl", "serial: must be a whole number; this is a string"),
+        (changed(serial=1.5), "is no manifest of tapctl", "serial: must be a whole number; this is a number"),
+        (changed(suffix=["a"]), "is no manifest of tapctl", "suffix: must be a string; this is an array"),
+        (changed(aws="other"), "is no manifest of tapctl", "aws: must be 'real', "),
+        (changed(extra=1), "is no manifest of tapctl", "extra: is no key that belongs there"),
+        (changed(suffix="\ud800"), "is no manifest of tapctl", ": a text holds half of a character"),
+        (changed(networking=nested(400)), "is no manifest of tapctl", ": it is nested too deep"),
+        (changed(networking={"a": float("inf")}), "is no manifest of tapctl", "networking: holds a number that is not"),
         (changed(entries={"kms-key/x": json.loads(entry("y").model_dump_json())}), "no manifest", "it is kms-key/y"),
         (changed(entries={"a": {"phase": "gone"}}), "is no manifest of tapctl", "entries.a.phase: "),
     ],
@@ -303,7 +317,6 @@ def test_the_right_manifest_passes() -> None:
     [
         ("account", WrongTarget, 9, "where account_id was changed in dev.toml, put the old one back"),
         ("region", WrongTarget, 9, "use --region us-east-2, or put it back into dev.toml"),
-        ("suffix", ManifestError, 3, "put the right file there, or use another --suffix"),
         ("environment", ManifestError, 3, "put the right file there, or use another --suffix"),
     ],
 )
@@ -317,6 +330,11 @@ def test_a_manifest_of_another_target_is_refused_by_name(
     assert told.startswith(hint)
     # Nothing is deployed by it: the environment may be meant to move.
     assert ("put that record and its history away (docs/state.md)" in told) is (error is WrongTarget)
+
+
+def test_a_manifest_of_another_suffix_is_told_before_its_account() -> None:
+    with pytest.raises(Damaged, match=r"manifests/other\.json is the record of dev, in the place of that of other"):
+        check(manifest(), "manifests/other.json", **_HERE | {"suffix": "other", "account": "other"})
 
 
 def test_a_file_of_the_name_of_a_copy_is_told_as_what_stands_in_the_way() -> None:

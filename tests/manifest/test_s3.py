@@ -142,3 +142,15 @@ def test_an_answer_cut_off_half_way_is_no_manifest(store: Store, script: S3Scrip
     with pytest.raises(TapctlError) as refused:
         store.read("dev")
     assert isinstance(refused.value, AwsNoAnswer)
+
+
+def test_a_file_of_the_history_is_read_once_as_long_as_few_are_read(store: Store, aws: Aws, script: S3Script) -> None:
+    names = [f"{serial:08}-run.json" for serial in range(1, 67)]
+    for name in names:
+        aws.s3.put_object(Bucket="records", Key=f"team/history/dev/{name}", Body=name.encode())
+    script.operations.clear()
+    for _ in range(2):
+        assert [store.read_history("dev", name).decode() for name in names] == names
+    assert script.operations == ["GetObject"] * (66 + 2)
+    with pytest.raises(ManifestError, match="not there any more"):
+        store.read_history("dev", "00000099-run.json")

@@ -144,7 +144,7 @@ SPOILT: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "empty": (lambda _: b"", "was cut off"),
     "cut": (lambda text: text[: len(text) // 2], "was cut off"),
     "deep": (lambda _: b"[" * 100_000, "was cut off"),
-    "binary": (lambda _: b"\xff\xfe\x00", "was cut off"),
+    "binary": (lambda _: b"\xff\xfe\x00", "is not UTF-8 text"),
     "a key twice": (lambda text: text.replace(b"{", b'{"format":1,', 1), "was cut off"),
     "huge": (lambda _: b" " * (MAX_BYTES + 1), "cannot be read"),
     "a list": (lambda _: b"[1]", "is no plan file"),

@@ -130,12 +130,12 @@ def test_a_destroy_names_the_subscriptions_of_others_that_end_with_the_topic(
     ours, theirs = (f"arn:aws:sqs:us-east-1:123456789012:{name}" for name in ("ours", "theirs"))
     aws.sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=ours)
     own = f"sns-subscription/alarms-dev/{ours}"
-    assert ended_subscriptions(session, [TOPIC, own]) == ()
+    assert ended_subscriptions(session, [TOPIC, own], approved=False) == ()
     aws.sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=theirs)
-    assert ended_subscriptions(session, [own]) == ()
+    assert ended_subscriptions(session, [own], approved=True) == ()
     tell_of_ended_subscriptions(session, [])
     assert said.getvalue() == "", "nothing but ours goes, or the topic does not"
-    told = ended_subscriptions(session, [TOPIC, own])
+    told = ended_subscriptions(session, [TOPIC, own], approved=False)
     tell_of_ended_subscriptions(session, told)
     assert shown_subscriptions(session, told) == (f"sns-subscription/alarms-dev/{theirs}",)
     assert said.getvalue() == (
@@ -145,7 +145,7 @@ def test_a_destroy_names_the_subscriptions_of_others_that_end_with_the_topic(
     for protocol, web in (("https", "https://me:pass@[hooks.example/T0/token"), ("http", "http://example?token")):
         aws.sns.subscribe(TopicArn=topic, Protocol=protocol, Endpoint=web)
     hidden = ("https://[hooks.example/…", "http:http://example/…")
-    told = ended_subscriptions(session, [TOPIC, own])
+    told = ended_subscriptions(session, [TOPIC, own], approved=False)
     tell_of_ended_subscriptions(session, told)
     shown = shown_subscriptions(session, told)
     assert {one.partition("#")[0] for one in shown} == {

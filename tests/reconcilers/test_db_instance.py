@@ -577,8 +577,27 @@ def test_without_zones_rds_chooses(aws: Aws) -> None:
 
 
 @pytest.mark.usefixtures("world")
-@pytest.mark.parametrize(("placed", "told"), [("aa", ["", "us-east-1a"]), ("ab", ["", ""]), ("aab", ["", "", ""])])
-def test_members_that_are_all_in_one_zone_are_told_but_for_the_first(aws: Aws, placed: str, told: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("placed", "writer", "told"),
+    [
+        ("aa", 0, ["", "us-east-1a"]),
+        ("aa", 1, ["us-east-1a", ""]),
+        ("aaa", 2, ["", "us-east-1a", ""]),
+        ("ab", 0, ["", ""]),
+        ("aab", 0, ["", "", ""]),
+        ("a", 0, [""]),
+        ("a", None, [""]),
+    ],
+)
+def test_of_members_that_are_all_in_one_zone_one_is_told_that_does_not_write(
+    aws: Aws, placed: str, writer: int | None, told: list[str]
+) -> None:
     names = [add_member(aws, at, AvailabilityZone=f"us-east-1{zone}") for at, zone in enumerate(placed)]
+    (cluster,) = aws.rds.describe_db_clusters()["DBClusters"]
+    members = [
+        {**member, "IsClusterWriter": names.index(member["DBInstanceIdentifier"]) == writer}
+        for member in cluster["DBClusterMembers"]
+    ]
+    answer(aws.rds, "DescribeDBClusters", {"DBClusters": [{**cluster, "DBClusterMembers": members}]})
     view = aws.memoized({"db-instance": tuple(names)})
     assert [look(REC, view, name).spec.shared_zone for name in names] == told

@@ -149,6 +149,9 @@ def _same_zone(bench: Bench) -> None:
     reply: Any = bench.aws.rds.describe_db_instances()
     other = {**reply["DBInstances"][0], "DBInstanceIdentifier": "db-cluster-test"}
     answer(bench.aws.rds, "DescribeDBInstances", {"DBInstances": [*reply["DBInstances"], other]})
+    (cluster,) = bench.aws.rds.describe_db_clusters()["DBClusters"]
+    readers: list[Any] = [{**member, "IsClusterWriter": False} for member in cluster["DBClusterMembers"]]
+    answer(bench.aws.rds, "DescribeDBClusters", {"DBClusters": [{**cluster, "DBClusterMembers": readers}]})
 
 
 def _mask(bench: Bench) -> None:

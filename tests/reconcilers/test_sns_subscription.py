@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -13,6 +13,9 @@ from tapctl.reconcilers.sns_subscription import SnsSubscription, SnsSubscription
 from tapctl.safety.redaction import hide_path
 from tests.reconcilers.scripted import refuse
 
+if TYPE_CHECKING:
+    from mypy_boto3_sns.type_defs import TagTypeDef
+
 REC = SnsSubscription()
 OURS = Owner.ours("test", "dev")
 MAIL = "oncall@example.com"
@@ -21,8 +24,8 @@ ID = f"alarms-test/email:{MAIL}"
 
 @pytest.fixture
 def topic(aws: Aws) -> str:
-    tags = [{"Key": key, "Value": value} for key, value in OURS.tags.items()]
-    return aws.sns.create_topic(Name="alarms-test", Tags=tags)["TopicArn"]  # type: ignore[arg-type]
+    tags: list[TagTypeDef] = [{"Key": key, "Value": value} for key, value in OURS.tags.items()]
+    return aws.sns.create_topic(Name="alarms-test", Tags=tags)["TopicArn"]
 
 
 @pytest.fixture

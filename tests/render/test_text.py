@@ -151,11 +151,12 @@ def test_only_the_expected_answer_is_a_yes(answer: str, agreed: bool) -> None:
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
 def test_whoever_stops_at_the_question_is_told_on_a_line_of_its_own(stop: type[BaseException]) -> None:
     class Interrupted(io.StringIO):
-        def readline(self, _: int | None = -1) -> str:  # type: ignore[override]  # typeshed: of bytes and of str
+        def read_line(self, *_: int | None) -> str:
             raise stop
 
-    shown = Shown()
-    shown.screen.stdin = Interrupted()
+    shown, terminal = Shown(), Interrupted()
+    setattr(terminal, "readline", terminal.read_line)  # noqa: B010 -- typeshed's one is of bytes and of text
+    shown.screen.stdin = terminal
     with pytest.raises(stop):
         shown.screen.ask("Type yes:", "yes")
     shown.screen.warn("stopped by SIGINT")

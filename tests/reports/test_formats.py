@@ -190,6 +190,12 @@ def case(name: str, address: str) -> ET.Element:
     return found
 
 
+def failure(name: str, address: str) -> ET.Element:
+    found = case(name, address).find("failure")
+    assert found is not None
+    return found
+
+
 def test_junit_has_a_case_each_resource() -> None:
     drift = suite("drift")
     assert {key: drift.get(key) for key in ("tests", "failures", "errors", "skipped", "time")} == {
@@ -202,12 +208,12 @@ def test_junit_has_a_case_each_resource() -> None:
     assert [each.tag for each in case("drift", GROUP)] == ["failure"]
     assert [each.tag for each in case("drift", KEY)] == ["skipped"]
     assert [each.tag for each in case("drift", CLUSTER)] == ["properties"]
-    assert "[environments/common.toml:21 processor.timeout_s]" in str(case("drift", FUNCTION).find("failure").attrib)  # type: ignore[union-attr]
+    assert "[environments/common.toml:21 processor.timeout_s]" in str(failure("drift", FUNCTION).attrib)
 
 
 def test_junit_tells_of_an_apply_what_was_made_failed_and_was_not_tried() -> None:
     assert case("apply", KEY).get("time") == "1.000"
-    assert case("apply", CLUSTER).find("failure").get("message") == "failed: no room"  # type: ignore[union-attr]
+    assert failure("apply", CLUSTER).get("message") == "failed: no room"
     assert [each.tag for each in case("apply", FUNCTION)] == ["failure"]
     assert suite("apply").get("errors") == "1"
     assert [each.get("message") for each in suite("cut")[0].findall("error")] == ["the run was cut off"]

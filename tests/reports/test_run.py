@@ -45,8 +45,11 @@ def test_lines_of_a_newer_tapctl_and_empty_ones_are_passed_over() -> None:
     [
         (b"", "line 1", "is no version line"),
         (lines(DRIFT[1:]), "line 1", "is no version line"),
-        (lines([version()]) + b"hello\n{}\n", "line 2", "is no line of a run"),
-        (lines([version()]) + b'{"type":"finding"}\n', "line 2", "is no line of a run: address Field required"),
+        (lines([version()]) + b"hello\n{}\n", "line 2", "is no line of a run: column 1: a value is missing"),
+        (lines([version()]) + b"{}\n", "line 2", "is no line of a run: its type is missing"),
+        (lines([version()]) + b"[]\n", "line 2", "is no line of a run: must be an object; this is an array"),
+        (lines([version()]).decode().encode("utf-16"), "", "it is UTF-16: save it as UTF-8"),
+        (lines([version()]) + b'{"type":"finding"}\n', "line 2", "is no line of a run: address: is missing"),
         (b"[" * 100_000 + b"\n", "line 1", "is no line of a run"),
         (b"[" * 100_000, "line 1", "is no version line"),
         (b"\xff\x00", "line 1", "is no version line"),

@@ -147,10 +147,13 @@ def test_what_is_neither_checkpoint_nor_export_is_refused(tmp_path: Path, conten
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"", "it is not JSON"),
-        (f'{{"outputs": "{SECRET}"'.encode(), "it is not JSON"),
-        (b"\x1f\x8b\x08\x00 zipped", "it is not JSON"),
-        (b"[" * 200_000, "it is not JSON"),
+        (b"", "it is not JSON: line 1, column 1: it ends there, before its end"),
+        (
+            f'{{"outputs": "{SECRET}"'.encode(),
+            f"it is not JSON: line 1, column {len(SECRET) + 15}: it ends there, before its end",
+        ),
+        (b"\x1f\x8b\x08\x00 zipped", "line 1: byte 2 of the file is no UTF-8"),
+        (b"[" * 200_000, "it is not JSON: it is nested too deep"),
         (f'["{SECRET}"]'.encode(), "it is not a JSON object"),
     ],
     ids=["empty", "torn", "binary", "deep", "a list"],

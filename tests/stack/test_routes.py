@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import pytest
 
 from tapctl.aws.client import Aws
@@ -11,6 +13,9 @@ from tapctl.stack.network import resolve
 from tests.conftest import REGION, Network, add_endpoint
 from tests.reconcilers.scripted import DENIED, refuse
 from tests.support.remembering import forget
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2.type_defs import FilterTypeDef
 
 
 class Bench:
@@ -24,14 +29,14 @@ class Bench:
         )
         endpoints = aws.ec2.describe_vpc_endpoints()["VpcEndpoints"]
         aws.ec2.delete_vpc_endpoints(VpcEndpointIds=[each["VpcEndpointId"] for each in endpoints])
-        main = [
+        main: list[FilterTypeDef] = [
             {"Name": "vpc-id", "Values": [network.vpc_id]},
             {"Name": "association.main", "Values": ["true"]},
         ]
-        self.main: str = aws.ec2.describe_route_tables(Filters=main)["RouteTables"][0]["RouteTableId"]  # type: ignore[arg-type]
+        self.main: str = aws.ec2.describe_route_tables(Filters=main)["RouteTables"][0]["RouteTableId"]
 
-    def route(self, table: str = "", cidr: str = "0.0.0.0/0", **target: str) -> None:
-        self.aws.ec2.create_route(RouteTableId=table or self.main, DestinationCidrBlock=cidr, **target)  # type: ignore[arg-type]
+    def route(self, table: str = "", cidr: str = "0.0.0.0/0", **target: Any) -> None:
+        self.aws.ec2.create_route(RouteTableId=table or self.main, DestinationCidrBlock=cidr, **target)
 
     def internet_gateway(self) -> str:
         gateway = self.aws.ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]

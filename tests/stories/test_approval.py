@@ -112,6 +112,27 @@ def test_a_destroy_that_would_end_a_filter_which_nobody_has_approved_is_refused(
     assert json.loads((dev.folder / "with.plan").read_text())["ends"] == places
     logs.delete_metric_filter(logGroupName=group, filterName="sec-team")
     refused(dev.tapctl("apply", "--plan", "with.plan", "--yes"), f"in AWS: {places[0]} was to end, and is not there")
+    unread = dev.meeting(deny("logs:DescribeSubscriptionFilters"), "apply", "--plan", "with.plan", "--yes")
+    assert (unread.code, unread.changes) == (6, ())
+    assert "allow logs:DescribeSubscriptionFilters" in unread.err
+
+
+def test_no_destroy_is_approved_while_nobody_can_tell_which_subscriptions_of_others_it_ends(dev: World) -> None:
+    unread = deny("sns:ListSubscriptionsByTopic")
+    planning = ("plan", "--destroy", "--env", "dev", "--out", "gone.plan")
+    unwritten = dev.meeting(unread, *planning)
+    assert (unwritten.code, (dev.folder / "gone.plan").exists()) == (6, False), unwritten.err
+    assert dev.tapctl(*planning).code == 0
+    stopped = dev.meeting(unread, "apply", "--plan", "gone.plan", "--yes")
+    assert (stopped.code, stopped.changes) == (6, ()), stopped.err
+    for answer in (unwritten, stopped):
+        assert "error aws-refused" in answer.err
+        assert "nothing was changed" in answer.err
+        assert "allow sns:ListSubscriptionsByTopic" in answer.err
+    # Where nobody has approved anything it is a warning.
+    for command in (("plan", "--destroy"), ("destroy", "--yes")):
+        told = dev.meeting(unread, *command, "--env", "dev")
+        assert (told.code, "warning: the subscribers of alarms-dev could not be read" in told.err) == (0, True)
 
 
 @pytest.mark.soak

@@ -168,6 +168,7 @@ def test_a_second_destroy_removes_nothing(applied: World, gone: Answer) -> None:
 
     unseen = applied.meeting(trouble, "destroy", "--env", "prod")
     assert (unseen.code, "could not be seen: AccessDenied" in unseen.err) == (0, True), unseen.err
+    assert " · copies of its data were not looked for · " in unseen.verdict
     planned = applied.tapctl("plan", "--destroy", "--env", "prod", "--detailed-exitcode")
     assert (planned.code, planned.changes) == (0, ())
     assert planned.verdict == "PLAN prod: 0 to remove · 1 kept already"

@@ -7,9 +7,11 @@ import shutil
 
 import pytest
 
+from tests.failures.trouble import deny, refuse
 from tests.stories.leftovers import left
 from tests.support.additions import ALARM
 from tests.support.config_folder import Folder
+from tests.support.door import Trouble
 from tests.support.world import World
 
 
@@ -337,18 +339,71 @@ def test_our_tags_on_a_namesake_in_another_vpc_lead_no_verb_to_that(dev: World) 
         assert ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"]
 
 
-@pytest.mark.parametrize("network", ["there", "gone"])
-def test_of_a_copy_that_was_never_applied_no_group_goes_that_is_not_in_the_network_of_the_files(
-    dev: World, network: str
-) -> None:
+def test_of_a_copy_that_was_never_applied_no_group_goes_that_is_not_in_the_network_of_the_files(dev: World) -> None:
     theirs = namesake(dev, "pr-13")
-    if network == "gone":
-        dev.client("cloudformation").delete_stack(StackName="networking-dev")
     for verb in ("plan --destroy", "destroy --yes"):
         refused = dev.tapctl(*verb.split(), "--env", "dev", "--suffix", "pr-13")
         assert (refused.code, refused.changes) == (6, ()), verb
         assert "security-group/lambda-sg-pr-13: vpc_id " in refused.err
     assert dev.client("ec2").describe_security_groups(GroupIds=[theirs])["SecurityGroups"]
+
+
+UNJUDGED = "bears our name and tags in vpc-"
+ASKS = "cloudformation:DescribeStacks"
+
+
+@pytest.mark.parametrize(
+    ("trouble", "why", "hint"),
+    [
+        (deny(ASKS), f"on {ASKS}", f"allow {ASKS}, then run the same command again"),
+        (refuse((ASKS,), "InternalFailure"), f"on {ASKS}", "run the same command again"),
+    ],
+    ids=["denied", "out of order"],
+)
+def test_without_a_record_nothing_goes_where_nobody_can_tell_which_network_is_ours(
+    dev: World, trouble: Trouble, why: str, hint: str
+) -> None:
+    """What bears our name and tags may be ours, or a namesake in another VPC: neither is taken for the other."""
+    dev.path().unlink()
+    before = left(dev)
+    for verb in ("plan --destroy", "destroy --yes"):
+        refused = dev.meeting(trouble, *verb.split(), "--env", "dev")
+        assert (refused.code, refused.changes, " BLOCKED" in refused.verdict) == (6, (), True), refused.err
+        for group in ("lambda-sg-dev", "db-sg-dev"):
+            assert f"security-group/{group} {UNJUDGED}" in refused.err
+        assert f"security-group-rules/lambda-sg-dev {UNJUDGED}" not in refused.err
+        for told in ("which VPC the files name could not be read; it was left untouched", why, hint):
+            assert told in refused.err
+    assert left(dev) == before
+
+
+def test_of_a_copy_that_was_never_applied_no_group_goes_where_the_network_of_the_files_is_gone(dev: World) -> None:
+    theirs = namesake(dev, "pr-13")
+    dev.client("cloudformation").delete_stack(StackName="networking-dev")
+    for verb in ("plan --destroy", "destroy --yes"):
+        refused = dev.tapctl(*verb.split(), "--env", "dev", "--suffix", "pr-13")
+        assert (refused.code, refused.changes, " BLOCKED" in refused.verdict) == (6, (), True), refused.err
+        for told in (UNJUDGED, "stack: networking-dev does not exist in us-east-2", "correct the networking stack"):
+            assert told in refused.err
+    assert dev.client("ec2").describe_security_groups(GroupIds=[theirs])["SecurityGroups"]
+
+
+def test_a_broken_network_that_names_its_vpc_is_enough_for_a_destroy_without_a_record(dev: World) -> None:
+    """Only where our groups are has to be known, and not if anything could run there."""
+    dev.path().unlink()
+    vpc = dev.client("ec2").describe_security_groups(Filters=[{"Name": "group-name", "Values": ["db-sg-dev"]}])
+    dev.client("ec2").modify_vpc_attribute(VpcId=vpc["SecurityGroups"][0]["VpcId"], EnableDnsSupport={"Value": False})
+    gone = dev.meeting(deny("ec2:DescribeSubnets"), "destroy", "--env", "dev", "--yes")
+    assert (gone.code, "nothing else of ours is left" in gone.verdict) == (0, True), gone.err
+
+
+def test_rules_whose_group_is_recorded_and_they_are_not_are_judged_by_the_network_too(dev: World) -> None:
+    record = dev.manifest()
+    del record["entries"]["security-group-rules/lambda-sg-dev"]
+    dev.leave(record)
+    refused = dev.meeting(deny(ASKS), "destroy", "--env", "dev", "--yes")
+    assert (refused.code, refused.changes) == (6, ())
+    assert f"security-group-rules/lambda-sg-dev {UNJUDGED}" in refused.err
 
 
 def test_without_a_record_no_group_goes_where_two_bear_our_name_and_tags(dev: World) -> None:
@@ -404,3 +459,18 @@ def test_a_cluster_in_the_place_of_the_recorded_one_goes_only_once_it_was_adopte
         assert f"tapctl apply --env dev --adopt {cluster}, then run this again" in refused.err
     dev.applied("dev", "--adopt", cluster)
     assert dev.tapctl("destroy", "--env", "dev", "--yes").code == 0
+
+
+def test_a_group_that_the_files_want_and_that_the_record_tells_otherwise_is_taken_over_by_name(dev: World) -> None:
+    """The group that is there stands in the network of the files: an apply that names it ends what is told."""
+    group, rules = "security-group/lambda-sg-dev", "security-group-rules/lambda-sg-dev"
+    record = dev.manifest()
+    for address in (group, rules):
+        record["entries"][address]["spec"]["vpc_id"] = "vpc-0a1b2c3d"
+    dev.path().write_text(json.dumps(record))
+    for verb in (["plan"], ["apply", "--yes"]):
+        refused = dev.tapctl(*verb, "--env", "dev")
+        assert (refused.code, refused.changes) == (6, ()), verb
+        assert f"if the one that is there is meant: apply with --adopt {group}" in refused.err, refused.err
+    dev.applied("dev", "--adopt", group, "--adopt", rules)
+    assert dev.drift().code == 0

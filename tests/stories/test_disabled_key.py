@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from http import HTTPStatus
+
 import pytest
 
-from tests.support.door import Proceed, Served, Visit, denied
+from tests.failures.trouble import deny
+from tests.support.config_folder import Folder
+from tests.support.door import Proceed, Served, Visit, denied, without_length
 from tests.support.world import World
 
 KEY = "kms-key/alias/db-key-dev"
@@ -60,3 +65,67 @@ def test_a_key_is_not_brought_back_for_what_does_not_wait_for_it(dev: World) -> 
         assert (refused.code, refused.changes) == (6, ())
         assert "goes first" not in refused.err
     dev.applied("dev", "--empty")
+
+
+def test_a_key_is_not_brought_back_where_a_stranger_holds_a_name_of_ours(dev: World) -> None:
+    """The plan tells what stops the apply: that it goes on once the name is free, no key makes sooner."""
+    assert dev.tapctl("destroy", "--env", "dev", "--yes").code == 0
+    before = dev.path().read_text()
+    dev.client("sns").create_topic(Name="alarms-dev", Tags=[{"Key": "ManagedBy", "Value": "terraform"}])
+    for command in (("plan",), ("apply", "--yes")):
+        refused = dev.tapctl(*command, "--env", "dev")
+        assert (refused.code, refused.changes, "BLOCKED" in refused.verdict) == (6, (), True), refused.err
+        assert "sns-topic/alarms-dev exists and is not ours; it was left untouched" in refused.err
+        assert "nothing was changed" in refused.err
+        assert "goes first" not in refused.err
+    assert dev.path().read_text() == before
+
+
+def test_a_key_is_not_brought_back_where_a_right_is_missing(dev: World) -> None:
+    assert dev.tapctl("destroy", "--env", "dev", "--yes").code == 0
+    refused = dev.meeting(deny("lambda:GetFunction"), "apply", "--env", "dev", "--yes")
+    assert (refused.code, refused.changes, "BLOCKED" in refused.verdict) == (6, (), True), refused.err
+    assert "allow lambda:GetFunction" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("unread", "key", "value", "end"),
+    [
+        ("Environment", "processor.environment", {"FEATURE": "on"}, (4, ("kms:EnableKey",))),
+        ("Tags", "tags.CostCenter", "cards", (7, ())),
+    ],
+    ids=["key", "right"],
+)
+def test_a_disabled_key_is_enabled_first_where_what_has_to_change_cannot_be_read_without_it(
+    dev: World, unread: str, key: str, value: object, end: tuple[int, tuple[str, ...]]
+) -> None:
+    """Lambda shows no variables then; where a right is missing, a key helps nobody."""
+    error = {"ErrorCode": "AccessDeniedException", "Message": "the key is disabled"}
+
+    def trouble(visit: Visit, proceed: Proceed) -> Served:
+        status, headers, body = proceed()
+        if visit.name != "lambda:GetFunction" or status != HTTPStatus.OK:
+            return status, headers, body
+        answer = json.loads(body)
+        if unread == "Environment":
+            answer["Configuration"]["Environment"] = {"Error": error}
+        else:
+            del answer["Tags"]
+            answer["TagsError"] = error
+        text = json.dumps(answer).encode()
+        return status, without_length(headers), text
+
+    kms = dev.client("kms")
+    kms.disable_key(KeyId=kms.describe_key(KeyId="alias/db-key-dev")["KeyMetadata"]["KeyId"])
+    Folder(dev.folder / "environments").put("common", key, value)
+    answer = dev.meeting(trouble, "apply", "--env", "dev", "--yes")
+    assert (answer.code, answer.changes) == end, answer.err
+
+
+def test_a_stranger_s_name_keeps_no_cluster_from_its_key(stuck: World) -> None:
+    """RDS gives the cluster up after a week: what needs the key gets it, and the rest is told."""
+    topic = "arn:aws:sns:us-east-2:123456789012:alarms-dev"
+    stuck.client("sns").tag_resource(ResourceArn=topic, Tags=[{"Key": "ManagedBy", "Value": "terraform"}])
+    answer = stuck.tapctl("apply", "--env", "dev", "--yes")
+    assert (answer.code, answer.changes) == (4, ("kms:EnableKey",)), answer.err
+    assert "sns-topic/alarms-dev exists and is not ours; it was left untouched" in answer.err

@@ -369,9 +369,16 @@ def test_a_revert_moves_and_upgrades_nothing_by_the_records_word_alone(dev: Worl
     told = dev.drift()
     drifted = {(one["address"], "revert" in one["undo"]) for one in told.of_type("finding")}
     assert drifted == {(FUNCTION, False), (group, False), (CLUSTER, False)}
-    for trouble in (no_trouble, deny("ec2:DescribeSubnets")):
+    unread = "the network of the files could not be read (UnauthorizedOperation on ec2:DescribeSubnets"
+    for trouble, why, way in (
+        (no_trouble, "the files want something else there than is recorded", "drift tells what puts it in order"),
+        (deny("ec2:DescribeSubnets"), unread, "allow ec2:DescribeSubnets, then run the same command again"),
+    ):
         refused = dev.meeting(trouble, "revert", "--env", "dev", "--yes")
         assert (refused.code, refused.changes) == (6, ()), refused.out
+        for place in (FUNCTION, group):
+            (line,) = [one for one in refused.err.splitlines() if f"{place}.subnet_ids is not put back" in one]
+            assert (why in line, line.endswith(way)) == (True, True), line
 
 
 def test_no_key_is_put_under_our_alias_that_the_record_alone_names(dev: World) -> None:

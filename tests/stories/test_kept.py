@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from tests.failures.trouble import deny
+from tests.support.door import Proceed, Served, Visit, denied
 from tests.support.world import World
 
 KEY = "kms-key/alias/db-key-dev"
+LOOK = "rds:DescribeDBClusterSnapshots"
 STRANGER = "999999999999"
 
 
@@ -157,6 +159,15 @@ def test_a_copy_of_the_kept_data_under_another_key_is_told_until_a_destroy_certi
     warned = f"warning: {place} is there: a copy of the data, under {arn}; it is certified now"
     first, again = (destroyed.tapctl("destroy", "--env", "dev", "--yes") for _ in range(2))
     assert [(one.code, warned in one.err) for one in (first, again)] == [(0, True), (0, False)], first.err
+    # Whoever reads the verdict as a proof is not to take what is left of the data for nothing.
+    ends = " · 1 copy of its data is left · nothing else of ours is left"
+    assert [one.verdict.endswith(ends) for one in (first, again)] == [True, True], first.verdict
+    source = {"SourceDBClusterSnapshotIdentifier": snapshot_of(destroyed), "CopyTags": False}
+    rds.copy_db_cluster_snapshot(**source, TargetDBClusterSnapshotIdentifier="under-our-key")
+    more = destroyed.tapctl("destroy", "--env", "dev", "--yes")
+    assert (more.code, " · 2 copies of its data are left · " in more.verdict) == (0, True), more.verdict
+    rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier="under-our-key")
+    assert destroyed.tapctl("destroy", "--env", "dev", "--yes").verdict.endswith(ends)
     assert told_of(destroyed) == {}
     certificate = json.loads((destroyed.path().parent / "dev.certificate.json").read_text())
     assert certificate["kept"][place]["why"] == f"a copy of the data, under {arn}"
@@ -261,6 +272,34 @@ def test_what_nobody_may_look_at_is_no_ok(destroyed: World) -> None:
         assert (told.code, finding["state"], f"{operation} denied" in finding["note"]) == (7, "UNKNOWN", True)
 
 
+def test_what_a_destroy_may_not_look_at_stays_in_its_certificate(destroyed: World) -> None:
+    """Nothing else tells which snapshots were kept: a look that is denied is no word of AWS that they are gone."""
+    certificate, place = (
+        destroyed.path().with_name("dev.certificate.json"),
+        f"db-cluster-snapshot/{snapshot_of(destroyed)}",
+    )
+    before = json.loads(certificate.read_text())
+    again = ("destroy", "--env", "dev", "--yes", "--confirm", "dev", "--json")
+    looks = destroyed.tapctl(*again).asked.count(LOOK)
+
+    def deny_the_last_looks(visit: Visit, proceed: Proceed) -> Served:
+        if visit.name == LOOK and visit.nth > looks - 2:
+            raise denied(LOOK)
+        return proceed()
+
+    for _ in range(2):
+        told = destroyed.meeting(deny_the_last_looks, *again)
+        kept = {one["address"]: one for one in told.of_type("certificate") if one["state"] == "kept"}
+        assert (told.code, {*kept}) == (0, {KEY, place}), told.out
+        assert (kept[place]["until"], kept[place]["why"]) == (
+            "you delete it",
+            f"{before['kept'][place]['why']}; not seen this time",
+        )
+        assert told.records[-1]["counts"]["kept"] == 2
+        assert json.loads(certificate.read_text())["kept"].keys() == before["kept"].keys()
+    assert told_of(destroyed) == {}
+
+
 @pytest.mark.parametrize("junk", ["{}", "folder"])
 def test_a_certificate_that_cannot_be_used_is_no_ok(destroyed: World, junk: str) -> None:
     """What was kept stands in it: whoever may write there may have taken that out."""
@@ -349,6 +388,7 @@ def test_a_destroy_tells_of_a_kept_snapshot_that_is_gone_and_certifies_the_copy_
     assert (answer.code, f"{snapshot} is gone, which an earlier destroy has kept" in answer.err) == (0, True), (
         answer.err
     )
+    assert " · 1 copy of its data is left · " in answer.verdict
     certificate = world.path().parent / "dev.certificate.json"
     place = "db-cluster-snapshot/quarterly-report"
     assert json.loads(certificate.read_text())["kept"][place]["why"] == f"a copy of the data, under {arn}"
@@ -362,4 +402,12 @@ def test_a_destroy_tells_of_a_kept_snapshot_that_is_gone_and_certifies_the_copy_
     assert (answer.code, "quarterly-report is gone, which an earlier destroy has kept" in answer.err) == (0, True)
     kept = json.loads(certificate.read_text())["kept"]
     assert "of a cluster of this name, or with its tags, under " in kept["db-cluster-snapshot/monthly-report"]["why"]
+    assert " · 1 snapshot of its name or tags is left · " in answer.verdict
     assert told_of(world) == {}
+
+
+@pytest.mark.parametrize("verb", ["destroy --yes", "plan", "plan --destroy", "drift", "status", "manifest history"])
+def test_a_command_on_a_copy_that_never_was_leaves_nothing_in_the_state(dev: World, verb: str) -> None:
+    before = sorted(dev.path().parent.rglob("*"))
+    dev.tapctl(*verb.split(), "--env", "dev", "--suffix", "pr-1")
+    assert sorted(dev.path().parent.rglob("*")) == before

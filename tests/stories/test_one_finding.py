@@ -422,6 +422,45 @@ def test_a_parameter_group_of_others_is_never_waived_since_they_set_what_is_in_i
     assert not (dev.folder / "environments" / "waivers.toml").exists()
 
 
+def test_the_tag_of_the_region_is_a_tag_as_any_on_what_is_no_role(dev: World) -> None:
+    functions = dev.client("lambda")
+    arn = functions.get_function(FunctionName="payment-processor-dev")["Configuration"]["FunctionArn"]
+    functions.tag_resource(Resource=arn, Tags={"tapctl:region": "us-west-2"})
+    (finding,) = dev.drift().of_type("finding")
+    tag = f"{FUNCTION}.tags.tapctl:region"
+    assert finding["undo"] == f"tapctl revert --env dev {tag}"
+    assert "back to us-east-2" not in dev.tapctl("drift", "--env", "dev").out
+    assert dev.tapctl("revert", "--env", "dev", tag, "--yes").code == 0
+    assert dev.drift().code == 0
+
+
+def test_where_a_door_is_among_what_is_to_be_waived_it_is_named_and_the_command_for_the_others_too(dev: World) -> None:
+    ec2 = dev.client("ec2")
+    (group,) = ec2.describe_security_groups(Filters=[{"Name": "group-name", "Values": ["db-sg-dev"]}])["SecurityGroups"]
+    for cidr in ("0.0.0.0/0", "10.9.0.0/16"):
+        permission = {"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432, "IpRanges": [{"CidrIp": cidr}]}
+        ec2.authorize_security_group_ingress(GroupId=group["GroupId"], IpPermissions=[permission])
+    functions = dev.client("lambda")
+    functions.update_function_configuration(FunctionName="payment-processor-dev", Timeout=45)
+    (inner,) = [
+        one["id"]
+        for one in dev.drift().of_type("finding")
+        if one["address"] == RULES and "10.9.0.0/16" in str(one["live"])
+    ]
+    since = ("--reason", "the team's own", "--until", "30d")
+    refused = dev.tapctl("waive", "--env", "dev", RULES, FUNCTION, *since)
+    assert refused.code == 3
+    assert "is an open door to the world, which is never waived" in refused.err
+    named = f"{FUNCTION}.timeout_s {inner}"
+    told = f"nothing was waived, because of {RULES}.rules; waive the others: tapctl waive --env dev {named}"
+    command = f"{told} --reason 'the team'\"'\"'s own' --until 30d"
+    assert command in " ".join(refused.err.split()), refused.err
+    assert not (dev.folder / "environments" / "waivers.toml").exists()
+    assert dev.tapctl("waive", "--env", "dev", *named.split(), *since).code == 0
+    states = [one["state"] for one in dev.drift().of_type("finding")]
+    assert sorted(states) == ["DRIFT", "WAIVED", "WAIVED"]
+
+
 def test_a_stack_that_is_gone_has_nothing_to_waive(drifted: World) -> None:
     drifted.tapctl("destroy", "--env", "dev", "--yes")
     answer = drifted.tapctl("waive", "--env", "dev", "all", "--reason", "whatever", "--until", "1d")

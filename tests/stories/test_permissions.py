@@ -42,6 +42,7 @@ IN_TROUBLE = {
     ("drift", "kms:ListKeys"): "a key that has lost its alias and its tags",
     ("plan", "kms:ListKeys"): "as in a drift",
     ("destroy", "kms:ListKeys"): "a key that neither alias nor index shows",
+    ("destroy", "cloudformation:DescribeStacks"): "where no record tells the VPC of a security group",
     ("destroy", "ec2:DeleteNetworkInterface"): "an interface that Lambda has left behind",
     ("plan", "sns:ListSubscriptionsByTopic"): "where a topic is adopted",
     ("drift", "sns:ListSubscriptionsByTopic"): "where the record has a subscription; and of a status, by this policy",
@@ -103,6 +104,21 @@ def test_a_destroy_names_the_subscriptions_of_others_that_it_ends_though_the_fil
     assert (planned.code, ends in planned.err) == (0, True), planned.err
     looked = dev.meeting(Guard(policy_of("drift")), "status", "--env", "dev")
     assert "could not be read" not in looked.err, looked.err
+
+
+@pytest.mark.parametrize("kind", ["cloudformation", "ssm"])
+def test_a_destroy_without_a_record_may_ask_which_vpc_the_files_name(dev: World, kind: str) -> None:
+    dev.path().unlink()
+    if kind == "ssm":
+        (stack,) = dev.client("cloudformation").describe_stacks(StackName="networking-dev")["Stacks"]
+        for one in stack["Outputs"]:
+            name = f"/networking/dev/{one['OutputKey']}"
+            dev.client("ssm").put_parameter(Name=name, Value=one["OutputValue"], Type="String")
+        dev.edit("dev.toml", "cloudformation:networking-dev", "ssm:/networking/dev")
+    answer, guard = guarded(dev, "destroy", "--yes")
+    assert "nothing else of ours is left" in answer.verdict
+    asked = {"cloudformation": "cloudformation:DescribeStacks", "ssm": "ssm:GetParameters"}[kind]
+    assert asked in {check.action for check in guard.seen.values()}
 
 
 def test_the_guard_denies_what_is_not_in_the_policy(dev: World) -> None:

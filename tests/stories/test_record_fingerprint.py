@@ -238,7 +238,8 @@ def test_a_later_version_that_no_run_has_left_takes_no_way_back_from_who_has_to_
     (finding,) = told.of_type("finding")
     assert (told.code, finding["recorded"], finding["live"], "tapctl revert" in finding["undo"]) == (2, 1024, 256, True)
     warned = [one["message"] for one in told.of_type("warning")]
-    assert [one for one in warned if one.startswith(f"no run has written serial {serial}, ")]
+    (later,) = [one for one in warned if one.startswith(f"no run has written serial {serial}, ")]
+    assert f" (history/dev/{serial:08}-{'f' * 32}.json): the key bears" in later
     assert not [one for one in warned if "older than AWS" in one]
     assert dev.tapctl("revert", "--env", "dev", "--yes").code == 0
     assert dev.drift().code == 0
@@ -385,3 +386,26 @@ def test_the_version_that_the_last_run_has_left_stands_for_a_record_that_somebod
     rewritten.applied("dev")
     spec = rewritten.manifest()["entries"][FUNCTION]["spec"]
     assert (spec["memory_mb"], spec["timeout_s"], rewritten.drift().code) == (1024, 30, 0)
+
+
+@pytest.mark.parametrize(("minutes", "lower"), [(0, 0), (60, 0), (60, 3)], ids=["young", "old", "with a lower serial"])
+def test_the_values_of_a_record_that_no_run_has_left_go_nowhere_even_by_name(
+    dev: World, minutes: int, lower: int
+) -> None:
+    """Who may write the record writes its time, its serial and its hash of the files as well."""
+    record = dev.manifest()
+    forged = json.loads(json.dumps(record["entries"]))
+    forged[FUNCTION]["spec"] |= {"timeout_s": 3, "memory_mb": 128}
+    forged["cloudwatch-alarm/payment-processor-errors-dev"]["spec"]["threshold"] = 1_000_000
+    written = (datetime.now(UTC) - timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    changes = {"config_hash": "00000000", "written_at": written, "serial": record["serial"] - lower}
+    dev.path().write_text(json.dumps(record | changes | {"entries": forged}))
+    dev.client("lambda").update_function_configuration(FunctionName="payment-processor-dev", MemorySize=256)
+    for named in (f"{FUNCTION}.timeout_s", FUNCTION, "cloudwatch-alarm/payment-processor-errors-dev"):
+        answer = dev.tapctl("revert", "--env", "dev", named, "--yes")
+        live = dev.client("lambda").get_function_configuration(FunctionName="payment-processor-dev")
+        assert live["Timeout"] == 30, answer.err
+        assert live["MemorySize"] in (256, record["entries"][FUNCTION]["spec"]["memory_mb"]), answer.err
+    (alarm,) = dev.client("cloudwatch").describe_alarms(AlarmNames=["payment-processor-errors-dev"])["MetricAlarms"]
+    assert alarm["Threshold"] == 10
+    assert dev.drift().code == 2

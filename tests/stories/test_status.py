@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,6 +14,7 @@ from typing import Any
 import pytest
 
 from tapctl.manifest import open_store
+from tapctl.render.terminal import table_lines
 from tests.failures.trouble import deny
 from tests.manifest.examples import SAM
 from tests.stories.test_drift_access import OPEN, group_id, permission
@@ -255,8 +258,42 @@ def test_what_may_not_be_read_leaves_the_status_incomplete(dev: World) -> None:
     assert answer.code == 7
     assert row(answer)["problems"] == [
         "sns-topic/alarms-dev cannot be read: sns:GetTopicAttributes denied",
-        "1 could not be compared whole",
+        "1 could not be compared whole: kms-key/alias/db-key-dev",
     ]
+    compared = dev.meeting(trouble, "drift", "--env", "dev", "--json").of_type("verdict")[0]["not_compared"]
+    assert row(answer)["not_compared"]
+    assert set(row(answer)["not_compared"]) <= {*compared}
+
+
+def test_each_row_that_is_not_well_says_what_to_run_next(dev: World) -> None:
+    assert row(dev.tapctl("status", "--json"))["next"] == ""
+    assert "next" not in dev.tapctl("status").out
+    open_the_database(dev)
+    told = row(dev.tapctl("status", "--json"))
+    assert told["next"] == "tapctl drift --env dev"
+    shown = dev.tapctl("status").out.splitlines()
+    assert (shown[0].split()[-1], shown[1].endswith("  tapctl drift --env dev")) == ("next", True)
+    columns = shown[0].split()
+    for width in range(60, 200, 20):
+        fitted = table_lines(columns, [[str(told[each]) for each in columns]], width=width)
+        assert max(map(len, fitted)) <= width
+        assert fitted[-1].split()[-4:] == told["next"].split()
+    for command in ("status --env dev", "status"):
+        answer = dev.meeting(deny("sts:GetCallerIdentity"), *command.split())
+        assert answer.code == 9
+        assert "AccessDenied on sts:GetCallerIdentity: " in answer.err
+        assert "(request " in answer.err
+        assert "hint   allow sts:GetCallerIdentity" in answer.err
+        assert "the row of dev tells what its record does, and no more" in answer.err
+        assert "allow sts:GetCallerIdentity, check with: aws sts get-caller-identity" in answer.out
+    ring(dev)
+    unheard = dev.meeting(deny("cloudwatch:DescribeAlarms"), "status")
+    assert "AccessDenied on cloudwatch:DescribeAlarms: " in unheard.err
+    dev.client("ec2").revoke_security_group_ingress(
+        GroupId=group_id(dev, "db-sg-dev"), IpPermissions=permission(5432, "0.0.0.0/0")
+    )
+    rung = row(dev.tapctl("status", "--json"))["next"]
+    assert rung.startswith("aws cloudwatch describe-alarm-history --alarm-name db-cpu-0-dev --region us-east-2")
 
 
 @pytest.fixture
@@ -397,19 +434,106 @@ def test_a_destroyed_copy_is_passed_over_only_where_no_log_group_bears_its_names
     assert (denied.code, "nothing bears its tag: pr-9" in denied.err) == (0, True)
 
 
+def shut(region: str, name: str = "") -> Trouble:
+    """Deny every call in this region, and this one everywhere."""
+
+    def trouble(visit: Visit, proceed: Proceed) -> Served:
+        if (visit.request is not None and visit.request.region == region) or visit.name == name:
+            raise denied(visit.name)
+        return proceed()
+
+    return trouble
+
+
+IN_STAGING = {"environment": "staging", "region": "us-west-2", "networking": {}, "serial": 1}
+UNASKED = "not asked where dev is, and no history tells where pr-9 was"
+
+
 def test_where_a_place_cannot_be_asked_and_no_history_tells_of_it_no_verdict_says_that_nothing_is_left(
     dev: World,
 ) -> None:
     """Who may write the state writes another place into a copy's record; who may edit a file breaks it."""
-    place = {"environment": "staging", "region": "us-west-2", "networking": {}, "serial": 1}
-    dev.path("pr-9").write_text(json.dumps(dev.manifest() | {"suffix": "pr-9", "entries": {}} | place))
-    dev.edit("dev.toml", "protected = false", "protected = nonsense")
-    unasked = "not asked where dev is, and no history tells where it was"
-    for command in ("drift", "status", "destroy --yes"):
-        answer = dev.tapctl(*command.split(), "--suffix", "pr-9")
-        assert (answer.code, unasked in answer.verdict) == (7, True), answer.out + answer.err
+    dev.path("pr-9").write_text(json.dumps(dev.manifest() | {"suffix": "pr-9", "entries": {}} | IN_STAGING))
+    record = dev.path("pr-9").read_text()
+    for command in ("drift", "status", "plan --destroy", "destroy --yes", "revert --yes", "accept --yes"):
+        answer = dev.meeting(shut("us-east-2"), *command.split(), "--suffix", "pr-9")
+        assert (answer.code, UNASKED in answer.verdict, answer.changes) == (7, True, ()), answer.out + answer.err
+        assert "where dev is nobody could ask for pr-9" in answer.err
+        assert "AccessDenied on sts:GetCallerIdentity" in answer.err
+        assert "(request " in answer.err
+        assert "hint   allow sts:GetCallerIdentity" in answer.err
+    planned = dev.meeting(shut("us-east-2"), "plan", "--suffix", "pr-9")
+    assert planned.code == 0, "it says of nothing that it is not there"
+    assert re.search(rf"warning: {UNASKED}: .* on sts:GetCallerIdentity: .*; allow sts:Get", planned.err), planned.err
+    # Else what a destroy has written would be the history that the next look believes.
+    assert dev.path("pr-9").read_text() == record
+    assert {path.name for path in dev.path("pr-9").parent.rglob("pr-9*")} == {"pr-9.json", "pr-9.lock"}
+    told = dev.meeting(shut("us-east-2"), "drift", "--suffix", "pr-9", "--json").of_type("verdict")[0]
+    assert (told["counts"], told["not_compared"]) == ({"not_asked": 1}, ["where dev is"])
+    unseen = dev.meeting(
+        shut("us-east-2", "rds:DescribeDBClusterSnapshots"), "drift", "--suffix", "pr-9", "--json"
+    ).of_type("verdict")[0]
+    assert unseen["counts"]["not_compared"] == len(unseen["not_compared"]) > unseen["counts"]["not_asked"]
+    assert unseen["exit"] == 7
+    tags = {"EnvironmentSuffix": "pr-9", "Environment": "staging", "ManagedBy": "tapctl"}
+    dev.client("logs", "us-west-2").create_log_group(logGroupName="ours-by-its-tags", tags=tags)
+    for command in ("plan --destroy", "destroy --yes"):
+        answer = dev.meeting(shut("us-east-2"), *command.split(), "--suffix", "pr-9")
+        assert (answer.code, "ours-by-its-tags" in answer.err, UNASKED in answer.verdict) == (6, True, True)
+    dev.client("logs", "us-west-2").delete_log_group(logGroupName="ours-by-its-tags")
     dev.keep_version("pr-9")
-    assert dev.tapctl("destroy", "--suffix", "pr-9", "--yes").code == 0
+    for command in ("drift", "status", "destroy --yes", "revert --yes"):
+        answer = dev.meeting(shut("us-east-2"), *command.split(), "--suffix", "pr-9")
+        assert (answer.code, "asking AWS if" in answer.err) == (0, False), "its history is asked first"
+
+
+def test_a_copy_without_a_record_is_not_told_as_nowhere_while_a_place_could_not_be_asked(dev: World) -> None:
+    copy = ("--env", "staging", "--suffix", "pr-9")
+    unseen = "no record, and nothing in AWS under its names"
+    assert dev.tapctl("status", *copy).code == 0
+    drifted, status = (dev.meeting(shut("us-east-2"), verb, *copy, "--json") for verb in ("drift", "status"))
+    for answer, code in ((drifted, 3), (status, 7)):
+        told = answer.of_type("verdict")[0]
+        assert (answer.code, told["counts"]["not_asked"]) == (code, 1), answer.err
+        denied_there = [
+            one for one in answer.of_type("error") if one["message"] == "AWS does not accept these credentials"
+        ]
+        assert len(denied_there) == 1
+    assert f"{unseen} · {UNASKED}" in dev.meeting(shut("us-east-2"), "drift", *copy).verdict
+    tags = {"EnvironmentSuffix": "pr-9", "ManagedBy": "tapctl"}
+    dev.client("logs").create_log_group(logGroupName="pr-9", tags=tags)
+    for verb in ("drift", "status"):
+        answer = dev.tapctl(verb, *copy)
+        assert (answer.code, "no record of pr-9, and AWS has what bears its tag elsewhere" in answer.err) == (3, True)
+    assert dev.tapctl("drift", *copy).verdict == f"DRIFT pr-9: FAILED · {unseen}"
+
+
+def test_a_look_at_everything_tells_of_copies_that_could_not_be_asked_for_everywhere(dev: World) -> None:
+    dev.path("pr-9").write_text(json.dumps(dev.manifest() | {"suffix": "pr-9", "entries": {}} | IN_STAGING))
+    certify(dev, "pr-9")
+    dev.path().unlink()
+    shutil.rmtree(dev.path().parent / "history", ignore_errors=True)
+    drifted = dev.meeting(shut("us-east-2"), "drift")
+    assert (drifted.code, drifted.verdict.endswith(f" · {UNASKED}")) == (7, True), drifted.out + drifted.err
+    assert f"DRIFT pr-9: DESTROYED · nothing of it is deployed · {UNASKED}" in drifted.out
+    status = dev.meeting(shut("us-east-2"), "status")
+    assert (status.code, status.verdict.endswith(f" · {UNASKED}")) == (7, True), status.out + status.err
+    assert dev.meeting(shut("us-east-2"), "status", "--json").of_type("verdict")[0]["counts"]["not_asked"] == 1
+    version = dev.keep_version("pr-9")
+    for verb in ("drift", "status"):
+        passed = dev.meeting(shut("us-east-2"), verb)
+        assert (passed.code, "nothing bears its tag: pr-9" in passed.err) == (0, True), passed.out + passed.err
+    # Of a record that is gone its history tells that it was destroyed, and where.
+    dev.path("pr-9").rename(dev.path("pr-8"))
+    dev.path("pr-8").write_text(json.dumps(dev.manifest("pr-8") | {"suffix": "pr-8"}))
+    dev.keep_version("pr-8")
+    assert dev.meeting(shut("us-east-2"), "status").code == 0
+    version.unlink()
+    for verb in ("drift", "status"):
+        lost = dev.meeting(shut("us-east-2"), verb)
+        assert (lost.code, lost.verdict.endswith(f" · {UNASKED}")) == (7, True), lost.out + lost.err
+    alike = dev.meeting(shut("us-east-2"), "parity", "--live")
+    assert UNASKED in alike.verdict
 
 
 @pytest.mark.soak
@@ -453,9 +577,10 @@ def test_a_slip_in_the_files_makes_no_destroyed_copy_a_deployed_one(dev: World) 
     dev.edit("dev.toml", "protected = false", "protected = 0")
     answer = dev.tapctl("status")
     assert "unknown: the configuration is not valid" in answer.out.splitlines()[1]
-    told = "STATUS all: 1 deployed · 0 healthy · not looked at, no record: prod, staging"
+    told = f"STATUS all: 1 deployed · 0 healthy · not looked at, no record: prod, staging · {UNASKED}"
     assert (answer.code, answer.verdict) == (3, told)
     dev.path().unlink()
+    dev.keep_version("pr-9")
     # AWS was asked for what all files want, and has nothing of it.
     assert (dev.tapctl("status").code, dev.tapctl("drift").code) == (0, 0)
 

@@ -52,7 +52,8 @@ if not _HAS_WORKERS:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Hand over what this worker has counted; of the whole run, fail if anything was not run."""
     if _IS_WORKER:
-        session.config.workeroutput[_RESULT] = json.dumps(_COUNTING.get_coverage())  # type: ignore[attr-defined]  # xdist's
+        config: Any = session.config  # xdist's
+        config.workeroutput[_RESULT] = json.dumps(_COUNTING.get_coverage())
         return
     if not _COUNTED:
         _COUNTED.append(_COUNTING.get_coverage())

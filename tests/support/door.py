@@ -35,6 +35,10 @@ class Visit:
     nth_of_all: int
     request: wire.ParsedRequest | None
     """None for S3's, whose bodies may be streams."""
+    key: str = ""
+    """The key of an object of S3."""
+    query: str = ""
+    """The query of a request to S3."""
 
     @property
     def params(self) -> dict[str, Any]:
@@ -123,7 +127,9 @@ class Door:
         """Answer one request."""
         service, region = wire.service_of(environ) or ("", "")
         asked = wire.parse_request(environ, service, region) if service not in ("", "s3") else None
-        visit, trouble = self._visit(f"{service}:{asked.operation.name if asked else _s3_operation(environ)}", asked)
+        key = "" if asked else environ["PATH_INFO"].lstrip("/").partition("/")[2]
+        name = asked.operation.name if asked else _s3_operation(environ, key)
+        visit, trouble = self._visit(f"{service}:{name}", asked, key, environ.get("QUERY_STRING", ""))
         try:
             status, headers, body = trouble(visit, lambda: self._serve(visit, environ))
         except Refusal as refusal:
@@ -133,29 +139,27 @@ class Door:
         start_response(f"{status} -", headers)
         return [body]
 
-    def _visit(self, name: str, request: wire.ParsedRequest | None) -> tuple[Visit, Trouble]:
+    def _visit(self, name: str, request: wire.ParsedRequest | None, key: str, query: str) -> tuple[Visit, Trouble]:
         with self._counting:
             self.asked.append(name)
             self._counts[name] += 1
             change = is_change(*name.split(":"))
             self._changes += change
             nth_change = self._changes if change else 0
-            return Visit(name, self._counts[name], nth_change, len(self.asked), request), self.trouble
+            return Visit(name, self._counts[name], nth_change, len(self.asked), request, key, query), self.trouble
 
     def _serve(self, visit: Visit, environ: WSGIEnvironment) -> Served:
-        start: list[Any] = []
-        body = b"".join(self.sandbox(environ, lambda status, headers, _=None: start.extend((status, headers))))  # type: ignore[arg-type]  # nobody calls write()
-        status = int(start[0].split()[0])
+        line, headers, body = wire.answer_of(self.sandbox, environ)
+        status = int(line.split()[0])
         if visit.changes and status < HTTPStatus.MULTIPLE_CHOICES:
             self.accepted.append((visit.name, self.sandbox.simulation.now()))
         if act := self.after.get(visit.name):
             act()
-        return status, start[1], body
+        return status, headers, body
 
 
-def _s3_operation(environ: WSGIEnvironment) -> str:
+def _s3_operation(environ: WSGIEnvironment, key: str) -> str:
     """S3's operation on an object; what is done to a bucket or a list has no name here."""
-    _, _, key = environ["PATH_INFO"].lstrip("/").partition("/")
     return _S3.get(environ["REQUEST_METHOD"], "") if key else "ListObjectsV2"
 
 

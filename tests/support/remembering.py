@@ -93,15 +93,14 @@ class RememberingSandbox(Sandbox):
                 _changed(changed)
         memory, asked = _STATE.memory, _asked(environ, service, region)
         if asked not in memory:
-            told: list[Any] = []
-            body = b"".join(super().__call__(environ, lambda status, headers, _=None: told.extend((status, headers))))  # type: ignore[arg-type]  # nobody calls write()
-            if not told[0].startswith(str(HTTPStatus.OK.value)):
-                start_response(*told)
+            status, headers, body = wire.answer_of(super().__call__, environ)
+            if not status.startswith(str(HTTPStatus.OK.value)):
+                start_response(status, headers)
                 return [body]
             with _STATE.lock:
                 if _STATE.memory is memory:  # else something may have changed meanwhile
-                    memory[asked] = (told[0], told[1], body)
-            start_response(told[0], list(told[1]))
+                    memory[asked] = (status, headers, body)
+            start_response(status, list(headers))
             return [body]
         status, headers, body = memory[asked]
         start_response(status, list(headers))

@@ -59,7 +59,8 @@ class Request:
         """Return moto's state of a service (by moto's name for it); a global service's region is its partition."""
         from moto.backends import get_backend
 
-        backends: Any = get_backend(service)  # type: ignore[call-overload]  # moto types each name apart
+        by_name: Any = get_backend  # moto types each name apart
+        backends = by_name(service)
         return backends[self.account][region or self.region]
 
     def arn(self, service: str, resource: str) -> str:

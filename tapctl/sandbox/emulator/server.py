@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from tapctl.sandbox.emulator import wire
 from tapctl.sandbox.emulator.app import Sandbox
 from tapctl.sandbox.emulator.simulation import Simulation
 
@@ -54,13 +55,11 @@ def http_server(app: WSGIApplication, fd: int | None = None) -> BaseWSGIServer:
                 return
             environ = self.make_environ()
             environ["wsgi.input"] = io.BytesIO(body)
-            told: list[Any] = []
             try:
-                content = b"".join(app(environ, lambda status, headers, _=None: told.extend((status, headers))))  # type: ignore[arg-type]  # nobody calls write()
+                status, headers, content = wire.answer_of(app, environ)
             except ConnectionError:
                 self.close_connection = True
                 return
-            status, headers = told
             self._answer(status, headers, content)
 
         def _answer(self, status: str, headers: list[tuple[str, str]], content: bytes) -> None:

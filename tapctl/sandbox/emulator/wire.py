@@ -9,7 +9,7 @@ import io
 import re
 import uuid
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from http import HTTPStatus
@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 from tapctl.sandbox.emulator.rules import Reply, ServiceError
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
     from moto.core.model import OperationModel
 
 # The name in a request's signature → botocore's name for the service; absent: the same.
@@ -71,6 +71,19 @@ class ParsedRequest:
             }
         )
         return params
+
+
+def answer_of(app: WSGIApplication, environ: WSGIEnvironment) -> tuple[str, list[tuple[str, str]], bytes]:
+    """The status, headers and body of an application's answer to one request."""
+    told: list[tuple[str, list[tuple[str, str]]]] = []
+
+    def start(status: str, headers: list[tuple[str, str]], _: object = None, /) -> Callable[[bytes], object]:
+        told.append((status, headers))
+        return io.BytesIO().write  # a way to write of earlier days, which nobody uses
+
+    body = b"".join(app(environ, start))
+    ((status, headers),) = told
+    return status, headers, body
 
 
 def service_of(environ: WSGIEnvironment) -> tuple[str, str] | None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -147,8 +147,8 @@ def test_a_cluster_is_restored_with_an_internet_gateway(aws: Aws, make_cluster: 
 def test_a_cluster_is_a_member_of_a_directory_until_its_domain_is_none(aws: Aws, make_cluster: Build) -> None:
     make_cluster()
     for domain, told in (("d-1", ["d-1"]), ("d-2", ["d-2"]), ("", ["d-2"]), ("none", [])):
-        more = {"Domain": domain, "DomainIAMRoleName": "finder"} if domain else {}
-        aws.rds.modify_db_cluster(DBClusterIdentifier="c", ApplyImmediately=True, **more)  # type: ignore[arg-type]  # the tables say
+        more: Any = {"Domain": domain, "DomainIAMRoleName": "finder"} if domain else {}
+        aws.rds.modify_db_cluster(DBClusterIdentifier="c", ApplyImmediately=True, **more)
         memberships = describe(aws).get("DomainMemberships", [])
         assert [each["Domain"] for each in memberships] == told
         assert {each["Status"] for each in memberships} <= {"kerberos-enabled"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,9 +12,16 @@ from tapctl.aws.client import Aws
 from tests.conftest import Network
 from tests.emulator.conftest import Build, Clock, Refused
 
+if TYPE_CHECKING:
+    from mypy_boto3_rds.type_defs import ParameterTypeDef
+
 FAMILY = "aurora-postgresql16"
-DYNAMIC = {"ParameterName": "pg_stat_statements.track", "ParameterValue": "ALL", "ApplyMethod": "immediate"}
-STATIC = {"ParameterName": "max_connections", "ParameterValue": "99", "ApplyMethod": "pending-reboot"}
+DYNAMIC: ParameterTypeDef = {
+    "ParameterName": "pg_stat_statements.track",
+    "ParameterValue": "ALL",
+    "ApplyMethod": "immediate",
+}
+STATIC: ParameterTypeDef = {"ParameterName": "max_connections", "ParameterValue": "99", "ApplyMethod": "pending-reboot"}
 
 
 @dataclass(frozen=True)
@@ -175,7 +183,7 @@ def values(aws: Aws) -> dict[str, str]:
 
 
 def test_values_show_late_and_are_applied_by_and_by(aws: Aws, member: str, clock: Clock) -> None:
-    aws.rds.modify_db_parameter_group(DBParameterGroupName="g", Parameters=[DYNAMIC])  # type: ignore[list-item]  # as the table says
+    aws.rds.modify_db_parameter_group(DBParameterGroupName="g", Parameters=[DYNAMIC])
     assert (values(aws), states(aws)) == ({}, ("applying", "in-sync"))
     clock.advance(3)
     assert values(aws) == {"pg_stat_statements.track": "ALL"}
@@ -183,7 +191,7 @@ def test_values_show_late_and_are_applied_by_and_by(aws: Aws, member: str, clock
     assert states(aws) == ("applying", "in-sync")
     clock.advance(1)
     assert states(aws) == ("in-sync", "in-sync")
-    aws.rds.modify_db_parameter_group(DBParameterGroupName="g", Parameters=[DYNAMIC])  # type: ignore[list-item]  # as above
+    aws.rds.modify_db_parameter_group(DBParameterGroupName="g", Parameters=[DYNAMIC])
     assert (values(aws), states(aws)) == ({"pg_stat_statements.track": "ALL"}, ("in-sync", "in-sync"))
 
 
@@ -191,7 +199,7 @@ def test_a_group_that_was_just_changed_is_not_reset(aws: Aws, member: str, clock
     def reset() -> None:
         aws.rds.reset_db_cluster_parameter_group(DBClusterParameterGroupName="g", ResetAllParameters=True)
 
-    aws.rds.modify_db_cluster_parameter_group(DBClusterParameterGroupName="g", Parameters=[DYNAMIC])  # type: ignore[list-item]  # as above
+    aws.rds.modify_db_cluster_parameter_group(DBClusterParameterGroupName="g", Parameters=[DYNAMIC])
     with refused("InvalidDBParameterGroupState", "pending changes"):
         reset()
     clock.advance(10)
@@ -199,8 +207,8 @@ def test_a_group_that_was_just_changed_is_not_reset(aws: Aws, member: str, clock
 
 
 def test_static_values_wait_until_the_reboot_is_over(aws: Aws, member: str, clock: Clock) -> None:
-    aws.rds.modify_db_parameter_group(DBParameterGroupName="g", Parameters=[STATIC])  # type: ignore[list-item]  # as above
-    aws.rds.modify_db_cluster_parameter_group(DBClusterParameterGroupName="g", Parameters=[STATIC])  # type: ignore[list-item]  # as above
+    aws.rds.modify_db_parameter_group(DBParameterGroupName="g", Parameters=[STATIC])
+    aws.rds.modify_db_cluster_parameter_group(DBClusterParameterGroupName="g", Parameters=[STATIC])
     assert states(aws) == ("applying", "applying")
     clock.advance(20)
     assert states(aws) == ("pending-reboot", "pending-reboot")

@@ -1,0 +1,62 @@
+"""A record that is damaged: its error names the versions before it, and the command that puts the newest one back."""
+
+from __future__ import annotations
+
+import shlex
+from contextlib import suppress
+from pathlib import Path
+
+from tapctl.config import known_environments
+from tapctl.errors import TapctlError
+from tapctl.manifest.history import history_folder, last_version_and_name
+from tapctl.manifest.manifest import Damaged, check_serial, check_suffix
+from tapctl.manifest.store import Store, Stored
+from tapctl.render.screen import Target
+from tapctl.session.invocation import Invocation
+
+
+def read_stored(invocation: Invocation, store: Store, suffix: str) -> Stored | None:
+    """Read the record of this suffix; None if there is none.
+
+    Raises:
+        Damaged: what is there is no record of this suffix; the hint names what the history has.
+        ManifestError: it cannot be read.
+    """
+    try:
+        stored = store.read(suffix)
+        if stored is not None:
+            check_suffix(stored.manifest, store.location(suffix), suffix)
+            check_serial(stored.manifest, store.location(suffix))
+    except Damaged as error:
+        raise _with_way_back(invocation, store, suffix, error) from error
+    return stored
+
+
+def _with_way_back(invocation: Invocation, store: Store, suffix: str, error: Damaged) -> Damaged:
+    """The error with what the history has; as it is where that holds no version that can be used."""
+    target, place = invocation.usage.target, None
+    if target is not None and target.suffix == suffix:
+        place = target.env, target.account, target.region
+    newest, name = None, ""
+    with suppress(TapctlError):  # what is the matter with the history is told by the command that lists it
+        newest, name = last_version_and_name(store, suffix, place)
+    if place is not None:
+        env = place[0]
+    elif suffix in known_environments(invocation.config):
+        env = suffix
+    else:
+        env = newest.environment if newest is not None else "ENV"
+    target = Target(env, suffix)
+    history = invocation.command_line_for("manifest history", target)
+    if newest is None:
+        return Damaged(error.cause, evidence=error.evidence, hint=f"{error.hint}. What its history has: {history}")
+    copy = f"{suffix}-{newest.serial}.json"
+    shown = invocation.command_line_for(f"manifest show --serial {newest.serial}", target)
+    put_back = shlex.join(store.restore_command(Path(copy), suffix))
+    return Damaged(
+        error.cause,
+        evidence=error.evidence,
+        hint=f"see its versions: {history}. The newest that can be used is {history_folder(suffix)}{name} "
+        f"({newest.stamp}); where that is a run's of yours, put it back: {shown} >{copy} && {put_back}. Without one, "
+        f"{error.hint}",
+    )
