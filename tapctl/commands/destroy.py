@@ -34,6 +34,7 @@ from tapctl.execution.runner import EngineRunner, usual_times
 from tapctl.manifest.manifest import now
 from tapctl.planning.approval import NO_APPROVAL, Approval
 from tapctl.planning.blockers import NOTHING_CHANGED, show_blockers
+from tapctl.planning.log_filters import ended_filters, tell_of_ended_filters
 from tapctl.planning.permits import NO_PERMITS
 from tapctl.planning.plan_file import PlanFile, PlanOut, publish, seal
 from tapctl.planning.subscribers import ended_subscriptions, shown_subscriptions, tell_of_ended_subscriptions
@@ -47,6 +48,7 @@ from tapctl.reconcilers.db_cluster_snapshots import (
     snapshots_left,
 )
 from tapctl.reconcilers.kms_key import copies_named
+from tapctl.reconcilers.log_group import LogGroup, split_filter
 from tapctl.reconcilers.sns_topic import SnsTopic
 from tapctl.session.session import Session
 from tapctl.threads import side_by_side
@@ -66,9 +68,9 @@ def destroy(session: Session, *, confirm: str | None = None, approval: Approval 
         inventory = take_inventory(session)
         if protection := _protection_by_record(session, inventory):
             raise _protected(session, protection)
+        inventory = replace(inventory, known_uses=_known_uses(session, inventory))
         plan = _plan(session, inventory)
-        ending = ended_subscriptions(session, inventory.to_delete, approved=approval.binds)
-        inventory = replace(inventory, ending=ending)
+        inventory = _with_ends(session, inventory, approved=approval.binds)
         approval.check(session, _seal(session, inventory, plan), inventory.manifest, inventory.retained)
         session.screen.plan(plan, removing=True)
         _show_estimate(session, inventory, plan)
@@ -76,7 +78,7 @@ def destroy(session: Session, *, confirm: str | None = None, approval: Approval 
             return session.finish(Status.BLOCKED, show_blockers(session, plan), {}, NOTHING_CHANGED)
         if inventory.unasked:
             return _finish_unasked(session, inventory)
-        tell_of_ended_subscriptions(session, inventory.ending)
+        _tell_of_ends(session, inventory)
         due = _tell_of_lost_data(session, inventory) or _snapshot_due(inventory)
         for address in inventory.foreign:
             session.screen.warn(f"{address} bears the tags of {session.suffix} and none of its names: it is left")
@@ -109,12 +111,12 @@ def preview(session: Session, *, detailed_exitcode: bool = False, out: PlanOut |
     ``out``: write it as a file to approve, too.
     """
     inventory = take_inventory(session)
+    inventory = replace(inventory, known_uses=_known_uses(session, inventory))
     plan = _plan(session, inventory)
-    ending = ended_subscriptions(session, inventory.to_delete, approved=out is not None)
-    inventory = replace(inventory, ending=ending)
+    inventory = _with_ends(session, inventory, approved=out is not None)
     session.screen.plan(plan, removing=True)
     _show_estimate(session, inventory, plan)
-    tell_of_ended_subscriptions(session, inventory.ending)
+    _tell_of_ends(session, inventory)
     _tell_of_lost_data(session, inventory)
     _tell_of_theirs(session, inventory)
     going, kept = len(inventory.to_delete), len(inventory.retained)
@@ -159,8 +161,27 @@ def _finish_unasked(session: Session, inventory: Inventory) -> int:
 def _seal(session: Session, inventory: Inventory, plan: Plan, out: PlanOut | None = None) -> PlanFile:
     """Make the plan file of this destroy, with its hashes; what is kept already is no part of it."""
     going = replace(plan, changes=tuple(each for each in plan.changes if each.address not in inventory.retained))
-    ends = shown_subscriptions(session, inventory.ending)
+    ends = (*inventory.filters, *shown_subscriptions(session, inventory.ending))
     return seal(session, going, inventory.manifest, permits=NO_PERMITS, networking={}, destroy=True, ends=ends, out=out)
+
+
+def _with_ends(session: Session, inventory: Inventory, *, approved: bool) -> Inventory:
+    """The inventory with what others have put on what goes, and what ends with it; ``approved``: it is, or is to be.
+
+    Raises:
+        AwsError: an approval says what ends, and that cannot be read.
+    """
+    going = inventory.to_delete
+    return replace(
+        inventory,
+        ending=ended_subscriptions(session, going, approved=approved),
+        filters=ended_filters(session, going, approved=approved),
+    )
+
+
+def _tell_of_ends(session: Session, inventory: Inventory) -> None:
+    tell_of_ended_subscriptions(session, inventory.ending)
+    tell_of_ended_filters(session, inventory.filters)
 
 
 def _show_estimate(session: Session, inventory: Inventory, plan: Plan) -> None:
@@ -192,7 +213,7 @@ def _plan(session: Session, inventory: Inventory) -> Plan:
             note = (
                 f"kept until {retained.until}: {retained.why}"
                 if retained is not None
-                else deletion.reconciler.removal_note(observation, snapshot_due=due)
+                else _noted(deletion.reconciler.removal_note(observation, snapshot_due=due), inventory, address)
             )
             loses = isinstance(deletion.reconciler, DbCluster) and retained is None and not due
             changes[address] = replace(change, note=note, impact=Impact.DATA_LOSS if loses else Impact.NONE)
@@ -208,6 +229,23 @@ def _plan(session: Session, inventory: Inventory) -> Plan:
     plan = Plan(tuple(ordered), {}, (), ())
     session.invocation.usage.impacts = plan.impacts
     return plan
+
+
+def _known_uses(session: Session, inventory: Inventory) -> dict[str, str]:
+    """Ask what is known of others' use of what goes; of nothing, where a final snapshot keeps the key."""
+    if _snapshot_due(inventory):
+        return {}
+    going = inventory.present.keys() - inventory.retained.keys()
+    told = {
+        address: inventory.deletions[address].reconciler.known_use(session.aws, inventory.present[address])
+        for address in going
+    }
+    return {address: text for address, text in told.items() if text}
+
+
+def _noted(text: str, inventory: Inventory, address: str) -> str:
+    """The text, with what is known of others' use of this resource."""
+    return "; ".join(filter(None, (text, inventory.known_uses.get(address, ""))))
 
 
 def _blocked(session: Session, view: Aws, inventory: Inventory, deletion: Deletion) -> TapctlError | None:
@@ -591,7 +629,7 @@ def _certificate(session: Session, runner: EngineRunner, inventory: Inventory, u
     finished, target = runner.outcome.finished.values(), session.target
     # Resources that an interrupted destroy left to AWS may have been deleted before this one looked.
     recorded = {address for address, entry in inventory.manifest.entries.items() if entry.phase is not Phase.MAKING}
-    gone = deleted(runner, (existing(inventory) | recorded) - undone)
+    gone, topic = deleted(runner, (existing(inventory) | recorded) - undone), f"{SnsTopic.type}/{session.names.topic}"
     return Certificate(
         environment=target.env,
         suffix=target.suffix,
@@ -602,9 +640,16 @@ def _certificate(session: Session, runner: EngineRunner, inventory: Inventory, u
         at=now(),
         deleted=gone,
         outside=frozenset(_removed_outside(inventory)),
-        retained={event.address: event.retained for event in finished if event.retained is not None},
+        retained={
+            event.address: replace(event.retained, why=_noted(event.retained.why, inventory, event.address))
+            for event in finished
+            if event.retained is not None
+        },
         remaining=tuple(undone),
         ended=frozenset(
-            shown_subscriptions(session, inventory.ending) if f"{SnsTopic.type}/{session.names.topic}" in gone else ()
+            [
+                *(one for one in inventory.filters if f"{LogGroup.type}/{split_filter(one)[0]}" in gone),
+                *(shown_subscriptions(session, inventory.ending) if topic in gone else ()),
+            ]
         ),
     )

@@ -57,8 +57,12 @@ class Inventory:
     version: str | None
     unasked: Unasked = field(default_factory=Unasked)
     """The places where nobody could look for the copy of which nothing is to go."""
+    known_uses: Mapping[str, str] = field(default_factory=dict)
+    """Address to what is known of others' use of what goes for good."""
     ending: tuple[str, ...] = ()
     """Receivers of the subscriptions that others have made, and that end with the topic."""
+    filters: tuple[str, ...] = ()
+    """Addresses of the filters that others have put on log groups, and that end with them."""
 
     @property
     def present(self) -> dict[str, Observed[Any, Any]]:

@@ -504,6 +504,10 @@ class Reconciler(ABC, Generic[S, O]):
         """Tell in a destroy's plan what a removal does beyond deleting; ``snapshot_due``: it takes a final snapshot."""
         return ""
 
+    def known_use(self, aws: Any, observed: Observed[S, O]) -> str:  # noqa: ARG002 -- the default needs no read
+        """Tell in a destroy's plan and certificate what is known of others' use of the resource. Only reads."""
+        return ""
+
     def retained_because(self, aws: Any, id: str, observed: Observed[S, O]) -> Retained | None:  # noqa: ARG002 -- the default needs no read
         """Tell why `delete` would leave the resource as it is; None if it would not. Only reads."""
         return None

@@ -16,6 +16,7 @@ from tapctl.manifest.store import Store
 from tapctl.names import Names
 from tapctl.reconcilers.db_cluster_snapshots import SNAPSHOT
 from tapctl.reconcilers.kms_key import copies_named
+from tapctl.reconcilers.log_group import FILTER_TYPES, LogGroup
 from tapctl.reconcilers.sns_subscription import SnsSubscription
 from tapctl.reconcilers.sns_topic import SnsTopic
 from tapctl.render.screen import Target
@@ -26,7 +27,7 @@ NAME: Final = "certificate"
 COLUMNS: Final = ("certificate", "type", "id", "until", "why")
 _FORMAT: Final = 1
 _NOT_SEEN: Final = "; not seen this time"
-_ENDED: Final = "added by others; it ended with the topic"
+_ENDED: Final = "added by others; it ended with the {}"
 
 
 class EarlierCertificate(BaseModel):
@@ -92,14 +93,16 @@ class Certificate:
     outside: frozenset[str] = frozenset()
     """Addresses that no destroy had to remove, since somebody else had."""
     ended: frozenset[str] = frozenset()
-    """Addresses of other people's subscriptions, which ended with the topic; of one on the web with its host alone."""
+    """Addresses of other people's subscriptions, which ended with the topic, of one on the web with its host alone; and
+    of their filters, which ended with the log groups."""
 
     def records(self) -> list[dict[str, Any]]:
         """The records for programs, one a resource."""
         gone = [_record("gone", address, why=self._why(address)) for address in sorted(self.deleted)]
         kept = [_record("kept", address, why.until, why.why) for address, why in sorted(self.retained.items())]
         left = [_record("left", address) for address in sorted(self.remaining)]
-        return [*gone, *kept, *left, *(_record("ended", address, why=_ENDED) for address in sorted(self.ended))]
+        ended = [_record("ended", address, why=_ENDED.format(_ended_with(address))) for address in sorted(self.ended)]
+        return [*gone, *kept, *left, *ended]
 
     def rows(self) -> list[list[str]]:
         """The same records as cells under `COLUMNS`."""
@@ -118,12 +121,12 @@ class Certificate:
         """
         gone = set() if before.complete else set(before.gone) - self.retained.keys() - set(self.remaining)
         outside = gone & before.removed_outside
-        topics = tuple(f"{SnsSubscription.type}/{each.partition('/')[2]}/" for each in gone if _is_topic(each))
+        ends = tuple(place for each in gone for place in _places_on(each))
         return replace(
             self,
             deleted=tuple(sorted(gone.union(self.deleted))),
             outside=self.outside | outside,
-            ended=self.ended.union(each for each in before.ended if each.startswith(topics)),
+            ended=self.ended.union(each for each in before.ended if each.startswith(ends)),
         )
 
     def renewing(self, before: EarlierCertificate) -> Certificate:
@@ -193,8 +196,16 @@ def last_certificate(
     return certificate
 
 
-def _is_topic(address: str) -> bool:
-    return address.partition("/")[0] == SnsTopic.type
+def _places_on(address: str) -> tuple[str, ...]:
+    """The beginnings of the addresses of what others put on this resource."""
+    type_, _, id_ = address.partition("/")
+    if type_ == LogGroup.type:
+        return tuple(f"{kind}/{id_}:" for kind in FILTER_TYPES)
+    return (f"{SnsSubscription.type}/{id_}/",) if type_ == SnsTopic.type else ()
+
+
+def _ended_with(address: str) -> str:
+    return "log group" if address.partition("/")[0] in FILTER_TYPES else "topic"
 
 
 def _record(state: str, address: str, until: str = "", why: str = "") -> dict[str, Any]:

@@ -108,7 +108,7 @@ class PlanFile(_Part):
     """The identity of the snapshot that a cluster is made from (`restored_data`); empty where none is."""
     changes: tuple[PlannedChange, ...]
     ends: tuple[_Text, ...] = ()
-    """The subscriptions of others that end with the topic, which is removed: nobody's but theirs to make again."""
+    """The subscriptions and filters of others that end with topic and log groups: nobody's but theirs to make again."""
     created: _Time
     expires: _Time
     plan_hash: _Hash
@@ -153,7 +153,7 @@ def seal(
 ) -> PlanFile:
     """Make the plan file of this plan, with its hashes; ``out``: where it goes, and how long it lasts.
 
-    ``ends``: the subscriptions of others that end with what is removed.
+    ``ends``: the addresses of what others have made and what ends with what is removed.
     """
     target, created = session.target, now()
     values = {

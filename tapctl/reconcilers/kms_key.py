@@ -42,7 +42,7 @@ from tapctl.reconcilers.kms_key_lookup import (
     owned_as,
 )
 from tapctl.reconcilers.kms_key_rights import KEY_RIGHTS
-from tapctl.reconcilers.kms_key_users import SNAPSHOTS, key_users, topics_under
+from tapctl.reconcilers.kms_key_users import ASKED, SNAPSHOTS, key_users, last_use, topics_under
 from tapctl.threads import side_by_side
 
 if TYPE_CHECKING:
@@ -321,6 +321,10 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
             return "kept for the final snapshot"
         days = self._window(observed.spec, None)
         return f"KMS deletes it {days} days later; until then it can come back"
+
+    def known_use(self, aws: Aws, observed: Observed[KmsKeySpec, KmsKeyOutputs]) -> str:
+        """Tell when KMS last saw the key used, one call, and who is asked whether others use it."""
+        return f"{last_use(aws, observed.outputs.key_id)}; {ASKED}" if observed.outputs else ""
 
     def _window(self, live: KmsKeySpec, last: KmsKeySpec | None) -> int:
         """Choose the longest waiting period that configuration, record and live tag say; one that says none says 30.

@@ -47,6 +47,7 @@ KEY_RIGHTS: Final = (
     Right(Need.UPDATE, ("kms:PutKeyPolicy", "kms:UpdateKeyDescription"), (_KEYS,), OURS),
     _TAGGING,
     Right(Need.DELETE, ("kms:UntagResource",), (_KEYS,), (_NAMED,), fields=frozenset({"tags"})),
+    Right(Need.DELETE, ("kms:GetKeyLastUsage",), (_KEYS,)),
     Right(Need.DELETE, ("kms:DeleteAlias",), (_ALIAS,)),
     Right(Need.DELETE, ("kms:DeleteAlias",), (_KEYS,), OURS),
     Right(
@@ -65,6 +66,7 @@ KEY_RIGHTS: Final = (
                     *("logs:DescribeLogGroups", "logs:ListScheduledQueries", "secretsmanager:ListSecrets"),
                     *("rds:DescribeExportTasks", "sns:ListTopics", "tag:GetResources"),
                     *("kms:ListAliases", "kms:ListKeys"),
+                    *("ec2:DescribeSnapshots", "ec2:DescribeVolumes", "ssm:DescribeParameters"),
                 ),
                 ANY,
                 LISTS,

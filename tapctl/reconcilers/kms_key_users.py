@@ -2,23 +2,27 @@
 
 KMS itself cannot tell. ListGrants names the grants of RDS, Secrets Manager and Lambda, and not what each was made for;
 CloudWatch Logs and SNS have none, since the key's policy lets them in (KMS developer guide, "Determine past usage of a
-KMS key"). So each service is listed, in bulk. SNS alone tells the key only topic by topic: a removal asks it
-last, once, and not at all where something else keeps the key already.
+KMS key"). So each service is listed, in bulk. SNS tells the key only topic by topic: a removal asks it last, once, and
+not at all where something else keeps the key already. S3, SQS, DynamoDB and others tell it item by item, too, and are
+not asked: that, and when KMS says that the key was last used, is told instead.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import UTC
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from tapctl.aws.refusals import where_known
 from tapctl.engine.model import address
-from tapctl.errors import AwsRefused
+from tapctl.errors import AwsError, AwsRefused
 from tapctl.threads import side_by_side
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from tapctl.aws.client import Aws
 
 SNAPSHOTS: Final = frozenset({"db-cluster-snapshot", "db-snapshot", "db-cluster-backup", "db-backup"})
@@ -27,6 +31,10 @@ _OF_DATABASE: Final = (
     *("KmsKeyId", "PerformanceInsightsKMSKeyId", "ActivityStreamKmsKeyId"),
     "MasterUserSecret.KmsKeyId",
 )
+_ENCRYPTED: Final[Mapping[str, Any]] = {
+    "Filters": [{"Name": "encrypted", "Values": ["true"]}],
+    "PaginationConfig": {"PageSize": 500},
+}
 
 
 @dataclass(frozen=True)
@@ -42,7 +50,8 @@ class Listing:
     """The members that name a key, with dots on the way down."""
     counts: Callable[[Mapping[str, Any]], bool] = lambda _: True
     """True of an item that does not go by itself."""
-    arguments: Mapping[str, Any] = field(default_factory=dict)
+    arguments: Callable[[Iterable[str]], Mapping[str, Any]] = lambda _: {}
+    """The arguments that list what may be under a key with these names."""
     in_all_regions: bool = True
 
 
@@ -98,7 +107,7 @@ LISTINGS: Final = (
     Listing(
         *("secretsmanager", "list_secrets", "SecretList", "secret", "Name"),
         counts=lambda secret: secret.get("OwningService") != "rds",
-        arguments={"IncludePlannedDeletion": True, "PaginationConfig": {"PageSize": 100}},
+        arguments=lambda _: {"IncludePlannedDeletion": True, "PaginationConfig": {"PageSize": 100}},
     ),
     Listing(
         *("lambda", "list_functions", "Functions", "lambda-function", "FunctionName"),
@@ -115,7 +124,29 @@ LISTINGS: Final = (
         lambda provider: provider.get("State") != "Deleting",
         in_all_regions=False,
     ),
+    # SSM keeps the key's name as it was given.
+    Listing(
+        *("ssm", "describe_parameters", "Parameters", "ssm-parameter", "Name", ("KeyId",)),
+        arguments=lambda names: {
+            "ParameterFilters": [{"Key": "KeyId", "Values": sorted(names)}],
+            "PaginationConfig": {"PageSize": 50},
+        },
+    ),
+    Listing(
+        *("ec2", "describe_volumes", "Volumes", "ebs-volume", "VolumeId"),
+        counts=lambda volume: volume.get("State") not in {"deleting", "deleted"},
+        arguments=lambda _: _ENCRYPTED,
+    ),
+    Listing(
+        *("ec2", "describe_snapshots", "Snapshots", "ebs-snapshot", "SnapshotId"),
+        arguments=lambda _: {"OwnerIds": ["self"], **_ENCRYPTED},
+    ),
 )
+ASKED: Final = (
+    "asked for users: CloudWatch Logs, EBS, Lambda, RDS, Secrets Manager, SNS, SSM; not asked: S3, SQS, DynamoDB and "
+    "others"
+)
+"""The words for who is asked before the key goes: those of `LISTINGS`, and SNS."""
 
 
 def key_users(aws: Aws, arn: str, alias: str = "") -> frozenset[str]:
@@ -125,7 +156,7 @@ def key_users(aws: Aws, arn: str, alias: str = "") -> frozenset[str]:
         AwsRefused: a service may not be asked. Its users are not known then, and the key must stay.
     """
     names = _names(arn, alias)
-    answers = side_by_side(partial(_items, aws, listing) for listing in LISTINGS)
+    answers = side_by_side(partial(_items, aws, listing, names) for listing in LISTINGS)
     return frozenset(
         address(listing.type, str(item.get(listing.id)).rpartition(":")[2])
         for listing, items in zip(LISTINGS, answers, strict=True)
@@ -148,15 +179,36 @@ def topics_under(aws: Aws, arn: str, alias: str = "", *, at_most: int | None = N
     return frozenset(_encrypted(aws, topics, _names(arn, alias)))
 
 
+def last_use(aws: Aws, key_id: str) -> str:
+    """Tell when KMS last saw the key used, and by which operation: one call, whose failure is told and stops nothing.
+
+    Told and never judged: AWS says that this is not to be the only thing to go by (KMS API reference, GetKeyLastUsage).
+    """
+    try:
+        answer: Mapping[str, Any] = aws.read(aws.kms.get_key_last_usage, KeyId=key_id)
+    except AwsError as error:
+        why = f"{error.iam_action} denied" if isinstance(error, AwsRefused) and error.is_denied else error.aws_code
+        return f"when it was last used is not known ({why})"
+    use = answer.get("KeyLastUsage", {})
+    if use.get("Timestamp"):
+        return f"last used {_time(use['Timestamp'])} by {use.get('Operation', 'an operation that KMS does not name')}"
+    since = answer.get("TrackingStartDate")
+    return f"KMS knows of no use of it{f' since {_time(since)}' if since else ''}"
+
+
+def _time(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def _names(arn: str, alias: str) -> frozenset[str]:
     """Every form in which a service may tell the key."""
     aliases = {alias, f"{arn.rpartition(':')[0]}:{alias}"} if alias else set()
     return frozenset({arn, arn.rpartition("/")[2], *aliases})
 
 
-def _items(aws: Aws, listing: Listing) -> list[Mapping[str, Any]]:
+def _items(aws: Aws, listing: Listing, names: Iterable[str]) -> list[Mapping[str, Any]]:
     def call() -> list[Any]:
-        return aws.pages(aws.client(listing.service).get_paginator(listing.operation), **listing.arguments)
+        return aws.pages(aws.client(listing.service).get_paginator(listing.operation), **listing.arguments(names))
 
     pages = call() if listing.in_all_regions else where_known(call, [])
     return [item for page in pages for item in page.get(listing.member, ())]

@@ -133,6 +133,9 @@ _OF_RIGHTS: Final = ("InsufficientRolePermissions", "KMSKeyAccessDenied")
 # Reason codes of a failed update that concern the code: ImageDeleted, InvalidImage, InvalidZipFileException …
 _CODE_FAILED: Final = re.compile(r"(Invalid)?(Image|Zip)")
 
+# A statement's id as RemovePermission takes it.
+_STATEMENT_ID: Final = re.compile(r"[a-zA-Z0-9_.-]{1,100}")
+
 
 _FUNCTION: Final = (arn("lambda", "function:{lambda-function}"),)
 
@@ -274,7 +277,12 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
             "snap_start": ("UpdateFunctionConfiguration20150331v2:snapStart",),
             "further_settings": ("UpdateFunctionConfiguration20150331v2", "UpdateFunctionCode20150331v2"),
             "reserved_concurrency": ("PutFunctionConcurrency20171031", "DeleteFunctionConcurrency20171031"),
-            "resource_policy": ("AddPermission20150331v2", "RemovePermission20150331v2"),
+            # Of the later two no page of AWS says whether their names hold a version.
+            "resource_policy": (
+                *("AddPermission20150331v2", "RemovePermission20150331v2"),
+                *("PutResourcePolicy", "DeleteResourcePolicy"),
+                *("PutResourcePolicy20260709", "DeleteResourcePolicy20260709"),
+            ),
             "urls": ("CreateFunctionUrlConfig", "UpdateFunctionUrlConfig", "DeleteFunctionUrlConfig"),
             "event_sources": (
                 "CreateEventSourceMapping20150331",
@@ -311,7 +319,12 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
             _FUNCTION,
             fields=frozenset({"reserved_concurrency"}),
         ),
-        Right(Need.UPDATE, ("lambda:RemovePermission",), _FUNCTION, fields=frozenset({"resource_policy"})),
+        Right(
+            Need.UPDATE,
+            ("lambda:DeleteResourcePolicy", "lambda:RemovePermission"),
+            _FUNCTION,
+            fields=frozenset({"resource_policy"}),
+        ),
         Right(Need.UPDATE, ("lambda:TagResource", "lambda:UntagResource"), _FUNCTION, fields=frozenset({"tags"})),
         # What Lambda checks of, or does as, its caller.
         Right(
@@ -747,8 +760,14 @@ def _reserve(aws: Aws, id: str, reserved: int | None) -> frozenset[str]:
 
 
 def _remove_statement(aws: Aws, id: str, policy: PolicyDocument) -> frozenset[str]:
-    """Remove one statement of the resource policy; AWS takes one a call."""
+    """Remove one statement of the resource policy, by its Sid; or the whole policy, where that names none of it.
+
+    PutResourcePolicy takes statements without a Sid (Lambda developer guide, "Working with resource-based policies").
+    """
     sids = sorted(statement.sid for statement in policy.statements)
+    if not sids or not all(map(_STATEMENT_ID.fullmatch, sids)):
+        aws.lambda_.delete_resource_policy(ResourceArn=aws.arn("lambda", f"function:{id}"))
+        return frozenset({"resource_policy"})
     aws.lambda_.remove_permission(FunctionName=id, StatementId=sids[0])
     return frozenset({"resource_policy"}) if len(sids) == 1 else frozenset()
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     from tapctl.aws.client import Aws
 
+FILTER_TYPES: Final = ("log-metric-filter", "log-subscription-filter")
+"""The types of what others put on a log group, which ends with it."""
+_METRIC_FILTER, _SUBSCRIPTION_FILTER = FILTER_TYPES
 _NAMES_A_CALL: Final = 50
 _MISSING: Final = "ResourceNotFoundException"
 _TRANSIENT: Final = (
@@ -150,7 +153,7 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
             _STREAMS,
         ),
         Right(Need.UPDATE, ("logs:TagResource", "logs:UntagResource"), _GROUP, fields=frozenset({"tags"})),
-        Right(Need.DELETE, ("logs:DeleteLogGroup",), _STREAMS),
+        Right(Need.DELETE, ("logs:DeleteLogGroup", "logs:DescribeMetricFilters"), _STREAMS),
         Right(Need.SWEEP, ("tag:GetResources",), why=LISTS),
     )
 
@@ -177,6 +180,8 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
             if error.matches(_MISSING):
                 return None
             raise
+        if group.get("metricFilterCount", 0) > 0:
+            aws.learnt.add(_counted(id))
         answer: Mapping[str, Any] = group  # some members are newer than the stubs
         protection = str(answer.get("dataProtectionStatus", ""))
         days, cut = _retention(group, expected)
@@ -269,6 +274,41 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
         """The function or cluster whose logs AWS writes into a group of this name, and makes it for."""
         writers = ((pattern.fullmatch(id), type_) for pattern, type_ in _WRITERS)
         return next((address(type_, match[1]) for match, type_ in writers if match), None)
+
+
+def filters_on(aws: Aws, id: str) -> frozenset[str]:
+    """The addresses of the filters on the group: one call, and another where `observe` has seen metric filters."""
+    asks: list[tuple[str, Any, str]] = [(_SUBSCRIPTION_FILTER, "describe_subscription_filters", "subscriptionFilters")]
+    if _counted(id) in aws.learnt:
+        asks.append((_METRIC_FILTER, "describe_metric_filters", "metricFilters"))
+    try:
+        return frozenset(
+            address(type_, f"{id}:{each.get('filterName', '')}")
+            for type_, operation, member in asks
+            for page in aws.pages(aws.logs.get_paginator(operation), logGroupName=id)
+            for each in page.get(member, ())
+        )
+    except AwsRefused as error:
+        # Gone since it was observed.
+        if error.matches(_MISSING):
+            return frozenset()
+        raise
+
+
+def split_filter(place: str) -> tuple[str, str]:
+    """The log group and the name of the filter at this address: neither has a colon (PutMetricFilter)."""
+    group, _, name = place.partition("/")[2].partition(":")
+    return group, name
+
+
+def kind_of_filter(place: str) -> str:
+    """The words for the filter at this address: ``metric filter``."""
+    return place.partition("/")[0].removeprefix("log-").replace("-", " ")
+
+
+def _counted(id: str) -> str:
+    """The fact that metric filters count the group's events."""
+    return f"metric filters on {id}"
 
 
 def _is_default(group: Mapping[str, Any], spec: LogGroupSpec) -> bool:

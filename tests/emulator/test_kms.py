@@ -45,6 +45,19 @@ def test_arns_are_taken_by_every_operation(aws: Aws, arn: str) -> None:
     assert aws.kms.describe_key(KeyId=arn)["KeyMetadata"]["KeyState"] == "Disabled"
 
 
+def test_the_last_use_of_a_key_is_told(aws: Aws, arn: str, refused: Refused) -> None:
+    made = aws.kms.describe_key(KeyId=arn)["KeyMetadata"]["CreationDate"]
+    told = aws.kms.get_key_last_usage(KeyId=arn)
+    assert (told["KeyLastUsage"], told["TrackingStartDate"]) == ({}, made)
+    data = aws.kms.generate_data_key(KeyId=arn, KeySpec="AES_256")
+    assert aws.kms.get_key_last_usage(KeyId=arn)["KeyLastUsage"]["Operation"] == "GenerateDataKey"
+    aws.kms.decrypt(CiphertextBlob=data["CiphertextBlob"])
+    used = aws.kms.get_key_last_usage(KeyId=arn)["KeyLastUsage"]
+    assert (used["Operation"], used["Timestamp"] >= made) == ("Decrypt", True)
+    with refused("NotFoundException"):
+        aws.kms.get_key_last_usage(KeyId="11111111-2222-3333-4444-555555555555")
+
+
 def test_a_key_pending_deletion_refuses_changes_and_keeps_its_alias(aws: Aws, arn: str) -> None:
     aws.kms.create_alias(AliasName="alias/a", TargetKeyId=arn)
     aws.kms.schedule_key_deletion(KeyId=arn, PendingWindowInDays=7)

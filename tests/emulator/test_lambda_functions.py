@@ -104,6 +104,25 @@ def test_naive_code_takes_an_application_s_tag_away_for_ever(aws: Aws, make: Bui
     assert {*aws.lambda_.list_tags(Resource=arn)["Tags"]} == {"Name", "awsApplication", OF_AWS["Key"]}
 
 
+def test_a_resource_policy_is_put_shown_and_deleted_whole(aws: Aws, make: Build, refused: Refused) -> None:
+    make()
+    arn = describe(aws)["FunctionArn"]
+    aws.lambda_.add_permission(
+        FunctionName="f", StatementId="s", Action="lambda:InvokeFunction", Principal="sns.amazonaws.com"
+    )
+    opened = {"Effect": "Allow", "Principal": "*", "Action": "lambda:InvokeFunction", "Resource": arn}
+    put = aws.lambda_.put_resource_policy(ResourceArn=arn, Policy=json.dumps({"Statement": opened}))
+    shown = aws.lambda_.get_resource_policy(ResourceArn=arn)
+    assert put["Policy"] == shown["Policy"] == aws.lambda_.get_policy(FunctionName="f")["Policy"]
+    assert json.loads(shown["Policy"])["Statement"] == [opened], "what AddPermission gave is overwritten"
+    aws.lambda_.delete_resource_policy(ResourceArn=arn)
+    for ask in (aws.lambda_.get_resource_policy, aws.lambda_.delete_resource_policy):
+        with refused("ResourceNotFoundException"):
+            ask(ResourceArn=arn)
+    with refused("ResourceNotFoundException"):
+        aws.lambda_.get_policy(FunctionName="f")
+
+
 def test_the_role_must_be_lambdas(aws: Aws, make: Build, refused: Refused) -> None:
     with refused("InvalidParameterValueException", "cannot be assumed by Lambda"):
         make(Role=f"arn:aws:iam::{ACCOUNT}:role/none")

@@ -102,6 +102,22 @@ def test_a_certificate_continues_that_of_an_incomplete_destroy() -> None:
     assert PROOF.continuing(whole).deleted == ("iam-role/r", "sns-topic/alarms"), "it was complete"
 
 
+def test_filters_of_others_that_ended_with_their_log_group_are_named_by_the_next_certificate_too() -> None:
+    proof = replace(PROOF, deleted=("log-group//aws/x",), remaining=(), swept=False)
+    theirs = frozenset({"log-metric-filter//aws/x:m", "log-subscription-filter//aws/x:s"})
+    before = replace(proof, ended=theirs | {"log-metric-filter//aws/x2:m", "log-metric-filter//aws:m"})
+    assert before.rows()[-1] == [
+        "ended",
+        "log-subscription-filter",
+        "/aws/x:s",
+        "",
+        "added by others; it ended with the log group",
+    ]
+    earlier = earlier_certificate(before.text(), TARGET, every_name)
+    assert earlier is not None
+    assert replace(proof, deleted=("iam-role/r",)).continuing(earlier).ended == theirs
+
+
 def test_the_subscriptions_of_others_that_ended_with_the_topic_are_named_by_the_next_certificate_too() -> None:
     theirs = frozenset({"sns-subscription/alarms/email:a@example.com"})
     proof = replace(PROOF, ended=theirs)

@@ -30,8 +30,8 @@ SPARED: Final = (
     *("rds:DescribeOrderableDBInstanceOptions", "sns:ListSubscriptionsByTopic"),
 )
 """Reads that an apply does without, any one of them."""
-_TOLD: Final = ("sns:ListSubscriptionsByTopic",)
-"""Reads that a destroy does without: what they tell of others is a warning."""
+_TOLD: Final = ("sns:ListSubscriptionsByTopic", "logs:DescribeSubscriptionFilters", "kms:GetKeyLastUsage")
+"""Reads that a destroy does without: what they tell of others is a warning, or stands beside the key."""
 
 
 def _needed(command: str) -> tuple[str, ...]:

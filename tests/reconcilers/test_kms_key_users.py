@@ -13,7 +13,7 @@ from tapctl.aws.client import Aws
 from tapctl.engine.model import Retained
 from tapctl.errors import AwsRefused, NotYet, Patience
 from tapctl.reconcilers.kms_key import KmsKey
-from tapctl.reconcilers.kms_key_users import LISTINGS, key_users, topics_under
+from tapctl.reconcilers.kms_key_users import ASKED, LISTINGS, key_users, last_use, topics_under
 from tests.conftest import ACCOUNT
 from tests.reconcilers.driving import OURS, delete_until_gone, look
 from tests.reconcilers.keys import FIRST, ID, REC, make, ready, state
@@ -112,6 +112,10 @@ ARN = "arn:aws:kms:us-east-1:123456789012:key/0a"
             {"name": "q", "destinationConfiguration": {"s3Configuration": {"kmsKeyId": ARN}}},
             "scheduled-query/q",
         ),
+        ("ssm", "DescribeParameters", "Parameters", {"Name": "/team/x", "KeyId": "alias/k"}, "ssm-parameter//team/x"),
+        ("ec2", "DescribeVolumes", "Volumes", {"VolumeId": "vol-1", "KmsKeyId": ARN}, "ebs-volume/vol-1"),
+        ("ec2", "DescribeVolumes", "Volumes", {"VolumeId": "vol-1", "KmsKeyId": ARN, "State": "deleting"}, ""),
+        ("ec2", "DescribeSnapshots", "Snapshots", {"SnapshotId": "snap-1", "KmsKeyId": ARN}, "ebs-snapshot/snap-1"),
     ],
 )
 def test_each_service_tells_its_users_of_the_key(  # noqa: PLR0917 -- as its cases
@@ -130,6 +134,32 @@ _NOT_ASKED = {
     ("rds", "DescribeDBEngineVersions"): {"KMSKeyId"},
     # Of RDS for Oracle; the password goes with its instance, and RDS makes another.
     ("rds", "DescribeTenantDatabases"): {"MasterUserSecret.KmsKeyId"},
+    # Their snapshots and volumes are listed.
+    ("ec2", "DescribeImages"): {"BlockDeviceMappings.Ebs.KmsKeyId"},
+    ("ec2", "DescribeImportImageTasks"): {"KmsKeyId"},
+    ("ec2", "DescribeImportSnapshotTasks"): {"SnapshotTaskDetail.KmsKeyId"},
+    # A second way to what the snapshot's own key encrypts.
+    ("ec2", "DescribeSnapshots"): {"AssociatedKmsKeys"},
+    # Nothing is encrypted yet.
+    ("ec2", "DescribeFleets"): {
+        *(
+            f"{of}.LaunchTemplateAndOverrides.Overrides.BlockDeviceMappings.Ebs.KmsKeyId"
+            for of in ("Errors", "Instances")
+        ),
+        "LaunchTemplateConfigs.Overrides.BlockDeviceMappings.Ebs.KmsKeyId",
+    },
+    ("ec2", "DescribeLaunchTemplateVersions"): {"LaunchTemplateData.BlockDeviceMappings.Ebs.KmsKeyId"},
+    ("ec2", "DescribeSpotFleetRequests"): {
+        "SpotFleetRequestConfig.LaunchSpecifications.BlockDeviceMappings.Ebs.KmsKeyId"
+    },
+    ("ec2", "DescribeSpotInstanceRequests"): {"LaunchSpecification.BlockDeviceMappings.Ebs.KmsKeyId"},
+    # Verified Access uses a key by a grant, and a grant keeps the key.
+    **{
+        ("ec2", f"DescribeVerifiedAccess{kind}"): {"SseSpecification.KmsKeyArn"}
+        for kind in ("Endpoints", "Groups", "TrustProviders")
+    },
+    # Objects in S3.
+    ("ssm", "ListResourceDataSync"): {"S3Destination.AWSKMSKeyARN"},
 }
 """(service, operation) to the members that name a key and are not read."""
 
@@ -165,6 +195,25 @@ def test_each_list_that_names_keys_is_asked_or_has_its_reason(aws: Aws) -> None:
             known = _NOT_ASKED.get((service, name), set())
             told = {path for path in _keys(operation.output_shape) if path.partition(".")[2] not in known}
             assert told <= asked.get((service, name), set()), name
+
+
+def test_the_words_for_who_is_asked_name_each_service() -> None:
+    words = {"ec2": "EBS", "lambda": "Lambda", "logs": "CloudWatch Logs", "rds": "RDS", "ssm": "SSM"}
+    words |= {"secretsmanager": "Secrets Manager", "sns": "SNS"}
+    asked = ASKED.partition(": ")[2].partition(";")[0].split(", ")
+    assert sorted(asked) == sorted(words[service] for service in {"sns", *(one.service for one in LISTINGS)})
+
+
+def test_when_the_key_was_last_used_is_told_as_far_as_kms_knows(aws: Aws) -> None:
+    key = aws.kms.create_key()["KeyMetadata"]["KeyId"]
+    assert re.fullmatch(r"KMS knows of no use of it since 20\S+Z", last_use(aws, key))
+    aws.kms.encrypt(KeyId=key, Plaintext=b"x")
+    assert re.fullmatch(r"last used 20\S+Z by Encrypt", last_use(aws, key))
+    answer(aws.kms, "GetKeyLastUsage", {"KeyId": key, "KeyLastUsage": {}}, times=1)
+    assert last_use(aws, key) == "KMS knows of no use of it"
+    for code, why in (("AccessDeniedException", "kms:GetKeyLastUsage denied"), ("UnknownOperationException",) * 2):
+        with refuse(aws.kms, "GetKeyLastUsage", code):
+            assert last_use(aws, key) == f"when it was last used is not known ({why})"
 
 
 def test_a_region_without_an_operation_has_nothing_of_its_kind(aws: Aws) -> None:
@@ -238,6 +287,9 @@ def test_a_topic_alone_keeps_the_key(aws: Aws) -> None:
         ("logs", "DescribeLogGroups"),
         ("rds", "DescribeDBSnapshots"),
         ("rds", "DescribeExportTasks"),
+        ("ssm", "DescribeParameters"),
+        ("ec2", "DescribeVolumes"),
+        ("ec2", "DescribeSnapshots"),
     ],
 )
 def test_a_service_that_may_not_be_asked_keeps_the_key(aws: Aws, service: str, operation: str) -> None:

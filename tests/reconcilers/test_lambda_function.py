@@ -337,6 +337,12 @@ def test_foreign_permissions_are_removed_one_statement_a_call() -> None:
     assert (asked, call) == ({"resource_policy"}, ("remove_permission", {"FunctionName": NAME, "StatementId": "b"}))
 
 
+@pytest.mark.parametrize("sids", [(), ("",), ("", "a"), ("a b",), ("a" * 101,)])
+def test_a_policy_that_cannot_be_removed_by_ids_is_removed_whole(sids: tuple[str, ...]) -> None:
+    deleted = ("delete_resource_policy", {"ResourceArn": ARN})
+    assert update(with_(resource_policy=opened(*sids))) == ({"resource_policy"}, deleted)
+
+
 def test_a_permission_that_is_waived_or_not_named_by_a_revert_stays() -> None:
     have, want = with_(resource_policy=opened("b"), tags={"a": "b"}), with_(resource_policy=opened("b"))
     assert update(have, want)[1][0] == "tag_resource"

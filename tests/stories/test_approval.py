@@ -10,6 +10,7 @@ import pytest
 from tapctl.manifest.manifest import now
 from tests.failures.trouble import deny
 from tests.stories.contract import holds
+from tests.support.log_filters import put_filters
 from tests.support.world import Answer, World
 
 FUNCTION = "lambda-function/payment-processor-dev"
@@ -97,6 +98,23 @@ def test_a_destroy_that_would_end_a_subscription_which_nobody_has_approved_is_re
     assert json.loads((dev.folder / "with.plan").read_text())["ends"] == [place]
     sns.unsubscribe(SubscriptionArn=made["SubscriptionArn"])
     refused(dev.tapctl("apply", "--plan", "with.plan", "--yes"), f"in AWS: {place} was to end, and is not there")
+
+
+def test_a_destroy_that_would_end_a_filter_which_nobody_has_approved_is_refused(dev: World) -> None:
+    logs, group = dev.client("logs"), "/aws/lambda/payment-processor-dev"
+    dev.tapctl("plan", "--destroy", "--env", "dev", "--out", "gone.plan")
+    put_filters(dev, group)
+    answer = dev.tapctl("apply", "--plan", "gone.plan", "--yes")
+    places = [f"log-metric-filter/{group}:sec-team", f"log-subscription-filter/{group}:siem"]
+    for place in places:
+        refused(answer, f"in AWS: {place} would end, which was not approved")
+    dev.tapctl("plan", "--destroy", "--env", "dev", "--out", "with.plan")
+    assert json.loads((dev.folder / "with.plan").read_text())["ends"] == places
+    logs.delete_metric_filter(logGroupName=group, filterName="sec-team")
+    refused(dev.tapctl("apply", "--plan", "with.plan", "--yes"), f"in AWS: {places[0]} was to end, and is not there")
+    unread = dev.meeting(deny("logs:DescribeSubscriptionFilters"), "apply", "--plan", "with.plan", "--yes")
+    assert (unread.code, unread.changes) == (6, ())
+    assert "allow logs:DescribeSubscriptionFilters" in unread.err
 
 
 def test_no_destroy_is_approved_while_nobody_can_tell_which_subscriptions_of_others_it_ends(dev: World) -> None:

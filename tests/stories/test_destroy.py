@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from datetime import UTC, datetime
 
@@ -12,6 +13,7 @@ from tests.failures.trouble import deny
 from tests.stories.leftovers import left
 from tests.stories.test_half_made import denied_after
 from tests.support.door import Proceed, Served, Trouble, Visit, denied
+from tests.support.log_filters import put_filters
 from tests.support.world import World
 
 LOGS = "/aws/lambda/payment-processor-dev"
@@ -145,6 +147,58 @@ def test_tags_of_another_suffix_are_left_alone(world: World) -> None:
     assert world.drift("dev", "--suffix", "pr-42").code == 0
     assert world.tapctl("destroy", "--env", "dev", "--suffix", "pr-42", "--yes").code == 0
     assert left(world) == before | {"key:PendingDeletion"}
+
+
+def test_filters_of_others_on_the_log_groups_are_told_and_certified(dev: World) -> None:
+    database = "/aws/rds/cluster/db-cluster-dev/postgresql"
+    asked = dev.tapctl("plan", "--destroy", "--env", "dev").asked
+    assert (asked.count("logs:DescribeSubscriptionFilters"), "logs:DescribeMetricFilters" in asked) == (2, False)
+    put_filters(dev, database)
+    ends = "has filters that others have added, and they go with it: metric filter sec-team, subscription filter siem"
+    planned = dev.tapctl("plan", "--destroy", "--env", "dev")
+    assert (planned.code, f"warning: {database} {ends}" in planned.err.splitlines()) == (0, True), planned.err
+    assert planned.asked.count("logs:DescribeMetricFilters") == 1
+    untold = dev.meeting(deny("logs:DescribeMetricFilters"), "plan", "--destroy", "--env", "dev")
+    assert untold.code == 0
+    assert f"warning: the filters on {database} could not be read: AccessDeniedException" in untold.err
+    # The removal of the group is refused: nothing has ended with it yet, and the next destroy says that it has.
+    cut = dev.meeting(deny("logs:DeleteLogGroup"), "destroy", "--env", "dev", "--yes")
+    certificate = dev.path().with_name("dev.certificate.json")
+    assert (cut.code, json.loads(certificate.read_text())["ended"]) == (4, [])
+    gone = dev.tapctl("destroy", "--env", "dev", "--yes")
+    assert (gone.code, f"warning: {database} {ends}" in gone.err.splitlines()) == (0, True), gone.err
+    ended = [f"log-metric-filter/{database}:sec-team", f"log-subscription-filter/{database}:siem"]
+    assert json.loads(certificate.read_text())["ended"] == ended
+    lines = [one.split() for one in gone.out.splitlines() if one.startswith("ended ")]
+    assert [line[1:3] for line in lines] == [place.split("/", 1) for place in ended]
+    assert all(" ".join(line[3:]) == "added by others; it ended with the log group" for line in lines)
+
+
+def test_what_others_keep_under_the_key_keeps_it_and_its_last_use_is_told(dev: World) -> None:
+    kms, ec2, ssm = dev.client("kms"), dev.client("ec2"), dev.client("ssm")
+    key = kms.describe_key(KeyId="alias/db-key-dev")["KeyMetadata"]["Arn"]
+    for number, name in enumerate((key, key.rpartition("/")[2], "alias/db-key-dev")):
+        ssm.put_parameter(Name=f"/theirs/{number}", Value="x", Type="SecureString", KeyId=name)
+    volume = ec2.create_volume(AvailabilityZone="us-east-2a", Size=1, Encrypted=True, KmsKeyId=key)["VolumeId"]
+    used = [f"ebs-volume/{volume}", *(f"ssm-parameter//theirs/{number}" for number in range(3))]
+    planned = dev.tapctl("plan", "--destroy", "--env", "dev")
+    assert f"kept until what uses it is gone: {', '.join(used)} use it" in planned.out
+    assert "kms:GetKeyLastUsage" not in planned.asked, "it stays"
+    ec2.delete_volume(VolumeId=volume)
+    ssm.delete_parameters(Names=[f"/theirs/{number}" for number in range(3)])
+    kms.encrypt(KeyId=key, Plaintext=b"x")
+    told = re.compile(r"; last used 20[0-9TZ:-]+ by Encrypt; asked for users: .*EBS.*; not asked: S3, SQS, DynamoDB")
+    planned = dev.tapctl("plan", "--destroy", "--env", "dev")
+    (line,) = (one for one in planned.out.splitlines() if one.startswith("  - kms-key "))
+    assert told.search(line), line
+    assert planned.asked.count("kms:GetKeyLastUsage") == 1
+    unknown = dev.meeting(deny("kms:GetKeyLastUsage"), "plan", "--destroy", "--env", "dev")
+    assert unknown.code == 0
+    assert "; when it was last used is not known (kms:GetKeyLastUsage denied); asked for" in unknown.out
+    gone = dev.tapctl("destroy", "--env", "dev", "--yes")
+    certificate = json.loads(dev.path().with_name("dev.certificate.json").read_text())
+    assert gone.code == 0
+    assert told.search(certificate["kept"]["kms-key/alias/db-key-dev"]["why"]), certificate
 
 
 @pytest.mark.soak

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.stories.tampering import Case, all_are_found_and_undone, cases, drift_of, is_found_and_undone
+from tests.stories.tampering import Case, all_are_found_and_undone, cases, drift_of, is_found_and_undone, told
 from tests.support.world import World
 
 ROLE = "iam-role/lambda-role-dev"
@@ -90,6 +90,23 @@ def let_invoke(world: World) -> None:
     )
 
 
+def put_policy(world: World, *sids: str) -> None:
+    """Replace the function's resource policy by a document with a statement for each id, "" for one without."""
+    client = world.client("lambda")
+    arn = client.get_function_configuration(FunctionName="payment-processor-dev")["FunctionArn"]
+    statements = [
+        {
+            **({"Sid": sid} if sid else {}),
+            "Effect": "Allow",
+            "Action": "lambda:InvokeFunction",
+            "Resource": arn,
+            "Principal": {"AWS": f"{account}" * 12},
+        }
+        for account, sid in enumerate(sids, start=5)
+    ]
+    client.put_resource_policy(ResourceArn=arn, Policy=json.dumps({"Version": "2012-10-17", "Statement": statements}))
+
+
 def let_publish(world: World) -> None:
     policy = {
         "Version": "2012-10-17",
@@ -150,6 +167,18 @@ CASES = [
     Case("the Data API switched on", answer_sql_over_https, drift_of(CLUSTER, "http_endpoint")),
     Case("a role given to the cluster", give_the_cluster_a_role, drift_of(CLUSTER, "associated_roles")),
 ]
+
+
+def test_a_policy_whose_statements_have_no_id_is_removed_by_one_call(dev: World) -> None:
+    """A Sid may be missing in a document, or in no form that RemovePermission takes."""
+    for sids in (["a", ""], ["no id"]):
+        put_policy(dev, *sids)
+        assert told(dev.drift().records) == drift_of(FUNCTION, "resource_policy")
+        reverted = dev.tapctl("revert", "--env", "dev", "--yes", "--json")
+        assert (reverted.code, reverted.changes) == (0, ("lambda:DeleteResourcePolicy",)), reverted.out + reverted.err
+        assert dev.drift().code == 0
+    put_policy(dev, "a", "b")
+    assert dev.applied("dev").changes == ("lambda:RemovePermission",) * 2
 
 
 @pytest.mark.parametrize("case", cases(CASES))

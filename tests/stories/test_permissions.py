@@ -24,6 +24,7 @@ from tests.stories import test_drift_access, test_drift_missing, test_drift_sett
 from tests.support.config_folder import ENVIRONMENTS
 from tests.support.door import Proceed, Served, Visit, without_length
 from tests.support.iam import Check, Guard, unneeded
+from tests.support.log_filters import put_filters
 from tests.support.world import Answer, World
 
 RECORD = Path(__file__).with_name("permissions.json")
@@ -45,10 +46,7 @@ IN_TROUBLE = {
     ("destroy", "ec2:DeleteNetworkInterface"): "an interface that Lambda has left behind",
     ("plan", "sns:ListSubscriptionsByTopic"): "where a topic is adopted",
     ("drift", "sns:ListSubscriptionsByTopic"): "where the record has a subscription; and of a status, by this policy",
-    **{
-        (command, "logs:DescribeSubscriptionFilters"): "of a log group without tags"
-        for command in ("plan", "apply", "destroy")
-    },
+    **{(command, "logs:DescribeSubscriptionFilters"): "of a log group without tags" for command in ("plan", "apply")},
     ("plan", "ec2:DescribeManagedPrefixLists"): "where a rule names a prefix list",
     ("apply", "ec2:DescribeManagedPrefixLists"): "as in a plan",
     **{(command, "ec2:GetManagedPrefixListEntries"): "what that list holds" for command in ("plan", "drift", "apply")},
@@ -342,7 +340,8 @@ def tag_all(world: World, key: str = "extra") -> None:
 
 
 def make_others(world: World) -> None:
-    """Make a second key of ours, and in place of a subscription another that cannot become ours by a change."""
+    """Make a second key of ours, a policy without ids, and a subscription that cannot become ours by a change."""
+    test_drift_access.put_policy(world, "")
     kms, rds = world.client("kms"), world.client("rds")
     key = kms.describe_key(KeyId="alias/db-key-dev")["KeyMetadata"]["KeyId"]
     tags = [tag for tag in kms.list_resource_tags(KeyId=key)["Tags"] if not tag["TagKey"].startswith("aws:")]
@@ -429,6 +428,7 @@ def rights_of_a_life(world: World) -> dict[str, dict[str, Check]]:
         run("apply", "--yes", *flags)
     bound = "arn:aws:iam::123456789012:policy/bound"
     world.client("iam").attach_role_policy(RoleName="lambda-role-dev", PolicyArn=bound)
+    put_filters(world, "/aws/lambda/payment-processor-dev")
     run("destroy", "--yes", "--confirm", "dev")
     snapshots = world.client("rds").describe_db_cluster_snapshots(SnapshotType="manual")["DBClusterSnapshots"]
     names = [each["DBClusterSnapshotIdentifier"] for each in snapshots]

@@ -9,18 +9,20 @@ import boto3
 import pytest
 
 from tapctl.aws import trail
+from tests.stories.test_drift_access import put_policy
 from tests.support.door import Proceed, Refusal, Served, Visit
 from tests.support.world import Answer, World
 
 
 @pytest.fixture(scope="module")
 def there(shared: World) -> World:
-    """dev, and six changes by others."""
+    """dev, and seven changes by others."""
     shared.deploy()
     functions = shared.client("lambda")
     functions.update_function_configuration(FunctionName="payment-processor-dev", Timeout=44)
     arn = functions.get_function_configuration(FunctionName="payment-processor-dev")["FunctionArn"]
     functions.tag_resource(Resource=arn, Tags={"Floor": "3"})
+    put_policy(shared, "")
     shared.client("logs").put_retention_policy(logGroupName="/aws/lambda/payment-processor-dev", retentionInDays=5)
     key = shared.client("sts").assume_role(RoleArn="arn:aws:iam::123456789012:role/deploy", RoleSessionName="ci")
     credentials = key["Credentials"]
@@ -60,6 +62,7 @@ def test_each_finding_tells_who_made_the_change_when_and_how(there: World) -> No
     }
     assert found["log-group retention_days"]["who"]["event"] == "PutRetentionPolicy"
     assert found["lambda-function tags.Floor"]["who"]["event"] == "TagResource20170331v2"
+    assert found["lambda-function resource_policy"]["who"]["event"] == "PutResourcePolicy"
     role = found["iam-role max_session_duration_s"]
     assert (role["who"]["principal"], role["cause"]) == ("role/deploy (ci)", "automation")
     assert found["iam-role description"]["who"]["event"] == "UpdateRole"

@@ -51,6 +51,7 @@ _NOT_WHEN_PENDING = (
     "CreateGrant",
 )
 _NOT_WHEN_DISABLED = ("EnableKeyRotation", "DisableKeyRotation", "CreateGrant")
+_USES: Final = ("Decrypt", "Encrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext")
 _TAKES_AN_ARN = (*_NOT_WHEN_PENDING, "CancelKeyDeletion", "PutKeyPolicy", "GetKeyPolicy", "ListResourceTags")
 
 
@@ -219,6 +220,25 @@ def rotation_tells_its_period(request: Request, proceed: Next) -> Reply:
     if reply["KeyRotationEnabled"]:
         reply["RotationPeriodInDays"], reply["NextRotationDate"] = notes_on(key)["rotation"]
     return reply
+
+
+@contract(*_USES)
+def a_use_is_kept(request: Request, proceed: Next) -> Reply:
+    """The last use of a key, and its time, are kept."""
+    reply = proceed()
+    notes_on(key_of(request, reply["KeyId"]))["used"] = {"Operation": request.operation, "Timestamp": datetime.now(UTC)}
+    return reply
+
+
+@contract("GetKeyLastUsage")
+def the_last_use_is_told(request: Request, _: Next) -> Reply:
+    """Operation and time of the last use, nothing of a key that is yet to be used; moto has no such operation."""
+    key = key_of(request, request.params["KeyId"])
+    if key is None:
+        raise ServiceError("NotFoundException", f"Key '{request.params['KeyId']}' does not exist")
+    made = key.to_dict()["KeyMetadata"]["CreationDate"]
+    told = {"KeyId": key.id, "KeyLastUsage": notes_on(key).get("used", {})}
+    return {**told, "TrackingStartDate": made, "KeyCreationDate": made}
 
 
 # -- timing ----------------------------------------------------------------------------------------------------------

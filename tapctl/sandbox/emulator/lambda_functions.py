@@ -6,6 +6,7 @@ internal/service/lambda/function.go).
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
 from dataclasses import replace
@@ -248,6 +249,27 @@ def account_settings_are_known(request: Request, _: Next) -> Reply:
         },
         "AccountUsage": {"TotalCodeSize": sum(function.code_size for function in every), "FunctionCount": len(every)},
     }
+
+
+@acceptance("PutResourcePolicy", "GetResourcePolicy", "DeleteResourcePolicy")
+def a_resource_policy_is_one_document(request: Request, _: Next) -> Reply:
+    """A policy is put, shown and deleted whole, whatever AddPermission has put into it; moto has none of the three.
+
+    Its statements need no Sid (Lambda developer guide, "Working with resource-based policies in Lambda").
+    """
+    policy = function_of(replace(request, params={"FunctionName": request.params["ResourceArn"]})).policy
+    if request.operation == "PutResourcePolicy":
+        policy.statements, policy.revision = (
+            _listed(json.loads(request.params["Policy"])["Statement"]),
+            str(uuid.uuid4()),
+        )
+    if not policy.statements:
+        raise ServiceError("ResourceNotFoundException", "The resource you requested does not exist.")
+    shown = policy.get_policy()
+    if request.operation == "DeleteResourcePolicy":
+        policy.statements = []
+        return {}
+    return {**shown, "Policy": json.dumps(shown["Policy"])}
 
 
 @acceptance("ListCapacityProviders")
