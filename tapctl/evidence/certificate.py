@@ -45,6 +45,7 @@ class EarlierCertificate(BaseModel):
     left: frozenset[str] = frozenset()
     kept: dict[str, dict[str, str]] = Field(default_factory=dict)
     ended: frozenset[str] = frozenset()
+    not_read: frozenset[str] = frozenset()
     run: str = ""
 
     @property
@@ -67,9 +68,10 @@ class EarlierCertificate(BaseModel):
         return frozenset(name for one in self.kept.values() for name in copies_named(one.get("why", "")))
 
     def keeps_as(self, now: Certificate) -> bool:
-        """True if that one has the same as kept, and each key for the same snapshots."""
+        """True if that one has the same as kept and as not read, and each key for the same snapshots."""
         decrypted = frozenset(name for one in now.retained.values() for name in copies_named(one.why))
-        return self.kept.keys() == now.retained.keys() and self.decrypted == decrypted
+        same = self.kept.keys() == now.retained.keys() and self.not_read == now.not_read
+        return same and self.decrypted == decrypted
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,8 @@ class Certificate:
     """Addresses that no destroy had to remove, since somebody else had."""
     ended: frozenset[str] = frozenset()
     """Addresses of other people's subscriptions, which ended with the topic; of one on the web with its host alone."""
+    not_read: frozenset[str] = frozenset()
+    """Addresses of what bears no name of ours, and whose tags nobody could read: it may be ours."""
 
     def records(self) -> list[dict[str, Any]]:
         """The records for programs, one a resource."""
@@ -152,6 +156,7 @@ class Certificate:
             "kept": {address: {"until": why.until, "why": why.why} for address, why in self.retained.items()},
             "left": sorted(self.remaining),
             "ended": sorted(self.ended),
+            "not_read": sorted(self.not_read),
         }
         return (json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
