@@ -358,7 +358,8 @@ class Reconciler(ABC, Generic[S, O]):
     any other word an output, of the resource or of its parent. Such a field that tells who else was let in, or what
     leads out, is an *exposure*."""
     ending_costs: ClassVar[Mapping[str, str]] = {}
-    """Field of `left_alone` to what the command that ends it costs, and what is to follow."""
+    """Field of `left_alone` to what the command that ends it costs beyond that, and what is to follow; or, where the
+    thing is not ours alone, to whose it is: the command only shows it then."""
     ended_elsewhere: ClassVar[Mapping[str, str]] = {}
     """Field of `left_alone` to the command that ends an item whose value is an ARN, where that is another one."""
     leads_there: ClassVar[Mapping[str, str]] = {}

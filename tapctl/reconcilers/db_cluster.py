@@ -118,6 +118,8 @@ _BY_RDS: Final = frozenset({"MasterUserPassword", "CertificateDetails"})
 _LOGS: Final = "PendingCloudwatchLogsExports"
 _FORWARDING: Final = ("enabled", "enabling", "requested")
 _MODIFY: Final = "aws rds modify-db-cluster --db-cluster-identifier {id}"
+_MADE_WITH_IT: Final = "changes that wait for the maintenance window may be made with it:"
+"""https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBCluster.html (ApplyImmediately)"""
 # The states of a snapshot that is no longer being taken.
 _DONE: Final = ("available", "failed")
 _CLUSTER: Final = arn("rds", "cluster:{db-cluster}")
@@ -299,6 +301,15 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         "open_groups": "aws ec2 describe-security-groups --group-ids {value}",
         "put_off": "aws rds describe-db-clusters --db-cluster-identifier {id} "
         "--query DBClusters[].PendingModifiedValues",
+    }
+    ending_costs: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("auto_minor_version_upgrade", "internet_gateway", "write_forwarding"), _MADE_WITH_IT),
+        "directories": f"nobody logs in by a directory any more; {_MADE_WITH_IT}",
+        "activity_stream": "whoever watches the database by the stream sees no more of it:",
+        "global_cluster": "nothing is copied from or to the clusters of other regions any more:",
+        "replicas": "a cluster of its own: whoever owns it promotes or deletes it; this shows it:",
+        "replicates": "it copies nothing from its source any more, for good:",
+        "custom_endpoints": "whoever connects by it is cut off:",
     }
     leads_there: ClassVar[Mapping[str, str]] = {"open_groups": "security_group_ids"}
     never_compared = (

@@ -87,6 +87,9 @@ class IamRole(UsedByOthers[IamRoleSpec, IamRoleOutputs]):
         "--role-name {id}",
         "permissions_boundary": ALLOW,  # the organisation's own limit on the role
     }
+    ending_costs: ClassVar[Mapping[str, str]] = {
+        "instance_profiles": "what runs with it on EC2 has no rights any more:",
+    }
     never_compared = ("last use", "what its boundary allows", "others that run as it: functions, services")
     trail = Trail(
         "iam",
