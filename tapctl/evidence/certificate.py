@@ -14,7 +14,7 @@ from tapctl.errors import AwsError, StoreFailed
 from tapctl.manifest.manifest import Manifest
 from tapctl.manifest.store import Store
 from tapctl.names import Names
-from tapctl.reconcilers.db_cluster_snapshots import SNAPSHOT
+from tapctl.reconcilers.db_cluster_snapshots import HAS_FAILED, SNAPSHOT
 from tapctl.reconcilers.kms_key import copies_named
 from tapctl.reconcilers.sns_subscription import SnsSubscription
 from tapctl.reconcilers.sns_topic import SnsTopic
@@ -50,8 +50,8 @@ class EarlierCertificate(BaseModel):
 
     @property
     def snapshots(self) -> frozenset[str]:
-        """The names of the cluster snapshots among what is kept."""
-        kept = (each.partition("/") for each in self.kept)
+        """The names of the cluster snapshots among what is kept, without those that have failed."""
+        kept = (each.partition("/") for each, why in self.kept.items() if not _has_failed(why))
         return frozenset(id_ for type_, _, id_ in kept if type_ == SNAPSHOT)
 
     def unseen_snapshots(self) -> dict[str, Retained]:
@@ -196,6 +196,10 @@ def last_certificate(
     if certificate is None:
         broken(f"what is there is none of {manifest.suffix}")
     return certificate
+
+
+def _has_failed(kept: Mapping[str, str]) -> bool:
+    return kept.get("why", "").startswith(HAS_FAILED)
 
 
 def _is_topic(address: str) -> bool:

@@ -35,10 +35,12 @@ from tapctl.engine.model import (
 from tapctl.engine.trail import Trail
 from tapctl.errors import AlreadyExists, AwsRefused, NotConverged, NotYet, Patience, Refused
 from tapctl.reconcilers.db_cluster_snapshots import (
+    HAS_FAILED,
     NO_SNAPSHOT,
     SNAPSHOT,
     described_final_snapshots,
     free_name,
+    has_failed,
     misnamed,
     shared_snapshots,
     snapshot_of,
@@ -602,7 +604,7 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
             if status not in _DONE:
                 return f"the final snapshot {name} is {status} ({snapshot.get('PercentProgress', 0)} %)"
         name, newest = taken[-1] if taken else ("", {})
-        if newest.get("Status") == "failed" and _word(last) is not False:
+        if has_failed(newest) and _word(last) is not False:
             raise NotConverged(
                 f"the final snapshot {name} has failed",
                 evidence="AWS says: failed",
@@ -625,6 +627,8 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
             if of_another:
                 user = snapshot.get("MasterUsername", "unknown")
                 why = f"of another cluster of this name, whose master user is {user}: no final snapshot of this one"
+            if has_failed(snapshot):
+                why = HAS_FAILED
             yield address(SNAPSHOT, name), Retained("you delete it", why)
 
 
