@@ -357,6 +357,7 @@ _WRONG_KEY = frozenset({"SignatureDoesNotMatch", "InvalidSignatureException", "I
 _ENDS_WITH_TIME = "expired"
 # As AWS words them: https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
 _EXPLICIT_DENY = r"with an explicit deny in an? (?P<policy>[a-z -]{1,60}policy|permissions boundary)"
+_RESOURCE_POLICY = "resource-based policy"
 _NOT_ALLOWED_BY = r"because no (?P<policy>[a-z -]{1,60} policy|permissions boundary|VPC endpoint policy) allows"
 
 
@@ -380,6 +381,11 @@ class AwsRefused(AwsError):
     def is_denied(self) -> bool:
         """True if a permission is missing."""
         return self.aws_code in _DENIED
+
+    @property
+    def is_denied_by_resource(self) -> bool:
+        """True if the resource's own policy keeps us out, by AWS's words."""
+        return self.is_denied and _RESOURCE_POLICY in self.message
 
     @property
     def refusal(self) -> str:

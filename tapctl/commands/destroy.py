@@ -76,6 +76,7 @@ def destroy(session: Session, *, confirm: str | None = None, approval: Approval 
         _show_estimate(session, inventory, plan)
         if plan.blocked:
             return session.finish(Status.BLOCKED, show_blockers(session, plan), {}, NOTHING_CHANGED)
+        inventory.unidentified.warn(session.screen, session.suffix)
         if inventory.unasked:
             return _finish_unasked(session, inventory)
         _tell_of_ends(session, inventory)
@@ -98,8 +99,9 @@ def destroy(session: Session, *, confirm: str | None = None, approval: Approval 
         journal.update(unfinished=False)
         runner = EngineRunner(session, journal, lease)
         delete_inventory(runner, inventory)
-        nothing = replace(NOTHING_LEFT, others=inventory.others)
+        nothing = replace(NOTHING_LEFT, others=inventory.others, unidentified=inventory.unidentified)
         swept = sweep(session, runner, inventory) if runner.outcome.ok else nothing
+        swept.unidentified.beside(inventory.unidentified.by_address).warn(session.screen, session.suffix)
         code = approval.end(session, report_destroy(session, runner, inventory, swept, earlier))
         runner.keep_durations(Operation.DELETE)
         return code
@@ -134,13 +136,16 @@ def preview(session: Session, *, detailed_exitcode: bool = False, out: PlanOut |
     if plan.blocked:
         return session.finish(Status.BLOCKED, show_blockers(session, plan), counts, summary)
     inventory.unasked.tell(session.screen)
-    counts, summary = counts | inventory.unasked.counts, f"{summary}{inventory.unasked.words}"
+    inventory.unidentified.warn(session.screen, session.suffix)
+    for incomplete in (inventory.unasked, inventory.unidentified):
+        counts, summary = counts | incomplete.counts, f"{summary}{incomplete.words}"
     if theirs := [*_refusals(session, inventory, inventory.others)]:
         for error in theirs:
             session.screen.error(error, NOTHING_CHANGED)
         not_ours = len(inventory.foreign) + len(inventory.others)
         return session.finish(None, ExitCode.REFUSED, counts, f"{summary} · {not_ours} not ours")
-    code = ExitCode.DIFFERENT if detailed_exitcode and going else inventory.unasked.code
+    unread = ExitCode.worst([inventory.unasked.code, inventory.unidentified.code])
+    code = ExitCode.DIFFERENT if detailed_exitcode and going else unread
     return session.finish(None, code, counts, summary)
 
 
@@ -487,13 +492,18 @@ def report_destroy(
     outcome = runner.outcome
     ended: list[Failed | Detached | Skipped] = [*outcome.failed, *outcome.detached, *outcome.skipped]
     undone = {event.address for event in ended} | {*swept.remaining, *swept.anew, *swept.others, *inventory.foreign}
-    proof = replace(_certificate(session, runner, inventory, undone), swept=swept.unseen is None)
+    proof = replace(
+        _certificate(session, runner, inventory, undone),
+        swept=swept.unseen is None,
+        not_read=frozenset(swept.unidentified.by_address),
+    )
     lasting, copies = _snapshots_left(session, runner, undone, proof.retained, earlier=earlier)
     proof = replace(proof, retained={**lasting, **proof.retained})
     counts = {"deleted": len(deleted(runner, existing(inventory))), "kept": len(proof.retained), "left": len(undone)}
     summary = (
         f"{counts['deleted']} removed · {counts['kept']} kept · {counts['left']} left{_count_of_theirs(inventory)}"
     )
+    counts, summary = counts | swept.unidentified.counts, f"{summary}{swept.unidentified.words}"
     certified = _certified(session, proof, earlier)
     if not outcome.ok:
         return session.finish(Status.NOT_DESTROYED, runner.report_failures(), counts, summary)
@@ -520,7 +530,14 @@ def report_destroy(
         session.screen.error(refusal, "all that is ours is gone, or kept as told above")
     if refused:
         return session.finish(Status.NOT_DESTROYED, ExitCode.REFUSED, counts, summary)
-    return session.finish(Status.DESTROYED, ExitCode.OK, counts, f"{summary}{copies} · nothing else of ours is left")
+    return _finish_gone(session, swept, counts, f"{summary}{copies}")
+
+
+def _finish_gone(session: Session, swept: Swept, counts: Mapping[str, int], summary: str) -> int:
+    """End a destroy after which nothing of ours was found, as far as tags could be read."""
+    if swept.unidentified:
+        return session.finish(Status.INCOMPLETE, swept.unidentified.code, counts, summary)
+    return session.finish(Status.DESTROYED, ExitCode.OK, counts, f"{summary} · nothing else of ours is left")
 
 
 def _earlier_certificate(session: Session) -> EarlierCertificate | None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from tapctl.aws.client import Aws
 from tapctl.engine.delete import is_another
 from tapctl.engine.events import Result
-from tapctl.engine.model import Observed, Owner, Reconciler, Retained, address
+from tapctl.engine.model import Observed, Owner, Reconciler, Retained, UnreadTags, address
 from tapctl.engine.observe import Absent, Observation, ObserveRequest, Unreadable, observe_all
 from tapctl.engine.ownership import Ownership, Verdict, other_identity
 from tapctl.engine.resources import Deletion, deletion_graph
@@ -19,6 +19,7 @@ from tapctl.evidence.earlier_versions import EarlierVersions
 from tapctl.evidence.network_of_files import vpc_of_files, way_out, why_unknown
 from tapctl.evidence.record_fingerprint import fingerprint_left
 from tapctl.evidence.tag_bearers import Unasked, check_not_elsewhere
+from tapctl.evidence.unread_tags import Unidentified
 from tapctl.execution.runner import EngineRunner
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers import reconciler_of, recorded_spec, registry, subresources_of, teardown_ranks
@@ -59,6 +60,8 @@ class Inventory:
     """The places where nobody could look for the copy of which nothing is to go."""
     known_uses: Mapping[str, str] = field(default_factory=dict)
     """Address to what is known of others' use of what goes for good."""
+    unidentified: Unidentified = field(default_factory=Unidentified)
+    """What may bear our tags under no name of ours, as far as nobody could read them."""
     ending: tuple[str, ...] = ()
     """Receivers of the subscriptions that others have made, and that end with the topic."""
     filters: tuple[str, ...] = ()
@@ -101,7 +104,8 @@ def take_inventory(session: Session) -> Inventory:
         )
         for address, entry in manifest.entries.items()
     }
-    tagged, strangers = _by_name(session, discover_by_tags(session), manifest)
+    discovered, unidentified = discover_by_tags(session)
+    tagged, strangers = _by_name(session, discovered, manifest)
     deletions = with_subresources({**planned_by_name(session), **recreated_by_aws(session), **tagged, **recorded})
     deletions = {
         address: replace(deletion, reconciler=configured.get(address, deletion.reconciler))
@@ -110,6 +114,8 @@ def take_inventory(session: Session) -> Inventory:
     for child in [child for deletion in deletions.values() for child in deletion.subresources]:
         deletions.pop(child, None)
     observations = _observe(session, deletions)
+    # What bears a name of ours is judged by its own observation.
+    unidentified = unidentified.beside(observations)
     kept = EarlierVersions(session.store, manifest, session.screen.warn)
     corrected = kept.corrected(manifest.entries, observations, fingerprint_left(session.names, observations))
     deletions |= {place: replace(deletions[place], entry=entry) for place, entry in corrected.items()}
@@ -140,7 +146,16 @@ def take_inventory(session: Session) -> Inventory:
         if isinstance(observation, Unreadable) or (isinstance(observation, Observed) and not observation.deleting)
     )
     inventory = Inventory(
-        deletions, observations, retained, tuple(foreign), others, theirs, unjudged, manifest, version
+        deletions,
+        observations,
+        retained,
+        tuple(foreign),
+        others,
+        theirs,
+        unjudged,
+        manifest,
+        version,
+        unidentified=unidentified,
     )
     if inventory.to_delete:
         return inventory
@@ -255,14 +270,19 @@ def refresh(session: Session, inventory: Inventory) -> Inventory:
     return replace(inventory, observations=_observe(session, inventory.deletions))
 
 
-def discover_by_tags(session: Session) -> dict[str, Deletion]:
-    """Find every resource that carries our tags, of every type that tapctl has ever managed."""
+def discover_by_tags(session: Session) -> tuple[dict[str, Deletion], Unidentified]:
+    """Find every resource that carries our tags, of every type that tapctl has ever managed.
+
+    With what may carry them and could not be asked.
+    """
     reconcilers = [reconciler for reconciler in registry().values() if not reconciler.subresource]
     # Most types ask the tagging API the same: once is enough.
     view = session.aws.memoized()
     searches = side_by_side(partial(_owned_ids, view, session.owner, item) for item in reconcilers)
-    found = [_deletion(item, id_) for item, ids in zip(reconcilers, searches, strict=True) for id_ in ids]
-    return {deletion.address: deletion for deletion in found}
+    found = [(item, one) for item, ones in zip(reconcilers, searches, strict=True) for one in ones]
+    deletions = [_deletion(item, one) for item, one in found if isinstance(one, str)]
+    unread = {address(item.type, one.id): one for item, one in found if isinstance(one, UnreadTags)}
+    return {deletion.address: deletion for deletion in deletions}, Unidentified(unread)
 
 
 def planned_by_name(session: Session) -> dict[str, Deletion]:
@@ -321,6 +341,8 @@ class Swept:
     """As in `Inventory`, with what bears the name and the tags of what this run has removed, and is another one."""
     unseen: AwsError | None = None
     """The reason why nobody could look; None where it was looked."""
+    unidentified: Unidentified = field(default_factory=Unidentified)
+    """As in `Inventory`."""
 
 
 NOTHING_LEFT: Final = Swept({}, ())
@@ -337,11 +359,11 @@ def sweep(session: Session, runner: EngineRunner, inventory: Inventory) -> Swept
     except AwsError as error:
         if not session.aws.call_log.accepted:
             raise
-        return Swept({}, (), inventory.others, error)
+        return Swept({}, (), inventory.others, error, inventory.unidentified)
 
 
 def _sweep(session: Session, runner: EngineRunner, inventory: Inventory) -> Swept:
-    found, anew = leftovers(session, runner, inventory)
+    found, anew, unidentified = leftovers(session, runner, inventory)
     others = dict(inventory.others)
     for _ in range(_SWEEPS):
         remaining = {address: found[address] for address in found.keys() - others.keys()}
@@ -359,9 +381,9 @@ def _sweep(session: Session, runner: EngineRunner, inventory: Inventory) -> Swep
             break
         observations = {address: remaining[address][1] for address in deletions}
         delete_inventory(runner, replace(inventory, deletions=deletions, observations=observations, retained={}))
-        found, anew = leftovers(session, runner, inventory)
+        found, anew, unidentified = leftovers(session, runner, inventory)
     left = {address: _state(observation) for address, (_, observation) in found.items() if address not in others}
-    return Swept(left, anew, others)
+    return Swept(left, anew, others, unidentified=unidentified)
 
 
 def _state(observation: Observation) -> str:
@@ -371,9 +393,13 @@ def _state(observation: Observation) -> str:
 
 def leftovers(
     session: Session, runner: EngineRunner, inventory: Inventory
-) -> tuple[dict[str, tuple[Deletion, Observation]], tuple[str, ...]]:
-    """Find the resources of ours that still exist without a reason, and what is somebody else's in place of one."""
-    tagged, _ = _by_name(session, discover_by_tags(session), inventory.manifest)
+) -> tuple[dict[str, tuple[Deletion, Observation]], tuple[str, ...], Unidentified]:
+    """Find the resources of ours that still exist without a reason, and what is somebody else's in place of one.
+
+    With what may be ours and could not be asked.
+    """
+    discovered, unidentified = discover_by_tags(session)
+    tagged, _ = _by_name(session, discovered, inventory.manifest)
     deletions = {**recreated_by_aws(session), **tagged, **inventory.deletions}
     observations = _observe(session, deletions)
     found = {
@@ -391,7 +417,7 @@ def leftovers(
         and address in finished
         and finished[address].result is Result.DELETED
     )
-    return found, tuple(anew)
+    return found, tuple(anew), unidentified.beside(observations)
 
 
 def ownership_of(
@@ -481,7 +507,7 @@ def _is_leftover(
     return _may_be_ours(session, claimed, observations, known=finished is not None)
 
 
-def _owned_ids(view: Aws, owner: Owner, reconciler: Reconciler[Any, Any]) -> list[str]:
+def _owned_ids(view: Aws, owner: Owner, reconciler: Reconciler[Any, Any]) -> list[str | UnreadTags]:
     return list(reconciler.list_owned(view, owner))
 
 

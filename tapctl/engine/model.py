@@ -227,6 +227,16 @@ class Observed(Generic[S, O]):
     and go by themselves: two observations that differ in them alone are equal."""
 
 
+@dataclass(frozen=True)
+class UnreadTags:
+    """A resource whose tags were not read, and which may so be the owner's under another name than ours."""
+
+    id: str
+    why: str
+    hint: str
+    """The way to get at the tags."""
+
+
 SpecType = type[Spec]
 OutputsType = type[Outputs]
 
@@ -348,7 +358,8 @@ class Reconciler(ABC, Generic[S, O]):
     any other word an output, of the resource or of its parent. Such a field that tells who else was let in, or what
     leads out, is an *exposure*."""
     ending_costs: ClassVar[Mapping[str, str]] = {}
-    """Field of `left_alone` to what the command that ends it costs, and what is to follow."""
+    """Field of `left_alone` to what the command that ends it costs beyond that, and what is to follow; or, where the
+    thing is not ours alone, to whose it is: the command only shows it then."""
     ended_elsewhere: ClassVar[Mapping[str, str]] = {}
     """Field of `left_alone` to the command that ends an item whose value is an ARN, where that is another one."""
     leads_there: ClassVar[Mapping[str, str]] = {}
@@ -473,8 +484,11 @@ class Reconciler(ABC, Generic[S, O]):
         return self.delete(aws, id, seen, seen.spec)
 
     @abstractmethod
-    def list_owned(self, aws: Any, owner: Owner) -> Iterable[str]:
-        """List the ids of the resources of this type with these owner tags. A subresource has no tags of its own."""
+    def list_owned(self, aws: Any, owner: Owner) -> Iterable[str | UnreadTags]:
+        """List the ids of the resources of this type with these owner tags, and what may have them and was not read.
+
+        A subresource has no tags of its own.
+        """
 
     def removed_with(self, going: Collection[str]) -> Reconciler[S, O]:  # noqa: ARG002 -- the default needs no addresses
         """Give the reconciler that knows what is removed together with its resource; ``going``: addresses."""

@@ -14,7 +14,7 @@ from tapctl.errors import AwsError, StoreFailed
 from tapctl.manifest.manifest import Manifest
 from tapctl.manifest.store import Store
 from tapctl.names import Names
-from tapctl.reconcilers.db_cluster_snapshots import SNAPSHOT
+from tapctl.reconcilers.db_cluster_snapshots import HAS_FAILED, SNAPSHOT
 from tapctl.reconcilers.kms_key import copies_named
 from tapctl.reconcilers.log_group import FILTER_TYPES, LogGroup
 from tapctl.reconcilers.sns_subscription import SnsSubscription
@@ -46,12 +46,13 @@ class EarlierCertificate(BaseModel):
     left: frozenset[str] = frozenset()
     kept: dict[str, dict[str, str]] = Field(default_factory=dict)
     ended: frozenset[str] = frozenset()
+    not_read: frozenset[str] = frozenset()
     run: str = ""
 
     @property
     def snapshots(self) -> frozenset[str]:
-        """The names of the cluster snapshots among what is kept."""
-        kept = (each.partition("/") for each in self.kept)
+        """The names of the cluster snapshots among what is kept, without those that have failed."""
+        kept = (each.partition("/") for each, why in self.kept.items() if not _has_failed(why))
         return frozenset(id_ for type_, _, id_ in kept if type_ == SNAPSHOT)
 
     def unseen_snapshots(self) -> dict[str, Retained]:
@@ -68,9 +69,10 @@ class EarlierCertificate(BaseModel):
         return frozenset(name for one in self.kept.values() for name in copies_named(one.get("why", "")))
 
     def keeps_as(self, now: Certificate) -> bool:
-        """True if that one has the same as kept, and each key for the same snapshots."""
+        """True if that one has the same as kept and as not read, and each key for the same snapshots."""
         decrypted = frozenset(name for one in now.retained.values() for name in copies_named(one.why))
-        return self.kept.keys() == now.retained.keys() and self.decrypted == decrypted
+        same = self.kept.keys() == now.retained.keys() and self.not_read == now.not_read
+        return same and self.decrypted == decrypted
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,8 @@ class Certificate:
     ended: frozenset[str] = frozenset()
     """Addresses of other people's subscriptions, which ended with the topic, of one on the web with its host alone; and
     of their filters, which ended with the log groups."""
+    not_read: frozenset[str] = frozenset()
+    """Addresses of what bears no name of ours, and whose tags nobody could read: it may be ours."""
 
     def records(self) -> list[dict[str, Any]]:
         """The records for programs, one a resource."""
@@ -155,6 +159,7 @@ class Certificate:
             "kept": {address: {"until": why.until, "why": why.why} for address, why in self.retained.items()},
             "left": sorted(self.remaining),
             "ended": sorted(self.ended),
+            "not_read": sorted(self.not_read),
         }
         return (json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
@@ -206,6 +211,10 @@ def _places_on(address: str) -> tuple[str, ...]:
 
 def _ended_with(address: str) -> str:
     return "log group" if address.partition("/")[0] in FILTER_TYPES else "topic"
+
+
+def _has_failed(kept: Mapping[str, str]) -> bool:
+    return kept.get("why", "").startswith(HAS_FAILED)
 
 
 def _record(state: str, address: str, until: str = "", why: str = "") -> dict[str, Any]:

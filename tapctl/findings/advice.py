@@ -47,6 +47,9 @@ _THAT_ONE: Final = "where the one that is there is meant (nothing brings the oth
 _BACK: Final = "nothing but the recorded one reads what it has encrypted:"
 _OTHERS_TAGS: Final = "it bears others' tags and not ours; where it is ours all the same:"
 _ALL_BACK: Final = "where automation has overwritten our tags, this takes all such resources back:"
+_NOT_OURS: Final = (
+    "where whoever made it agrees: who connects to it is cut off, and if it is the writer, RDS fails over:"
+)
 _GOES_ON: Final = {
     Reason.UNCONFIRMED: "apply",
     Reason.APPLY_INTERRUPTED: "apply",
@@ -203,7 +206,7 @@ def _root(path: str) -> str:
 
 
 def _ending_note(finding: Finding) -> str:
-    """The words before the command: its cost, or that it only shows what is open behind an item of another field."""
+    """The words before the command: its cost, or that it only shows what others own."""
     reconciler, field = registry()[finding.type], _root(finding.field)
     if leads := reconciler.leads_there.get(field):
         return f"whoever owns it closes it, or what leads there goes out of {leads}; this shows it:"
@@ -289,7 +292,7 @@ def _advice(
     one: Finding, session: Session, provenance: Provenance | None, theirs: Advice | None, outputs: Mapping[str, str]
 ) -> Advice:
     if one.reason is Reason.NOT_OURS:
-        return Advice(undo=how_to_delete(session.aws, str(one.live).rpartition("/")[2]))
+        return Advice(undo=how_to_delete(session.aws, str(one.live).rpartition("/")[2]), undo_note=_NOT_OURS)
     if one.reason is Reason.KEPT:
         return theirs or way_back(one, session)
     if one.reason is Reason.DEFERRED:

@@ -110,7 +110,10 @@ class CloudwatchAlarm(UsedByOthers[CloudwatchAlarmSpec, CloudwatchAlarmOutputs])
     stays_in_use = True
     never_compared = ("composite alarms over it", "whether it rings, or cannot be evaluated: status tells")
     left_alone: ClassVar[Mapping[str, str]] = {
-        "muted_by": "aws cloudwatch delete-alarm-mute-rule --alarm-mute-rule-name {name}",
+        "muted_by": "aws cloudwatch get-alarm-mute-rule --alarm-mute-rule-name {name}",
+    }
+    ending_costs: ClassVar[Mapping[str, str]] = {
+        "muted_by": "a rule may mute other teams' alarms, too: whoever owns it takes this one out; this shows which:",
     }
     trail = Trail(
         "monitoring",

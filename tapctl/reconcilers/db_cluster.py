@@ -35,10 +35,12 @@ from tapctl.engine.model import (
 from tapctl.engine.trail import Trail
 from tapctl.errors import AlreadyExists, AwsRefused, NotConverged, NotYet, Patience, Refused
 from tapctl.reconcilers.db_cluster_snapshots import (
+    HAS_FAILED,
     NO_SNAPSHOT,
     SNAPSHOT,
     described_final_snapshots,
     free_name,
+    has_failed,
     misnamed,
     shared_snapshots,
     snapshot_of,
@@ -118,6 +120,8 @@ _BY_RDS: Final = frozenset({"MasterUserPassword", "CertificateDetails"})
 _LOGS: Final = "PendingCloudwatchLogsExports"
 _FORWARDING: Final = ("enabled", "enabling", "requested")
 _MODIFY: Final = "aws rds modify-db-cluster --db-cluster-identifier {id}"
+_MADE_WITH_IT: Final = "changes that wait for the maintenance window may be made with it:"
+"""https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBCluster.html (ApplyImmediately)"""
 # The states of a snapshot that is no longer being taken.
 _DONE: Final = ("available", "failed")
 _CLUSTER: Final = arn("rds", "cluster:{db-cluster}")
@@ -299,6 +303,15 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         "open_groups": "aws ec2 describe-security-groups --group-ids {value}",
         "put_off": "aws rds describe-db-clusters --db-cluster-identifier {id} "
         "--query DBClusters[].PendingModifiedValues",
+    }
+    ending_costs: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("auto_minor_version_upgrade", "internet_gateway", "write_forwarding"), _MADE_WITH_IT),
+        "directories": f"nobody logs in by a directory any more; {_MADE_WITH_IT}",
+        "activity_stream": "whoever watches the database by the stream sees no more of it:",
+        "global_cluster": "nothing is copied from or to the clusters of other regions any more:",
+        "replicas": "a cluster of its own: whoever owns it promotes or deletes it; this shows it:",
+        "replicates": "it copies nothing from its source any more, for good:",
+        "custom_endpoints": "whoever connects by it is cut off:",
     }
     leads_there: ClassVar[Mapping[str, str]] = {"open_groups": "security_group_ids"}
     never_compared = (
@@ -591,7 +604,7 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
             if status not in _DONE:
                 return f"the final snapshot {name} is {status} ({snapshot.get('PercentProgress', 0)} %)"
         name, newest = taken[-1] if taken else ("", {})
-        if newest.get("Status") == "failed" and _word(last) is not False:
+        if has_failed(newest) and _word(last) is not False:
             raise NotConverged(
                 f"the final snapshot {name} has failed",
                 evidence="AWS says: failed",
@@ -614,6 +627,8 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
             if of_another:
                 user = snapshot.get("MasterUsername", "unknown")
                 why = f"of another cluster of this name, whose master user is {user}: no final snapshot of this one"
+            if has_failed(snapshot):
+                why = HAS_FAILED
             yield address(SNAPSHOT, name), Retained("you delete it", why)
 
 

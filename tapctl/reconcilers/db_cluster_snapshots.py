@@ -36,6 +36,8 @@ SNAPSHOT_TRAIL: Final = Trail(
     fields={RESTORABLE_BY: ("ModifyDBClusterSnapshotAttribute",)},
 )
 """The events that concern such a snapshot."""
+HAS_FAILED: Final = "it has failed: nothing can be restored from it, and it is no final snapshot"
+"""The reason for which a certificate lists a failed snapshot: it is left, and was never kept."""
 NO_SNAPSHOT: Final = "DBClusterSnapshotNotFoundFault"
 _OF_CLUSTER: Final = re.compile(r".+-final-([a-z0-9]{26})(?:-[0-9]+)?")
 """A final snapshot's name: the resource id of its cluster is in it (`free_name`), which no other cluster ever has."""
@@ -59,7 +61,7 @@ def snapshot_of(aws: Aws, name: str) -> DBClusterSnapshotTypeDef:
 def snapshots_of(aws: Aws, id: str) -> dict[str, DBClusterSnapshotTypeDef]:
     """List the manual snapshots of clusters of this name that are whole, final ones or not, the newest last."""
     found = {name: one for name, one in _manual_snapshots(aws).items() if one.get("DBClusterIdentifier") == id}
-    return {name: one for name, one in sorted(found.items(), key=_age) if one.get("Status") != "failed"}
+    return {name: one for name, one in sorted(found.items(), key=_age) if not has_failed(one)}
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,13 @@ def lasting_snapshots(aws: Aws) -> dict[str, LastingSnapshot]:
         )
         for page in pages
         for snapshot in page.get("DBClusterSnapshots", ())
-        if snapshot.get("SnapshotType") != "automated" and snapshot.get("Status") != "failed"
+        if snapshot.get("SnapshotType") != "automated" and not has_failed(snapshot)
     }
+
+
+def has_failed(snapshot: Mapping[str, Any]) -> bool:
+    """True if nothing can be restored from the snapshot: RDS could not take it."""
+    return snapshot.get("Status") == "failed"
 
 
 def cluster_in_name(snapshot: str) -> str:
@@ -147,6 +154,8 @@ def snapshots_left(aws: Aws, id: str, owner: Owner) -> Iterator[tuple[str, Retai
         if but := misnamed(name, snapshot) or but:
             user = snapshot.get("MasterUsername", "unknown")
             why = f"named like a final snapshot, {but}; its master user is {user}: see whose it is"
+        if has_failed(snapshot):
+            why = HAS_FAILED
         yield address(SNAPSHOT, name), Retained("you delete it", why)
 
 

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tapctl.aws import tags
 from tapctl.aws.policy import PolicyDocument, as_json, from_answer, matches_template, when
 from tapctl.aws.refusals import Transient, UnreadableFields, classify
 from tapctl.aws.rights import LISTS, Need, Right
-from tapctl.engine.model import ALLOW, Impact, Observed, Outputs, Owner, Spec, Timing
+from tapctl.engine.model import ALLOW, Impact, Observed, Outputs, Owner, Spec, Timing, UnreadTags
 from tapctl.engine.owner_tags import REGION_TAG
 from tapctl.engine.trail import Trail
-from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
+from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience, denial_hint
 from tapctl.reconcilers.exposures import with_exposures
 from tapctl.reconcilers.used_by_others import ASKS_FUNCTIONS, UsedByOthers, functions_that
+from tapctl.threads import side_by_side
 
 if TYPE_CHECKING:
     from tapctl.aws.client import Aws
@@ -42,7 +44,7 @@ _TRANSIENT: Final = (
 _REGION_PART: Final = 3
 """The place of the region in an ARN."""
 _ROLES_A_PAGE: Final = 1000
-_MOST_ASKED: Final = 25
+_MOST_ASKED: Final = 200
 ROLE: Final = ("arn:{partition}:iam::{account}:role/{role-path}{iam-role}",)
 
 
@@ -84,6 +86,9 @@ class IamRole(UsedByOthers[IamRoleSpec, IamRoleOutputs]):
         "instance_profiles": "aws iam remove-role-from-instance-profile --instance-profile-name {value} "
         "--role-name {id}",
         "permissions_boundary": ALLOW,  # the organisation's own limit on the role
+    }
+    ending_costs: ClassVar[Mapping[str, str]] = {
+        "instance_profiles": "what runs with it on EC2 has no rights any more:",
     }
     never_compared = ("last use", "what its boundary allows", "others that run as it: functions, services")
     trail = Trail(
@@ -246,20 +251,24 @@ class IamRole(UsedByOthers[IamRoleSpec, IamRoleOutputs]):
         yield from functions_that(aws, lambda one: one.get("Role") == arn, going)
         yield from (f"the instance profile {name}" for name in _profiles(aws, id))
 
-    def list_owned(self, aws: Aws, owner: Owner) -> Iterable[str]:
+    def list_owned(self, aws: Aws, owner: Owner) -> Iterator[str | UnreadTags]:
         """Find the roles by the owner's tags, among those whose names end in the suffix.
 
         The tagging API knows no roles and ListRoles tells no tags: tags cost a call a role, an account has a thousand
-        roles, and each name tapctl gives ends in the suffix. Where too many do, none is asked: ours is found by its
-        name too.
+        roles, and each name tapctl gives ends in the suffix.
         """
+        end = f"-{owner.suffix}"
         pages = aws.pages(aws.iam.get_paginator("list_roles"), PaginationConfig={"PageSize": _ROLES_A_PAGE})
-        names = [role["RoleName"] for page in pages for role in page["Roles"]]
-        named = [name for name in names if name.endswith(f"-{owner.suffix}")]
-        for name in named if len(named) <= _MOST_ASKED else ():
-            live_tags = _tags(aws, name)
-            if owner.finds(live_tags) and live_tags.get(REGION_TAG, aws.region) == aws.region:
+        listed = (role["RoleName"] for page in pages for role in page["Roles"])
+        names = sorted(name for name in listed if name.endswith(end))
+        asked, others = names[:_MOST_ASKED], names[_MOST_ASKED:]
+        for name, told in zip(asked, side_by_side(partial(_tags, aws, name) for name in asked), strict=True):
+            if isinstance(told, UnreadTags):
+                yield told
+            elif owner.finds(told) and told.get(REGION_TAG, aws.region) == aws.region:
                 yield name
+        many = f"the names of {len(names)} roles end in {end}, and {_MOST_ASKED} were asked"
+        yield from (UnreadTags(name, many, f"aws iam list-role-tags --role-name {name}") for name in others)
 
 
 def boundary_exists(aws: Aws, arn: str) -> bool:
@@ -304,14 +313,16 @@ def _attached(aws: Aws, id: str) -> frozenset[str]:
     return frozenset(policy.get("PolicyArn", "") for page in pages for policy in page["AttachedPolicies"])
 
 
-def _tags(aws: Aws, id: str) -> dict[str, str]:
+def _tags(aws: Aws, id: str) -> dict[str, str] | UnreadTags:
     try:
         pages = aws.pages(aws.iam.get_paginator("list_role_tags"), RoleName=id)
     except AwsRefused as error:
-        # Deleted since it was listed; or an organisation's policy forbids a look at somebody else's. Ours is found by
-        # its name too.
-        if error.matches("NoSuchEntity") or error.is_denied:
+        # Deleted since it was listed.
+        if error.matches("NoSuchEntity"):
             return {}
+        # An organisation's policy may forbid a look at somebody else's.
+        if error.is_denied:
+            return UnreadTags(id, f"{error.iam_action} denied", denial_hint(error))
         raise
     return tags.as_dict(tag for page in pages for tag in page["Tags"])
 

@@ -14,7 +14,7 @@ reference.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -24,9 +24,21 @@ from pydantic import model_validator
 from tapctl.aws import tags
 from tapctl.aws.policy import PolicyDocument, as_json, from_answer
 from tapctl.aws.refusals import Transient, UnreadableFields, classify
-from tapctl.engine.model import UNSEEN, Impact, Observed, Outputs, Owner, Reconciler, Retained, Spec, Timing, address
+from tapctl.engine.model import (
+    UNSEEN,
+    Impact,
+    Observed,
+    Outputs,
+    Owner,
+    Reconciler,
+    Retained,
+    Spec,
+    Timing,
+    UnreadTags,
+    address,
+)
 from tapctl.engine.trail import Trail
-from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience, Refused
+from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience, Refused, denial_hint
 from tapctl.reconcilers.db_cluster_snapshots import SNAPSHOT
 from tapctl.reconcilers.exposures import with_exposures
 from tapctl.reconcilers.kms_key_grants import given_grants, grantee_of, grants_of_others, grants_on
@@ -274,7 +286,7 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
                 raise
         return None
 
-    def list_owned(self, aws: Aws, owner: Owner) -> Iterable[str]:
+    def list_owned(self, aws: Aws, owner: Owner) -> Iterator[str | UnreadTags]:
         """Find the keys by tags; where the tagging API shows none of ours yet, among those that no alias names.
 
         The id of each is the alias of its Name tag, if that names the key, or if none does and the key is described as
@@ -289,9 +301,17 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
             if name:
                 yield name
         for key_id in sorted(() if found else not_indexed(aws)):
-            name, _ = owned_as(aws, key_id, owner, (), any_key=True)
-            if name:
-                yield name
+            try:
+                name, _ = owned_as(aws, key_id, owner, ())
+            except AwsRefused as error:
+                if not error.is_denied:
+                    raise
+                # Ours leaves access to the account's IAM: one whose own policy shuts us out is none.
+                if not error.is_denied_by_resource:
+                    yield UnreadTags(key_id, f"{error.iam_action} denied", denial_hint(error))
+            else:
+                if name:
+                    yield name
 
     def removed_with(self, going: Collection[str]) -> KmsKey:
         """Leave out, of what uses the key, what goes before it."""

@@ -169,7 +169,7 @@ def aliases_of(aws: Aws, key_id: str) -> list[str]:
     return [alias.get("AliasName", "") for page in pages for alias in page.get("Aliases", ())]
 
 
-def owned_as(aws: Aws, key_id: str, owner: Owner, named: Collection[str], *, any_key: bool = False) -> tuple[str, bool]:
+def owned_as(aws: Aws, key_id: str, owner: Owner, named: Collection[str]) -> tuple[str, bool]:
     """Tell the id of this key, empty if it does not bear the owner's tags, and if the key is the owner's by that id.
 
     ``named``: its aliases.
@@ -181,7 +181,7 @@ def owned_as(aws: Aws, key_id: str, owner: Owner, named: Collection[str], *, any
         name = f"{_ALIAS}{live_tags.get('Name', '').removeprefix(_ALIAS)}"
         ours = name in named or (not named and _is_made_for(aws, key_id, owner.suffix))
     except AwsRefused as error:
-        if not _may_be_skipped(error, any_key=any_key):
+        if not error.matches("NotFoundException"):
             raise
         return "", False
     ours = ours and name != _ALIAS

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tapctl.aws.refusals import where_known
 from tapctl.engine.model import address
 from tapctl.errors import AwsError, AwsRefused
+from tapctl.reconcilers.db_cluster_snapshots import has_failed
 from tapctl.threads import side_by_side
 
 if TYPE_CHECKING:
@@ -65,11 +66,11 @@ LISTINGS: Final = (
         lambda instance: instance.get("DBInstanceStatus") != "deleting",
     ),
     # An automated snapshot goes with its cluster; a backup that AWS Backup or somebody retains does not (RDS API
-    # reference, DeleteDBCluster: DeleteAutomatedBackups).
+    # reference, DeleteDBCluster: DeleteAutomatedBackups). What RDS could not take holds nothing.
     *(
         Listing(
             *("rds", operation, f"{member}s", type_, f"{member}Identifier"),
-            counts=lambda snapshot: snapshot.get("SnapshotType") != "automated",
+            counts=lambda snapshot: snapshot.get("SnapshotType") != "automated" and not has_failed(snapshot),
         )
         for operation, member, type_ in (
             ("describe_db_cluster_snapshots", "DBClusterSnapshot", "db-cluster-snapshot"),

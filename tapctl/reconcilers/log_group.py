@@ -115,7 +115,11 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
         "data_protection": "aws logs delete-data-protection-policy --log-group-identifier {id}",
         "bearer_tokens": "aws logs put-bearer-token-authentication --log-group-identifier {id} "
         "--no-bearer-token-authentication-enabled",
-        "retention_cut": "aws logs delete-account-policy --policy-type RETENTION_POLICY --policy-name {name}",
+        "retention_cut": "aws logs describe-account-policies --policy-type RETENTION_POLICY --policy-name {name}",
+    }
+    ending_costs: ClassVar[Mapping[str, str]] = {
+        "retention_cut": "it is the account's, for the log groups of every team in the region: whoever owns it changes "
+        "it, or leaves these out; this shows it:",
     }
     never_compared = (
         "deleted streams",

@@ -91,6 +91,9 @@ class SecretRotation(Reconciler[SecretRotationSpec, SecretRotationOutputs]):
         "rotated_by": "aws secretsmanager cancel-rotate-secret --secret-id {secret_arn}",
         "deleted_on": "aws secretsmanager restore-secret --secret-id {secret_arn}",
     }
+    ending_costs: ClassVar[Mapping[str, str]] = {
+        "rotated_by": "it switches rotation off, and an apply switches it on again:",
+    }
     ended_elsewhere: ClassVar[Mapping[str, str]] = {
         "replicas": "aws secretsmanager disassociate-cross-account-replica --secret-id {secret_arn} "
         "--cross-account-replica-arn {value}",

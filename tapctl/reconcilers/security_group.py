@@ -79,6 +79,9 @@ class SecurityGroup(DatabaseGroups[SecurityGroupSpec, SecurityGroupOutputs]):
         "strangers": "aws ec2 describe-network-interfaces --network-interface-ids {value}",
         "other_vpcs": "aws ec2 disassociate-security-group-vpc --group-id {group_id} --vpc-id {value}",
     }
+    ending_costs: ClassVar[Mapping[str, str]] = {
+        "strangers": "whoever owns it takes it out of the group; this shows it:",
+    }
     never_compared = (
         "other databases in it",
         "functions that share our interfaces",

@@ -329,6 +329,62 @@ def test_members_in_one_zone_are_parted_by_a_command_that_tells_its_cost(run: Se
     assert told.undo_note == "the reader is away for some minutes, and an apply makes it again in another zone:"
 
 
+def test_what_is_the_whole_account_s_or_another_team_s_is_shown_and_not_removed(run: Session) -> None:
+    alarm = "cloudwatch-alarm/payment-processor-errors-dev"
+    cut, muted, copied = advice(
+        run,
+        found(LOGS, "retention_cut", "14 by organisation-default"),
+        found(alarm, "muted_by", 'muted by team x: {"Duration": "PT2H"}'),
+        found(CLUSTER, "replicas", "arn:aws:rds:us-east-2:1:cluster:copy"),
+    )
+    assert cut.undo == (
+        "aws logs describe-account-policies --policy-type RETENTION_POLICY --policy-name organisation-default "
+        "--region us-east-2"
+    )
+    assert cut.undo_note == (
+        "it is the account's, for the log groups of every team in the region: whoever owns it changes it, or leaves "
+        "these out; this shows it:"
+    )
+    assert muted.undo == ("aws cloudwatch get-alarm-mute-rule --alarm-mute-rule-name 'team x' --region us-east-2")
+    assert muted.undo_note == (
+        "a rule may mute other teams' alarms, too: whoever owns it takes this one out; this shows which:"
+    )
+    assert copied.undo_note == "a cluster of its own: whoever owns it promotes or deletes it; this shows it:"
+
+
+@pytest.mark.parametrize(
+    ("address", "field", "live", "cost"),
+    [
+        (CLUSTER, "global_cluster", "world", "nothing is copied from or to the clusters of other regions any more:"),
+        (CLUSTER, "replicates", "arn:source", "it copies nothing from its source any more, for good:"),
+        (CLUSTER, "activity_stream", "started", "whoever watches the database by the stream sees no more of it:"),
+        (CLUSTER, "custom_endpoints", "reports.x", "whoever connects by it is cut off:"),
+        (CLUSTER, "internet_gateway", "True", "changes that wait for the maintenance window may be made with it:"),
+        ("iam-role/lambda-role-dev", "instance_profiles", "p", "what runs with it on EC2 has no rights any more:"),
+        (
+            "secret-rotation/db-cluster-dev",
+            "rotated_by",
+            "arn:f",
+            "it switches rotation off, and an apply switches it on again:",
+        ),
+        ("security-group/db-sg-dev", "strangers", "eni-1", "whoever owns it takes it out of the group; this shows it:"),
+        (CLUSTER, "members", "db-instance/analytics", "who connects to it is cut off, and if it is the writer, RDS"),
+    ],
+)
+def test_a_command_that_takes_more_with_it_says_so(
+    run: Session, address: str, field: str, live: str, cost: str
+) -> None:
+    outputs = {"arn": "arn:c", "secret_arn": "arn:s", "group_id": "sg-1"}
+    reason = Reason.NOT_OURS if field == "members" else Reason.CHANGED
+    report = Report((found(address, field, live, reason),), 10, 0, 1)
+    entries = {
+        one: Entry(type=one.partition("/")[0], id="i", phase=Phase.MADE, spec={}, outputs=outputs)
+        for one in (CLUSTER, address)
+    }
+    (told,) = advise(report, run, entries).values()
+    assert cost in told.undo_note
+
+
 def test_a_waiver_of_one_item_hides_no_advice_on_another(run: Session) -> None:
     waiver = Waiver("*", "*", "dana", "why", "2099-12-31")
     names = ("analytics", "evil", "more")

@@ -8,7 +8,7 @@ import pytest
 
 from tapctl.aws.client import Aws
 from tapctl.aws.policy import PolicyDocument
-from tapctl.engine.model import Owner, Retained
+from tapctl.engine.model import Owner, Retained, UnreadTags
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience, Refused
 from tapctl.reconcilers.kms_key import WINDOW_TAG, KmsKey, KmsKeySpec, copies_named
 from tests.reconcilers.driving import OURS, bring, calls, delete_until_gone, look
@@ -365,7 +365,8 @@ def test_a_key_that_the_tagging_api_does_not_know_yet_is_found_among_those_witho
     answer(aws.tagging, "GetResources", {"ResourceTagMappingList": []})
     make(aws, alias="alias/theirs", **FIRST.tags)
     locked = make(aws)
-    refuse(aws.kms, "ListResourceTags", *DENIED, KeyId=locked)
+    code, text = DENIED
+    refuse(aws.kms, "ListResourceTags", code, f"{text} because no resource-based policy allows it", KeyId=locked)
     make(aws, Name="another team's")
     assert REC.observe(aws, ID, FIRST) is None
     key_id = make(aws, **FIRST.tags)
@@ -377,12 +378,24 @@ def test_a_key_that_the_tagging_api_does_not_know_yet_is_found_among_those_witho
     assert list(REC.list_owned(aws, OURS)) == [ID]
 
 
+def test_a_key_whose_tags_are_refused_otherwise_than_by_its_own_policy_may_be_ours(aws: Aws) -> None:
+    key_id = make(aws)
+    answer(aws.tagging, "GetResources", {"ResourceTagMappingList": []})
+    with refuse(aws.kms, "ListResourceTags", *DENIED):
+        (told,) = REC.list_owned(aws, OURS)
+    assert isinstance(told, UnreadTags)
+    assert (told.id, told.why, told.hint) == (key_id, "kms:ListResourceTags denied", "allow kms:ListResourceTags")
+    refuse(aws.kms, "ListResourceTags", "InvalidArnException")
+    with pytest.raises(AwsRefused):
+        list(REC.list_owned(aws, OURS))
+
+
 def test_a_strangers_key_with_our_tags_does_not_hide_one_that_the_tagging_api_does_not_know_yet(aws: Aws) -> None:
     theirs = make(aws, alias="alias/theirs", **{**FIRST.tags, "Name": "whatever"})
     indexed = {"ResourceARN": aws.arn("kms", f"key/{theirs}"), "Tags": []}
     answer(aws.tagging, "GetResources", {"ResourceTagMappingList": [indexed]})
     make(aws, **FIRST.tags)
-    assert sorted(REC.list_owned(aws, OURS)) == [ID, "alias/theirs"]
+    assert {*REC.list_owned(aws, OURS)} == {ID, "alias/theirs"}
 
 
 def test_keys_of_others_that_an_index_knows_are_not_asked_for_their_tags(aws: Aws) -> None:
@@ -520,7 +533,7 @@ def test_a_key_of_ours_without_its_name_is_found_by_any_alias_or_its_own_id(aws:
     bare = make(aws, **OURS.tags)
     make(aws, ManagedBy="tapctl", EnvironmentSuffix="other")
 
-    assert sorted(REC.list_owned(aws, OURS)) == sorted(["alias/other", bare])
+    assert {*REC.list_owned(aws, OURS)} == {"alias/other", bare}
     delete_until_gone(REC, aws, bare)
 
     assert (state(aws, bare), state(aws, named)) == ("PendingDeletion", "Enabled")

@@ -47,6 +47,11 @@ ARN = "arn:aws:kms:us-east-1:123456789012:key/0a"
             "",
         ),
         (
+            *("rds", "DescribeDBClusterSnapshots", "DBClusterSnapshots"),
+            {"DBClusterSnapshotIdentifier": "s", "KmsKeyId": ARN, "SnapshotType": "manual", "Status": "failed"},
+            "",
+        ),
+        (
             *("rds", "DescribeDBSnapshots", "DBSnapshots"),
             {"DBSnapshotIdentifier": "s", "KmsKeyId": ARN, "SnapshotType": "awsbackup"},
             "db-snapshot/s",
