@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from tapctl.aws.answers import checked, unusable
-from tapctl.aws.setup_errors import certificate_places, setup_error
+from tapctl.aws.setup_errors import broke_off, certificate_places, setup_error
 from tapctl.errors import SERVER_ERROR, THROTTLING, AwsError, AwsNoAnswer, AwsRefused, ConfigError, NotYet, WrongTarget
 from tapctl.safety.redaction import hide
 
@@ -143,7 +143,7 @@ def to_tapctl_error(service: str, operation: str, error: Exception) -> AwsError 
         return AwsNoAnswer(
             service, operation, type(error).__name__, "what came back is no answer of AWS (from a proxy?)"
         )
-    if isinstance(error, bc.HTTPClientError | bc.ConnectionError | bc.IncompleteReadError | bc.FlexibleChecksumError):
+    if broke_off(error):
         places = certificate_places() if isinstance(error, bc.SSLError | bc.ProxyConnectionError) else None
         return setup_error(error, f"{service}:{operation}") or AwsNoAnswer(
             service, operation, type(error).__name__, str(error), evidence=places
