@@ -51,6 +51,8 @@ class CallLog:
     changes: Counter[str] = field(default_factory=Counter)
     accepted: int = 0
     """Number of changing calls that AWS has accepted."""
+    accepted_of: Counter[str] = field(default_factory=Counter)
+    """Those calls by the name of their thread."""
     in_flight: list[str] = field(default_factory=list)
     """Changing calls (``service:Operation``) without an answer yet, each as often as it was sent."""
     over: list[Call] = field(default_factory=list)
@@ -210,6 +212,7 @@ def client_base(log: CallLog) -> type:
                             counts.in_flight.remove(action)
                 with counts.lock:
                     counts.accepted += changing
+                    counts.accepted_of[threading.current_thread().name] += changing
                 return answer
 
     return _LoggedClient
