@@ -6,6 +6,7 @@ Every call of every client passes ``_make_api_call`` of `client_base`, which tur
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections import Counter
@@ -30,6 +31,8 @@ _NOT_THE_STACK = frozenset({"s3", "sts"})
 _OK = 200
 _PAGE_HEAD = 512
 _LONGEST_MESSAGE = 4_000
+_TOO_SMALL = r"(?:Invalid (?:length|range) for parameter .*\n?)+"
+"""What botocore says where no more is wrong with a call than a value that is empty, or too low."""
 _LOST_CODES = THROTTLING | {"RequestTimeout", "RequestTimeoutException"}
 
 
@@ -140,6 +143,9 @@ def to_tapctl_error(service: str, operation: str, error: Exception) -> AwsError 
             request_id=meta.get("RequestId") or None,
             status=status,
         )
+    if isinstance(error, bc.ParamValidationError) and re.fullmatch(_TOO_SMALL, error.kwargs["report"]):
+        # Names and ids that we send are AWS's own, of an answer before, or those of a record or a file.
+        return AwsRefused(service, operation, "NotSent", error.kwargs["report"])
     if isinstance(error, ResponseParserError):
         # The error's own text is the whole page that came.
         return AwsNoAnswer(

@@ -277,13 +277,14 @@ def test_only_a_mistake_of_ours_is_called_one(name: str) -> None:
     kind = getattr(bc, name)
     error = kind.__new__(kind)
     Exception.__init__(error, "x")
-    vars(error).update(kwargs={"profile": "x"}, response={})
+    vars(error).update(kwargs={"profile": "x", "report": "x"}, response={})
 
     assert (to_tapctl_error("rds", "DescribeDBClusters", error) is None) is (name in _OURS)
 
 
 def test_a_bug_of_ours_is_not_translated() -> None:
-    assert to_tapctl_error("iam", "GetRole", bc.ParamValidationError(report="x")) is None
+    for report in ("x", "Invalid length for parameter RoleName, value: 0, valid min length: 1\nUnknown parameter"):
+        assert to_tapctl_error("iam", "GetRole", bc.ParamValidationError(report=report)) is None
     assert to_tapctl_error("iam", "GetRole", KeyError("x")) is None
 
 

@@ -253,6 +253,31 @@ def test_a_listing_that_does_not_end_and_is_needed_ends_the_command_by_its_name(
     assert f"{UNUSABLE} on logs:DescribeLogGroups: the answer cannot be used: the same page token" in answer.err
 
 
+@pytest.mark.parametrize(
+    ("operation", "way", "value", "refused"),
+    [
+        ("kms:DescribeKey", ("KeyMetadata", "KeyId"), "", "Invalid length for parameter KeyId, value: 0"),
+        (
+            "iam:ListRolePolicies",
+            ("PolicyNames",),
+            [""],
+            "on iam:GetRolePolicy: Invalid length for parameter PolicyName",
+        ),
+    ],
+)
+def test_an_empty_name_in_an_answer_is_no_bug_where_the_next_call_wants_one(
+    deployed: World, operation: str, way: tuple[str, ...], value: Any, refused: str
+) -> None:
+    member = Member(operation, way, "")
+    plan = harmless(deployed, member, member.replace(value), "plan")
+    assert plan.code == ExitCode.ERROR
+    assert "NotSent on " in plan.err
+    assert refused in plan.err
+    drift = harmless(deployed, member, member.replace(value), "drift")
+    assert drift.code == ExitCode.INCOMPLETE
+    assert "refused: NotSent: Invalid length" in drift.out
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("command", ["drift", "plan"])
 def test_no_command_takes_a_member_for_granted(
