@@ -389,8 +389,8 @@ class AwsRefused(AwsError):
 
     @property
     def refusal(self) -> str:
-        """AWS's word where it refused for another reason than a missing permission; else empty."""
-        return "" if self.is_denied else f"{self.aws_code}: {self.message}"
+        """AWS's word, after ``refused``, where it refused for another reason than a missing permission; else empty."""
+        return "" if self.is_denied else f"refused: {self.aws_code}: {self.message}"
 
     @property
     def iam_action(self) -> str:

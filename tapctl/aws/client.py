@@ -12,9 +12,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypeVar, cast
 
-from tapctl.aws.answers import arn_parts
+from tapctl.aws.answers import arn_parts, unusable
 from tapctl.aws.callers import session_name, user_agent, with_source_identity
 from tapctl.aws.prompts import forbid_prompts
 from tapctl.aws.services import Clients
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+_MOST_PAGES: Final = 2_000
+"""Pages that are read of one listing: twice those of as many topics as an account may have, a hundred a page."""
 
 
 @dataclass(frozen=True)
@@ -213,8 +215,13 @@ class Aws(Clients):
         return self._once(key, kwargs, lambda: call(*args, **kwargs))
 
     def pages(self, paginator: Paginator[T], **kwargs: Any) -> list[T]:
-        """List all pages; inside a round the same listing is made once."""
-        return self._once(type(paginator).__name__, kwargs, lambda: list(paginator.paginate(**kwargs)))
+        """List all pages; inside a round the same listing is made once.
+
+        Raises:
+            AwsNoAnswer: as `read`; or the pages lead to no end.
+            AwsRefused: it said no.
+        """
+        return self._once(type(paginator).__name__, kwargs, lambda: _all_pages(paginator, kwargs))
 
     def _once(self, key: str, kwargs: Mapping[str, Any], call: Callable[[], T]) -> T:
         memo = self._memo
@@ -294,6 +301,23 @@ def _answered(call: Callable[[], T]) -> T:
         if not error.is_passing:
             raise
         return call()
+
+
+def _all_pages(paginator: Paginator[T], kwargs: Mapping[str, Any]) -> list[T]:
+    """All pages of a listing that comes to an end: an endpoint that hands out tokens for ever is not waited for."""
+    from botocore.exceptions import PaginationError
+
+    model = vars(paginator)["_model"]  # botocore has no public way to ask a paginator for its operation
+    action = f"{model.service_model.service_name}:{model.name}"
+    listed: list[T] = []
+    try:
+        for page in paginator.paginate(**kwargs):
+            if len(listed) == _MOST_PAGES:
+                raise unusable(action, f"it has more than {_MOST_PAGES} pages")
+            listed.append(page)
+    except PaginationError:
+        raise unusable(action, "the same page token comes again and again") from None
+    return listed
 
 
 def beside(id_: str, ids: Iterable[str], most: int | None) -> tuple[str, ...]:

@@ -66,7 +66,7 @@ def setup_error(error: Exception, call: str = "") -> WrongTarget | ConfigError |
         | bc.InvalidConfigError
         | bc.UnknownCredentialError
     )
-    if isinstance(error, bc.HTTPClientError | bc.ConnectionError | bc.IncompleteReadError | bc.FlexibleChecksumError):
+    if broke_off(error):
         return _unsendable(error, call)
     if isinstance(error, bc.InvalidConfigError) and "botocore.args" in modules:
         return setting_error(error)
@@ -77,6 +77,24 @@ def setup_error(error: Exception, call: str = "") -> WrongTarget | ConfigError |
         return None if isinstance(error, own_mistakes) else setting_error(error)
     last = next((module for module in reversed(modules) if module.startswith("botocore.")), "")
     return setting_error(error) if isinstance(error, ValueError | OSError) and last in _SETTING_MODULES else None
+
+
+def broke_off(error: Exception) -> bool:
+    """True of an exception that tells that a call was never sent, was given up, or was answered by half."""
+    from botocore import exceptions as bc
+    from botocore.eventstream import ParserError
+
+    return isinstance(
+        error,
+        bc.HTTPClientError
+        | bc.ConnectionError
+        | bc.IncompleteReadError
+        | bc.FlexibleChecksumError
+        | bc.ChecksumError
+        | bc.CapacityNotAvailableError
+        | bc.WaiterError
+        | ParserError,
+    )
 
 
 def credentials_error(error: Exception, call: str = "") -> WrongTarget:

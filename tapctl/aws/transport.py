@@ -6,6 +6,7 @@ Every call of every client passes ``_make_api_call`` of `client_base`, which tur
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections import Counter
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from tapctl.aws.answers import checked, unusable
-from tapctl.aws.setup_errors import certificate_places, setup_error
+from tapctl.aws.setup_errors import broke_off, certificate_places, setup_error
 from tapctl.errors import SERVER_ERROR, THROTTLING, AwsError, AwsNoAnswer, AwsRefused, ConfigError, NotYet, WrongTarget
 from tapctl.safety.redaction import hide
 
@@ -30,6 +31,8 @@ _NOT_THE_STACK = frozenset({"s3", "sts"})
 _OK = 200
 _PAGE_HEAD = 512
 _LONGEST_MESSAGE = 4_000
+_TOO_SMALL = r"(?:Invalid (?:length|range) for parameter .*\n?)+"
+"""What botocore says where no more is wrong with a call than a value that is empty, or too low."""
 _LOST_CODES = THROTTLING | {"RequestTimeout", "RequestTimeoutException"}
 
 
@@ -51,6 +54,8 @@ class CallLog:
     changes: Counter[str] = field(default_factory=Counter)
     accepted: int = 0
     """Number of changing calls that AWS has accepted."""
+    accepted_of: Counter[str] = field(default_factory=Counter)
+    """Those calls by the name of their thread."""
     in_flight: list[str] = field(default_factory=list)
     """Changing calls (``service:Operation``) without an answer yet, each as often as it was sent."""
     over: list[Call] = field(default_factory=list)
@@ -138,12 +143,15 @@ def to_tapctl_error(service: str, operation: str, error: Exception) -> AwsError 
             request_id=meta.get("RequestId") or None,
             status=status,
         )
+    if isinstance(error, bc.ParamValidationError) and re.fullmatch(_TOO_SMALL, error.kwargs["report"]):
+        # Names and ids that we send are AWS's own, of an answer before, or those of a record or a file.
+        return AwsRefused(service, operation, "NotSent", error.kwargs["report"])
     if isinstance(error, ResponseParserError):
         # The error's own text is the whole page that came.
         return AwsNoAnswer(
             service, operation, type(error).__name__, "what came back is no answer of AWS (from a proxy?)"
         )
-    if isinstance(error, bc.HTTPClientError | bc.ConnectionError | bc.IncompleteReadError | bc.FlexibleChecksumError):
+    if broke_off(error):
         places = certificate_places() if isinstance(error, bc.SSLError | bc.ProxyConnectionError) else None
         return setup_error(error, f"{service}:{operation}") or AwsNoAnswer(
             service, operation, type(error).__name__, str(error), evidence=places
@@ -210,6 +218,7 @@ def client_base(log: CallLog) -> type:
                             counts.in_flight.remove(action)
                 with counts.lock:
                     counts.accepted += changing
+                    counts.accepted_of[threading.current_thread().name] += changing
                 return answer
 
     return _LoggedClient

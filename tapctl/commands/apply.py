@@ -87,8 +87,7 @@ def _heal(session: Session, found: ApplySurvey, lease: Lease) -> int | None:
     rest = (change.address for change in found.plan.work if change.address not in jobs)
     runner.converge(creation_graph(job.resource for job in jobs.values()), jobs, then=rest)
     if not runner.outcome.ok:
-        counts = _result_counts(runner.outcome, found.plan)
-        return session.finish(Status.NOT_CONVERGED, runner.report_failures(), counts, _failure_counts(runner.outcome))
+        return finish_failed(session, runner, _result_counts(runner.outcome, found.plan))
     runner.journal.flush()
     return None
 
@@ -231,6 +230,7 @@ def _tell_of_reboot(session: Session, plan: Plan) -> None:
 def finish_failed(session: Session, runner: EngineRunner, counts: Mapping[str, int]) -> int | None:
     """Write the record; where that fails, or a resource did, show the verdict and return the exit status; else None."""
     if not runner.outcome.ok:
+        counts = {**counts, **runner.changed_in_part}
         return session.finish(Status.NOT_CONVERGED, runner.report_failures(), counts, _failure_counts(runner.outcome))
     try:
         runner.journal.flush()

@@ -506,6 +506,7 @@ def report_destroy(
     counts, summary = counts | swept.unidentified.counts, f"{summary}{swept.unidentified.words}"
     certified = _certified(session, proof, earlier)
     if not outcome.ok:
+        counts |= runner.changed_in_part
         return session.finish(Status.NOT_DESTROYED, runner.report_failures(), counts, summary)
     if swept.unseen is not None:
         session.screen.error(swept.unseen, "what stands above is so; what else is left could not be looked for")

@@ -55,7 +55,7 @@ class Reason(StrEnum):
     """The detail is AWS's own word."""
     DENIED = "denied"
     REFUSED = "refused"
-    """AWS does not tell it, for another reason than a missing permission; the detail is its word."""
+    """AWS does not tell it, for another reason than a missing permission, which is the detail."""
     NOT_TOLD = "not told"
     """AWS did not tell all of what identifies a settled resource."""
     NOT_RECORDED = "not recorded"
@@ -105,7 +105,7 @@ _MEANINGS: Final[Mapping[Reason, tuple[FindingState, str]]] = {
     Reason.ABSENT: (FindingState.MISSING, "it is not there"),
     Reason.DELETING: (FindingState.MISSING, "it is {detail}"),
     Reason.DENIED: (FindingState.UNKNOWN, "{action} denied"),
-    Reason.REFUSED: (FindingState.UNKNOWN, "{action} refused: {detail}"),
+    Reason.REFUSED: (FindingState.UNKNOWN, "{action} {detail}"),
     Reason.NOT_TOLD: (FindingState.UNKNOWN, "AWS does not tell what identifies it"),
     Reason.NOT_RECORDED: (
         FindingState.UNKNOWN,
@@ -387,7 +387,7 @@ def _changed_meanwhile(entry: Entry, seen: Observed[Any, Any]) -> Iterator[Findi
 
 
 def unread_finding(address: str, type_: str, field: str, action: str, refusal: str) -> Finding:
-    """The finding on what could not be read. ``refusal``: AWS's word where no permission is missing."""
+    """The finding on what could not be read. ``refusal``: why, where no permission is missing."""
     reason = Reason.REFUSED if refusal else Reason.DENIED
     return Finding(address, type_, field, reason, action=action, detail=refusal)
 

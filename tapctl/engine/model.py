@@ -209,7 +209,7 @@ class Observed(Generic[S, O]):
     """Field to the IAM action that was denied (``kms:GetKeyPolicy``). Such a field is never "in sync", and never a
     difference to act on."""
     refusals: Mapping[str, str] = field(default_factory=dict)
-    """Field of `unreadable` to AWS's word, where it refused the read for another reason than a missing permission."""
+    """Field of `unreadable` to why it was not read, where no permission is missing: ``refused:`` and AWS's word."""
     retained: Retained | None = None
     """Set while AWS deletes the resource only at a later date (a key pending deletion): no call helps now."""
     remedy: str = ""

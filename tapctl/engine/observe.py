@@ -30,13 +30,13 @@ class Unreadable:
 
     @property
     def refusal(self) -> str:
-        """AWS's word where no permission is missing; else empty."""
+        """AWS's word, after ``refused``, where no permission is missing; else empty."""
         return self.error.refusal
 
 
 def unread_note(action: str, refusal: str) -> str:
     """The reason why something was not read: ``kms:GetKeyPolicy denied``."""
-    return f"{action} refused: {refusal}" if refusal else f"{action} denied"
+    return f"{action} {refusal or 'denied'}"
 
 
 Observation = Observed[Any, Any] | Absent | Unreadable

@@ -219,6 +219,17 @@ class EngineRunner:
         screen.warn(f"{stopped}{goes_on}To go on: {self.session.invocation.command}")
         return self._exit_code() if outcome.signal is None else exit_status(outcome.signal)
 
+    @property
+    def changed_in_part(self) -> dict[str, int]:
+        """The number of resources that failed after AWS had taken a change of theirs, by its name in a verdict.
+
+        Empty where there is none.
+        """
+        # Each resource's calls are made in a thread that bears its address.
+        accepted = self.session.aws.call_log.accepted_of
+        number = sum(accepted[failed.address] > 0 for failed in self.outcome.failed)
+        return {"changed_in_part": number} if number else {}
+
     def _at_work(self) -> list[str]:
         """The resources that AWS goes on with although nobody waits any more, each with AWS's word for its state."""
         ended: list[Detached | Failed] = [*self.outcome.detached, *self.outcome.failed]
@@ -244,7 +255,8 @@ class EngineRunner:
         gone = outcome.count(Result.DELETED)
         counts = [f"{made} made or changed"] if made or not gone else []
         counts += [f"{gone} removed"] if gone else []
-        counts += [f"{len(outcome.failed)} failed"]
+        in_part = "".join(f" ({number} changed in part)" for number in self.changed_in_part.values())
+        counts += [f"{len(outcome.failed)} failed{in_part}"]
         counts += [f"{len(outcome.detached)} left while AWS is at work"] if outcome.detached else []
         counts += [f"{len(outcome.skipped)} not tried"]
         lost = any(isinstance(failed.error, LockHeld) for failed in outcome.failed)

@@ -254,8 +254,8 @@ class _Simulation:
 
     def ask(self, aws: Aws, principal: str) -> list[Check]:
         """Ask IAM; returns what is denied."""
-        paginator: Any = aws.iam.get_paginator("simulate_principal_policy")
-        pages = paginator.paginate(
+        pages: list[Any] = aws.pages(
+            aws.iam.get_paginator("simulate_principal_policy"),
             PolicySourceArn=principal,
             ActionNames=sorted(self.actions),
             ResourceArns=sorted(self.resources),

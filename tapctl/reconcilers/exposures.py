@@ -9,10 +9,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from tapctl.aws.answers import UNUSABLE
 from tapctl.aws.refusals import NO_SUCH_OPERATION, UnreadableFields
 from tapctl.engine.model import Observed
 from tapctl.engine.waiver import DETAILS
-from tapctl.errors import AwsRefused
+from tapctl.errors import AwsNoAnswer, AwsRefused
 from tapctl.safety.redaction import is_secret
 
 _LONGEST: Final = 300
@@ -47,11 +48,13 @@ def with_exposures(
 ) -> Observed[Any, Any]:
     """Return ``seen`` with each field that ``reads`` names as its read answers.
 
-    A field that AWS refuses to tell, as in a state that another one shows, ends no look at the others.
+    A field that AWS refuses to tell, as in a state that another one shows, ends no look at the others; nor does one of
+    which its answer cannot be used.
     ``gone``: AWS's codes for a resource that was deleted since it was seen, which has no exposures any more.
 
     Raises:
         AwsRefused: AWS does not take the credentials.
+        AwsNoAnswer: no answer came.
     """
     unreadable = UnreadableFields(dict(seen.unreadable))
     values: dict[str, Any] = {}
@@ -64,5 +67,9 @@ def with_exposures(
                 raise
             if not error.matches(*NO_SUCH_OPERATION, *gone):
                 unreadable.actions[name], refusals[name] = error.iam_action, error.refusal
+        except AwsNoAnswer as error:
+            if error.aws_code != UNUSABLE:
+                raise
+            unreadable.actions[name], refusals[name] = error.iam_action, f"answered, but {error.message}"
     spec = seen.spec.model_copy(update=values)
     return replace(seen, spec=spec, unreadable=unreadable.actions, refusals=refusals)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from botocore import exceptions as bc
+from botocore.eventstream import ChecksumMismatch
 from botocore.parsers import ResponseParserError
 
 from tapctl.aws.answers import UNUSABLE
@@ -174,6 +175,10 @@ def test_what_changes_the_stack_is_told_from_what_does_not(service: str, operati
 # -- translated ------------------------------------------------------------------------------------------------------
 
 
+def _is_error(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, Warning)
+
+
 def client_error(code: str | None, status: int, message: str | None = "no") -> bc.ClientError:
     # AWS leaves out what it likes.
     error = {key: value for key, value in (("Code", code), ("Message", message)) if value is not None}
@@ -220,6 +225,12 @@ def test_an_answer_that_says_nothing_is_still_one() -> None:
         bc.ProxyConnectionError(proxy_url="http://x"),
         bc.SSLError(endpoint_url="http://x", error=OSError("bad")),
         bc.IncompleteReadError(actual_bytes=1, expected_bytes=2),
+        bc.FlexibleChecksumError(error_msg="x"),
+        bc.ChecksumError(checksum_type="x", expected_checksum="1", actual_checksum="2"),
+        bc.CapacityNotAvailableError(),
+        bc.WaiterError(name="x", reason="y", last_response={}),
+        bc.ResponseStreamingError(error="x"),
+        ChecksumMismatch(1, 2),
         ResponseParserError("html"),
     ],
 )
@@ -254,8 +265,26 @@ def test_missing_credentials_are_the_wrong_target(error: Exception) -> None:
     assert type(error).__name__ in str(ours.evidence)
 
 
+_OURS = (
+    *("ParamValidationError", "DataNotFoundError", "UnknownServiceError", "OperationNotPageableError"),
+    *("PaginationError", "UndefinedModelAttributeError", "MissingServiceIdError"),
+)
+"""What botocore says of a call that no user, and no answer, can bring about; of pages without an end, `pages` tells."""
+
+
+@pytest.mark.parametrize("name", sorted(name for name, kind in vars(bc).items() if _is_error(kind)))
+def test_only_a_mistake_of_ours_is_called_one(name: str) -> None:
+    kind = getattr(bc, name)
+    error = kind.__new__(kind)
+    Exception.__init__(error, "x")
+    vars(error).update(kwargs={"profile": "x", "report": "x"}, response={})
+
+    assert (to_tapctl_error("rds", "DescribeDBClusters", error) is None) is (name in _OURS)
+
+
 def test_a_bug_of_ours_is_not_translated() -> None:
-    assert to_tapctl_error("iam", "GetRole", bc.ParamValidationError(report="x")) is None
+    for report in ("x", "Invalid length for parameter RoleName, value: 0, valid min length: 1\nUnknown parameter"):
+        assert to_tapctl_error("iam", "GetRole", bc.ParamValidationError(report=report)) is None
     assert to_tapctl_error("iam", "GetRole", KeyError("x")) is None
 
 

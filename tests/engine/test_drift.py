@@ -130,7 +130,7 @@ def test_a_field_that_could_not_be_read_is_unknown_and_never_drift() -> None:
     (one,) = found(seen(ThingSpec(limit=9), unreadable={"limit": "fake:GetLimit"}))
     assert (one.field, one.state, one.note) == ("limit", FindingState.UNKNOWN, "fake:GetLimit denied")
     assert (one.reason, one.action) == (Reason.DENIED, "fake:GetLimit")
-    (one,) = found(seen(unreadable={"limit": "fake:GetLimit"}, refusals={"limit": "InvalidState: no"}))
+    (one,) = found(seen(unreadable={"limit": "fake:GetLimit"}, refusals={"limit": "refused: InvalidState: no"}))
     assert (one.reason, one.note) == (Reason.REFUSED, "fake:GetLimit refused: InvalidState: no")
 
 

@@ -96,7 +96,7 @@ def test_in_a_look_that_changes_nothing_a_refusal_ends_no_look_at_the_others() -
     assert (seen["plain/a"], seen["plain/c"]) == (Absent(), Absent())
     told = seen["plain/b"]
     assert isinstance(told, Unreadable)
-    assert (told.action, told.refusal) == ("fake:Call", "InvalidState: no")
+    assert (told.action, told.refusal) == ("fake:Call", "refused: InvalidState: no")
     assert unread_note(told.action, told.refusal) == "fake:Call refused: InvalidState: no"
     alone = [ObserveRequest(Plain(), "a", None)]
     for code in ("InvalidState", "ExpiredToken"):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from typing import Any
 
 import pytest
@@ -221,6 +222,60 @@ def test_a_command_says_what_it_cannot_use(deployed: World, recorded: Recorded, 
     text = isinstance(value, str)
     assert (f"{UNUSABLE} on rds:DescribeDBClusters" in answer.err) is not text
     assert text or answer.code == ExitCode.ERROR
+
+
+@pytest.mark.parametrize(
+    ("token", "why"),
+    [
+        (lambda: "same", "the same page token comes again and again"),
+        (count().__next__, "it has more than 2000 pages"),
+    ],
+)
+def test_a_listing_that_does_not_end_leaves_its_field_unknown_and_the_rest_is_compared(
+    deployed: World, token: Callable[[], Any], why: str
+) -> None:
+    def turn(page: dict[str, Any]) -> None:
+        page["NextMarker"] = f"to {token()}"
+
+    with answering("lambda:ListAliases", turn):
+        answer = deployed.drift()
+    (finding,) = answer.of_type("finding")
+    assert answer.code == ExitCode.INCOMPLETE
+    assert answer.of_type("verdict")[0]["counts"]["unknown"] == 1
+    assert (finding["field"], finding["state"]) == ("aliases", "UNKNOWN")
+    assert finding["note"] == f"lambda:ListAliases answered, but the answer cannot be used: {why}"
+
+
+def test_a_listing_that_does_not_end_and_is_needed_ends_the_command_by_its_name(deployed: World) -> None:
+    with answering("logs:DescribeLogGroups", lambda page: page.update(nextToken="same")):
+        answer = deployed.tapctl("drift", "--env", "dev")
+    assert answer.code == ExitCode.ERROR
+    assert f"{UNUSABLE} on logs:DescribeLogGroups: the answer cannot be used: the same page token" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("operation", "way", "value", "refused"),
+    [
+        ("kms:DescribeKey", ("KeyMetadata", "KeyId"), "", "Invalid length for parameter KeyId, value: 0"),
+        (
+            "iam:ListRolePolicies",
+            ("PolicyNames",),
+            [""],
+            "on iam:GetRolePolicy: Invalid length for parameter PolicyName",
+        ),
+    ],
+)
+def test_an_empty_name_in_an_answer_is_no_bug_where_the_next_call_wants_one(
+    deployed: World, operation: str, way: tuple[str, ...], value: Any, refused: str
+) -> None:
+    member = Member(operation, way, "")
+    plan = harmless(deployed, member, member.replace(value), "plan")
+    assert plan.code == ExitCode.ERROR
+    assert "NotSent on " in plan.err
+    assert refused in plan.err
+    drift = harmless(deployed, member, member.replace(value), "drift")
+    assert drift.code == ExitCode.INCOMPLETE
+    assert "refused: NotSent: Invalid length" in drift.out
 
 
 @pytest.mark.soak

@@ -94,9 +94,11 @@ class ScriptedAws:
         """The simulations."""
         return Paginator(self)
 
-    def pages(self, _: Paginator, Filters: list[dict[str, Any]]) -> list[dict[str, Any]]:  # noqa: N803 -- AWS's
-        """The prefix lists."""
-        self.lists_asked += [value for each in Filters for value in each["Values"]]
+    def pages(self, paginator: Paginator, **asked: Any) -> list[dict[str, Any]]:
+        """The simulations, or the prefix lists."""
+        if "Filters" not in asked:
+            return paginator.paginate(**asked)
+        self.lists_asked += [value for each in asked["Filters"] for value in each["Values"]]
         if isinstance(self.lists, AwsRefused):
             raise self.lists
         return [{"PrefixLists": self.lists}]

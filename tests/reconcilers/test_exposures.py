@@ -17,7 +17,7 @@ from tapctl.aws.client import Aws
 from tapctl.engine.events import Result
 from tapctl.engine.model import Observed
 from tapctl.engine.waiver import DETAILS
-from tapctl.errors import AwsRefused
+from tapctl.errors import AwsNoAnswer, AwsRefused
 from tapctl.reconcilers import registry
 from tapctl.reconcilers.exposures import with_details
 from tapctl.render.harmless import harmless
@@ -453,10 +453,11 @@ def test_one_that_may_not_be_read_or_is_not_told_is_unknown(aws: Aws, sandbox_ap
         assert not exposed(bench).unreadable
     with refuse(getattr(aws, client), operation, "LimitExceeded", "not now"):
         seen = exposed(bench)
-    assert seen.refusals == {exposure.field: "LimitExceeded: not now"}
+    assert seen.refusals == {exposure.field: "refused: LimitExceeded: not now"}
     assert seen.unreadable.keys() == {exposure.field}
-    with refuse(getattr(aws, client), operation, "ExpiredToken"), pytest.raises(AwsRefused):
-        exposed(bench)
+    for code, error in (("ExpiredToken", AwsRefused), ("ThrottlingException", AwsNoAnswer)):
+        with refuse(getattr(aws, client), operation, code), pytest.raises(error):
+            exposed(bench)
 
 
 # -- what AWS's services do for us is no exposure ----------------------------------------------------------------------
@@ -670,7 +671,7 @@ def test_a_mute_rule_is_told_with_its_times(aws: Aws, sandbox_app: Sandbox) -> N
     with refuse(aws.cloudwatch, "GetAlarmMuteRule", "ResourceNotFoundException"):
         assert exposed(bench).spec.muted_by == {"muted by by night"}
     with refuse(aws.cloudwatch, "GetAlarmMuteRule", "InvalidParameterValue"):
-        assert dict(exposed(bench).refusals) == {"muted_by": "InvalidParameterValue: no"}
+        assert dict(exposed(bench).refusals) == {"muted_by": "refused: InvalidParameterValue: no"}
 
 
 def test_a_mute_rule_that_has_expired_mutes_nothing(aws: Aws, sandbox_app: Sandbox) -> None:
