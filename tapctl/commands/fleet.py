@@ -44,6 +44,8 @@ class Fleet:
     """INCOMPLETE where nobody could see if a record was lost, or ask for a copy everywhere; else OK."""
     unasked: Unasked = field(default_factory=Unasked)
     """The places where nobody could ask for the copies that are destroyed by their record."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """For the verdict: ``not_asked`` places, and ``unseen`` where nobody could see if records were lost."""
 
 
 def environments_to_look_at(invocation: Invocation, screen: Screen) -> Fleet:
@@ -80,7 +82,8 @@ def environments_to_look_at(invocation: Invocation, screen: Screen) -> Fleet:
     lost = lost_records(invocation, screen, store, records)
     members = {suffix: one for suffix, one in {**records, **lost.errors, **moved}.items() if suffix not in passed}
     remark = f"{_never_recorded(names, members)}{unasked.words}{lost.remark}"
-    return Fleet(members, remark, ExitCode.worst([unasked.code, lost.code]), unasked)
+    counts = {**unasked.counts, **({"unseen": 1} if lost.code else {})}
+    return Fleet(members, remark, ExitCode.worst([unasked.code, lost.code]), unasked, counts)
 
 
 @dataclass(frozen=True)

@@ -92,18 +92,18 @@ def status(invocation: Invocation, screen: Screen) -> int:
             row = by_suffix[record.suffix]
             if row is None or not (row["resources"] or row["problems"]):
                 unasked = _unasked(invocation, screen, open_store_unidentified(invocation, screen), record)
-        remark, unseen = f"{remark}{unasked.words}", unasked.code
+        remark, unseen, places = f"{remark}{unasked.words}", unasked.code, dict(unasked.counts)
     else:
         screen.target(Target())
         fleet = environments_to_look_at(invocation, screen)
         codes = for_each_environment(invocation, screen, fleet.members, add_row, verdicts=False)
-        remark, unasked, unseen = fleet.remark, fleet.unasked, fleet.code
+        remark, unseen, places = fleet.remark, fleet.code, dict(fleet.counts)
     rows = [row for _, row in sorted(by_suffix.items()) if row]
     columns = (*_COLUMNS, _NEXT) if any(row[_NEXT] for row in rows) else _COLUMNS
     screen.table(columns, [[str(row[column]) for column in columns] for row in rows], rows)
     unhealthy = sum(bool(row["problems"]) for row in rows)
     deployed = sum(bool(row["resources"]) for row in rows)
-    counts = {"deployed": deployed, "unhealthy": unhealthy, **unasked.counts}
+    counts = {"deployed": deployed, "unhealthy": unhealthy, **places}
     summary = f"{deployed} deployed · {len(rows) - unhealthy} healthy"
     if destroyed := len(rows) - deployed:
         summary += f" · {destroyed} destroyed by the record"

@@ -26,7 +26,7 @@ from tapctl.engine.resources import Deletion, Node
 from tapctl.errors import AwsRefused, ExitCode, LockHeld, StoreFailed, TapctlError, add_default_hint, exit_code_of
 from tapctl.execution.signals import ending_signals, exit_status
 from tapctl.execution.waits import Waits
-from tapctl.manifest.journal import Journal, restore_command
+from tapctl.manifest.journal import Journal
 from tapctl.manifest.lock import Lease
 from tapctl.reconcilers import registry
 from tapctl.session.session import Session
@@ -270,7 +270,7 @@ class EngineRunner:
         except StoreFailed as error:
             self.session.screen.error(error)
             return
-        command = restore_command(copy, self.session.store, self.session.suffix)
+        command = self.session.store.restore_command(copy, self.session.suffix)
         self.session.screen.warn(
             f"the record was saved to {copy}; when its place can be written again put it back: {command}"
         )

@@ -9,6 +9,7 @@ How S3 answers conditional requests: https://docs.aws.amazon.com/AmazonS3/latest
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -114,6 +115,11 @@ class Bucket:
             encryption=self.encryption,
             retries=False,
         )
+
+    def command(self, operation: str, key: str, *options: str) -> str:
+        """A command of the AWS CLI about this object, where the bucket is."""
+        words = ["aws", "s3api", operation, "--bucket", self.name, "--key", f"{self.prefix}{key}", *options]
+        return self._aws.target.command(shlex.join(words))
 
     @property
     def owner(self) -> str:
@@ -234,8 +240,8 @@ class Bucket:
         return Archived(
             f"{self.url(key)} is in an archive of S3",
             evidence=str(error),
-            hint=f"take it out: aws s3api restore-object --bucket {self.name} --key {self.prefix}{key} "
-            "--restore-request Days=30; and let no lifecycle rule archive what is under this state",
+            hint=f"take it out: {self.command('restore-object', key, '--restore-request', 'Days=30')}; and let no "
+            "lifecycle rule archive what is under this state",
         )
 
     def put(self, key: str, content: bytes, expected: str | None) -> str:

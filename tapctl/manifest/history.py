@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from itertools import islice
+from itertools import groupby, islice
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -301,13 +301,16 @@ def last_version(store: Store, suffix: str) -> Manifest | None:
 def last_version_and_name(store: Store, suffix: str, place: Place | None = None) -> tuple[Manifest | None, str]:
     """Read the newest kept version as `last_version` does, with the name that its file has; empty if none is kept.
 
-    ``place``: the only one that it may be of.
+    Of several with one serial it is the one written last, as in `version`. ``place``: the only one that it may be of.
     """
     broken: list[ManifestError] = []
-    for _, name in reversed(_numbered(store, suffix)[-_LOOKED_AT:]):
-        found = _tried(store, suffix, name, lambda _, error: broken.append(error))
-        if found is not None and place in (None, place_of(found)):
-            return found, name
+    newest = reversed(_numbered(store, suffix)[-_LOOKED_AT:])
+    for _, alike in groupby(newest, key=lambda each: each[0]):
+        read = [_tried(store, suffix, name, lambda _, error: broken.append(error)) for _, name in alike]
+        usable = [found for found in read if found is not None and place in (None, place_of(found))]
+        if usable:
+            last = max(usable, key=lambda manifest: manifest.written_at)
+            return last, version_name(last)
     if broken:
         raise broken[0]
     return None, ""
@@ -418,10 +421,6 @@ def _pass_on(name: str, error: ManifestError, broken: Broken | None) -> None:
 
 def _read_own_version(store: Store, suffix: str, name: str, place: Place | None = None) -> Manifest:
     manifest = _read_version(store, suffix, name)
-    if manifest.suffix != suffix:
-        raise Misplaced(
-            f"{history_folder(suffix)}{name} is of suffix {manifest.suffix}, not of {suffix}", manifest.stamp
-        )
     if place is not None and place_of(manifest) != place:
         # Where a suffix was elsewhere before, the history is of two records, whose versions are none of each other's.
         raise OfAnotherPlace(f"{history_folder(suffix)}{name}", manifest, place)
@@ -430,10 +429,15 @@ def _read_own_version(store: Store, suffix: str, name: str, place: Place | None 
 
 def _read_version(store: Store, suffix: str, name: str) -> Manifest:
     manifest = parse(store.read_history(suffix, name), history_folder(suffix) + name)
-    if version_name(manifest).partition("-")[0] != name.partition("-")[0]:
+    if manifest.suffix != suffix:
+        raise Misplaced(
+            f"{history_folder(suffix)}{name} is of suffix {manifest.suffix}, not of {suffix}", manifest.stamp
+        )
+    if version_name(manifest) != name:
+        # Two files for one version would hide each other, and nobody could be told which is meant.
         raise Misplaced(
             f"{history_folder(suffix)}{name} is not the version that its name says",
-            f"it holds serial {manifest.serial}",
+            f"it holds serial {manifest.serial} of run {manifest.run}",
         )
     check_serial(manifest, history_folder(suffix) + name)
     return manifest

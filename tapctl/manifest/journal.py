@@ -8,7 +8,6 @@ that has happened, whether it can be stored or not, so it is in every later writ
 from __future__ import annotations
 
 import os
-import shlex
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -213,11 +212,6 @@ class Journal:
             return entry is not None and entry.phase in _INTENTS and (before is None or before.phase is not entry.phase)
 
         return {address: entry for address, entry in changes.items() if not is_intent(address, entry)}
-
-
-def restore_command(path: Path, store: Store, suffix: str) -> str:
-    """The shell command that puts a rescue copy in the manifest's place, and over nobody else's changes."""
-    return shlex.join(store.restore_command(path, suffix))
 
 
 def _differs(have: Manifest, want: Manifest, *, header: bool) -> bool:

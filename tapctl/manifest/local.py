@@ -6,6 +6,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import shlex
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -145,7 +146,7 @@ class LocalStore:
                     path.unlink()
             os.close(descriptor)
 
-    def restore_command(self, copy: Path, suffix: str) -> list[str]:
+    def restore_command(self, copy: Path, suffix: str) -> str:
         """The command that puts ``copy`` in the manifest's place, unless that has changed or a run is at work."""
         path = self._path(suffix)
         current = _read(path)
@@ -155,7 +156,7 @@ class LocalStore:
             checksum = "sha256sum" if shutil.which("sha256sum") else "shasum -a 256"
             script = f'echo "{_version(current)}  $1" | {checksum} -c && cp "$0" "$1"'
         lock = ["flock", "-n", str(path.with_suffix(".lock"))] if shutil.which("flock") else []
-        return [*lock, "sh", "-c", script, str(copy), str(path)]
+        return shlex.join([*lock, "sh", "-c", script, str(copy), str(path)])
 
     def lock_info(self, suffix: str) -> LockInfo | None:
         """Read who holds the lock: its content, which a holder that was killed leaves behind."""

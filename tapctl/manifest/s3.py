@@ -186,7 +186,7 @@ class S3Store:
         )
         return force_unlock.unlock(id, by, notify)
 
-    def restore_command(self, copy: Path, suffix: str) -> list[str]:
+    def restore_command(self, copy: Path, suffix: str) -> str:
         """The command that puts ``copy`` in the manifest's place, if that is still the one that was read last."""
         last = self._etags.get(suffix)
         condition = ["--if-match", last] if last else ["--if-none-match", "*"]
@@ -197,9 +197,7 @@ class S3Store:
             "--expected-bucket-owner": self._bucket.owner,
         }
         options = [text for option, value in asked.items() if value for text in (option, value)]
-        key = f"{self._bucket.prefix}{suffix}.json"
-        where = ["--bucket", self._bucket.name, "--key", key, "--body", str(copy)]
-        return ["aws", "s3api", "put-object", *where, *condition, *options]
+        return self._bucket.command("put-object", f"{suffix}.json", "--body", str(copy), *condition, *options)
 
     def list_history(self, suffix: str, since: str = "") -> list[str]:
         """List the names in this suffix's history that come after ``since``, sorted."""

@@ -97,8 +97,8 @@ class Store(Protocol):
             ManifestError: it is not there any more, or cannot be read.
         """
 
-    def restore_command(self, copy: Path, suffix: str) -> list[str]:
-        """The command that puts a rescue copy in the manifest's place, if nobody else has written that meanwhile."""
+    def restore_command(self, copy: Path, suffix: str) -> str:
+        """The shell command that puts a copy in the manifest's place, if nobody else has written that meanwhile."""
 
     def location(self, suffix: str) -> str:
         """The path or URL of this suffix's manifest, as a user writes it."""

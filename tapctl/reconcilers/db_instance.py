@@ -10,7 +10,7 @@ the Aurora user guide.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tapctl.aws.rights import LISTS, Need, Right, arn
@@ -204,9 +204,8 @@ class DbInstance(Reconciler[DbInstanceSpec, DbInstanceOutputs]):
         if instance is None:
             return None
         cluster = _cluster_of(aws, instance)
-        return observed_instance(
-            aws, instance, cluster, expected, shared_zone=_shared_zone(cluster, instance, instances)
-        )
+        shared_zone = _shared_zone(cluster, instance, _members(aws, cluster, instances))
+        return observed_instance(aws, instance, cluster, expected, shared_zone=shared_zone)
 
     def create(self, aws: Aws, id: str, want: DbInstanceSpec, owner: Owner) -> None:
         """Make the instance, without the settings that the cluster manages: RDS refuses those on a member."""
@@ -344,6 +343,19 @@ def _read_instances(aws: Aws, id: str) -> list[DBInstanceTypeDef]:
     return []
 
 
+def _members(
+    aws: Aws, cluster: DBClusterTypeDef | None, instances: Sequence[DBInstanceTypeDef]
+) -> Sequence[DBInstanceTypeDef]:
+    """The cluster's members: among these instances, or, where one lacks there, by a call of their own.
+
+    One lacks that nobody has recorded, or that another part of many ids was asked with.
+    """
+    known = {instance.get("DBInstanceIdentifier") for instance in instances}
+    if cluster is None or all(one.get("DBInstanceIdentifier") in known for one in cluster.get("DBClusterMembers", [])):
+        return instances
+    return describe_instances(aws, "db-cluster-id", (cluster.get("DBClusterIdentifier", ""),))
+
+
 def _shared_zone(
     cluster: DBClusterTypeDef | None, instance: DBInstanceTypeDef, instances: Collection[DBInstanceTypeDef]
 ) -> str:
@@ -354,8 +366,8 @@ def _shared_zone(
     name, zone = instance.get("DBClusterIdentifier"), instance.get("AvailabilityZone", "")
     members = [other for other in instances if other.get("DBClusterIdentifier") == name]
     readers = [member for member in members if not _place(cluster, member)[1]]
-    told = max(readers, key=lambda member: member.get("DBInstanceIdentifier", ""), default=None)
-    alone = len(members) == 1 or told is not instance
+    told = max((member.get("DBInstanceIdentifier", "") for member in readers), default="")
+    alone = len(members) == 1 or told != instance.get("DBInstanceIdentifier")
     return "" if alone or any(member.get("AvailabilityZone") != zone for member in members) else zone
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from contextlib import suppress
 from pathlib import Path
 
@@ -52,7 +51,7 @@ def _with_way_back(invocation: Invocation, store: Store, suffix: str, error: Dam
         return Damaged(error.cause, evidence=error.evidence, hint=f"{error.hint}. What its history has: {history}")
     copy = f"{suffix}-{newest.serial}.json"
     shown = invocation.command_line_for(f"manifest show --serial {newest.serial}", target)
-    put_back = shlex.join(store.restore_command(Path(copy), suffix))
+    put_back = store.restore_command(Path(copy), suffix)
     return Damaged(
         error.cause,
         evidence=error.evidence,

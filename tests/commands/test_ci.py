@@ -171,6 +171,16 @@ def test_the_night_looks_at_every_environment_that_has_a_record_or_a_file(reposi
     assert copies == 'copies=["dev pr-1","staging pr-2"]'
 
 
+@with_jq
+@pytest.mark.parametrize("unseen", ["unusable", "not_asked", "unseen"])
+def test_github_s_night_is_red_where_it_cannot_tell_what_copies_there_are(repository: Path, unseen: str) -> None:
+    row = {"type": "status", "suffix": "dev", "env": "dev"}
+    verdict = {"type": "verdict", "counts": {"deployed": 1, unseen: 1}, "summary": "not asked where pr-9 is"}
+    done = _night(repository, "github", "".join(f"{json.dumps(one)}\n" for one in (row, verdict)), 7)
+    assert (done.returncode, done.stdout) == (1, "::error::not asked where pr-9 is\n"), done.stderr
+    assert not Path("output").exists()
+
+
 _ROWS = [{"type": "status", "suffix": suffix, "env": env} for suffix, env in (("dev", "dev"), ("old", "old"))]
 _COPIES = [{"type": "status", "suffix": suffix, "env": "dev"} for suffix in ("pr-1", "pr-2", "pr-3")]
 _LISTED = {"type": "verdict", "counts": {"deployed": 5}}
@@ -223,8 +233,13 @@ def test_the_night_compares_every_copy_and_one_that_is_not_as_recorded_makes_it_
 @with_jq
 @pytest.mark.parametrize(
     ("verdict", "code"),
-    [(_LISTED, 0), ({"type": "verdict", "counts": {"deployed": 1, "unusable": 1}}, 1), ({"type": "error"}, 1)],
-    ids=["none", "a record that cannot be used", "cut off"],
+    [
+        (_LISTED, 0),
+        ({"type": "verdict", "counts": {"deployed": 1, "unusable": 1}}, 1),
+        ({"type": "verdict", "counts": {"deployed": 1, "not_asked": 1}, "summary": "not asked where pr-9 is"}, 1),
+        ({"type": "error"}, 1),
+    ],
+    ids=["none", "a record that cannot be used", "a place that could not be asked", "cut off"],
 )
 def test_gitlab_s_night_is_red_where_it_cannot_tell_what_copies_there_are(
     repository: Path, verdict: dict[str, Any], code: int

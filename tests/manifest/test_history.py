@@ -15,6 +15,7 @@ from tapctl.manifest.history import (
     ends_of_runs,
     highest_serial,
     last_version,
+    last_version_and_name,
     later_version,
     unlocks,
     version,
@@ -200,7 +201,17 @@ def test_a_version_under_another_one_s_name_is_refused(tmp_path: Path) -> None:
     (tmp_path / "history" / "dev" / "00000097-x.json").write_bytes((tmp_path / "dev.json").read_bytes())
     with pytest.raises(ManifestError, match="is not the version that its name says") as raised:
         version(store, "dev", 97, current(store))
-    assert raised.value.evidence == "it holds serial 2"
+    assert raised.value.evidence == "it holds serial 2 of run run-1"
+
+
+@pytest.mark.parametrize("first", ["a", "z"])
+def test_the_newest_of_two_with_one_serial_is_the_one_that_is_read_by_it(any_store: Store, first: str) -> None:
+    """The damaged record's way back names the one, and its command reads by the serial."""
+    later = manifest(entry(), serial=2, run="m").model_copy(update={"written_at": "2031-06-01T00:00:00Z"})
+    write(any_store, manifest(serial=2, run=first), later, manifest(serial=1))
+    found, name = last_version_and_name(any_store, "dev")
+    assert (found, name) == (later, "00000002-m.json")
+    assert version(any_store, "dev", 2, current(any_store)) == later
 
 
 def test_what_is_broken_hides_no_other_version(tmp_path: Path) -> None:
@@ -242,9 +253,10 @@ def test_a_version_of_another_suffix_is_none_of_this_one(tmp_path: Path) -> None
     assert store.traces() == ["dev"]
     with pytest.raises(ManifestError, match=r"00000002-x\.json is of suffix prod, not of dev"):
         last_version(store, "dev")
-    (folder / "00000002-x.json").write_text(dump(manifest(serial=2)))
-    (folder / "00000003-x.json").write_text(dump(manifest(serial=3, suffix="prod")))
-    assert last_version(store, "dev") == manifest(serial=2)
+    own = manifest(serial=2, run="x")
+    (folder / "00000002-x.json").write_text(dump(own))
+    (folder / "00000003-x.json").write_text(dump(manifest(serial=3, run="x", suffix="prod")))
+    assert last_version(store, "dev") == own
     (folder / "00000002-x.json").unlink()
     (folder / "00000003-x.json").unlink()
     (folder / "00000001-x.json").write_text("{")

@@ -17,7 +17,7 @@ from tapctl.aws.client import Aws
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import AwsNoAnswer, LockHeld, StoreFailed
 from tapctl.manifest import open_store
-from tapctl.manifest.journal import Journal, restore_command
+from tapctl.manifest.journal import Journal
 from tapctl.manifest.manifest import Manifest, dump, empty, parse
 from tests.manifest.examples import DANA, entry, manifest, no_room
 from tests.manifest.scripted_store import PausedWrite, ScriptedStore, Step, break_with, fail, fail_once_written, work
@@ -388,14 +388,14 @@ def test_the_restore_command_puts_a_rescue_copy_back(journal: Journal, store: Sc
     with pytest.raises(StoreFailed):
         journal.put(entry("one"))
     path = journal.rescue(beside)
-    subprocess.run(restore_command(path, store, "dev"), shell=True, check=True)  # noqa: S602 -- as a user would
+    subprocess.run(store.restore_command(path, "dev"), shell=True, check=True)  # noqa: S602 -- as a user would
     assert store.stored() == parse(path.read_bytes(), "rescue")
     assert store.stored().entries == {"kms-key/one": entry("one")}
 
 
 def restored(path: Path, store: ScriptedStore) -> int:
     """Run the restore command as a user would; its exit status."""
-    return subprocess.run(restore_command(path, store, "dev"), shell=True, check=False).returncode  # noqa: S602 -- above
+    return subprocess.run(store.restore_command(path, "dev"), shell=True, check=False).returncode  # noqa: S602 -- above
 
 
 def test_the_restore_command_writes_over_nobody_s_changes(
@@ -405,13 +405,13 @@ def test_the_restore_command_writes_over_nobody_s_changes(
     for tools in (True, False):
         if not tools:
             monkeypatch.setattr(shutil, "which", lambda _: None)
-        command = restore_command(path, store, "dev")
+        command = store.restore_command(path, "dev")
         assert command.startswith("flock -n " if tools else "sh -c ")
     monkeypatch.undo()
-    command = restore_command(path, store, "dev")
+    command = store.restore_command(path, "dev")
     store.write(manifest(entry("of-somebody-else"), serial=9), None)
     assert subprocess.run(command, shell=True, check=False, stderr=subprocess.DEVNULL).returncode != 0  # noqa: S602
-    command = restore_command(path, store, "dev")
+    command = store.restore_command(path, "dev")
     store.write(manifest(entry("of-somebody-else"), serial=10), store.version())
     assert subprocess.run(command, shell=True, check=False, stderr=subprocess.DEVNULL).returncode != 0  # noqa: S602
     assert store.stored().serial == 10
@@ -427,14 +427,15 @@ def test_the_restore_command_for_s3_has_the_condition_that_a_write_has(aws: Aws)
     store = open_store("s3://records/team?sse=aws:kms&key=alias/state", aws)
     put = "aws s3api put-object --bucket records --key team/dev.json --body dev.rescue-5.json"
     rest = "--server-side-encryption aws:kms --ssekms-key-id alias/state --expected-bucket-owner 123456789012"
-    assert restore_command(Path("dev.rescue-5.json"), store, "dev") == f"{put} --if-none-match '*' {rest}"
+    rest = aws.target.command(rest)
+    assert store.restore_command(Path("dev.rescue-5.json"), "dev") == f"{put} --if-none-match '*' {rest}"
     version = store.write(manifest(), None)
-    assert restore_command(Path("dev.rescue-5.json"), store, "dev") == f"{put} --if-match '{version}' {rest}"
+    assert store.restore_command(Path("dev.rescue-5.json"), "dev") == f"{put} --if-match '{version}' {rest}"
     # Somebody has removed it: there is nothing that a condition could match.
     aws.s3.delete_object(Bucket="records", Key="team/dev.json")
     with pytest.raises(StoreFailed, match="was removed while this run was at work"):
         store.write(manifest(), version)
-    assert restore_command(Path("dev.rescue-5.json"), store, "dev") == f"{put} --if-none-match '*' {rest}"
+    assert store.restore_command(Path("dev.rescue-5.json"), "dev") == f"{put} --if-none-match '*' {rest}"
 
 
 def test_an_earlier_rescue_copy_is_never_overwritten(journal: Journal, beside: Path) -> None:

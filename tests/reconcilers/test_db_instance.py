@@ -577,6 +577,18 @@ def test_without_zones_rds_chooses(aws: Aws) -> None:
 
 
 @pytest.mark.usefixtures("world")
+def test_members_that_were_not_asked_for_together_are_held_against_each_other_all_the_same(aws: Aws) -> None:
+    """Of more than 100 recorded ones, where one of them is gone, and where one is nobody's."""
+    first, second = (add_member(aws, at, AvailabilityZone="us-east-1a") for at in range(2))
+    alone = aws.memoized({"db-instance": (second,)})
+    assert look(REC, alone, second).spec.shared_zone == "us-east-1a"
+    together = aws.memoized({"db-instance": (first, second)})
+    before = calls(aws)
+    assert look(REC, together, second).spec.shared_zone == "us-east-1a"
+    assert calls(aws) - before == 2, "one for all members, one for their cluster"
+
+
+@pytest.mark.usefixtures("world")
 @pytest.mark.parametrize(
     ("placed", "writer", "told"),
     [

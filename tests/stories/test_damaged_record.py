@@ -33,7 +33,7 @@ class Kept:
             )
         for back in (2, 1):
             version = {**self.record, "serial": self.record["serial"] - back, "run": f"run-{back}"}
-            self.put(f"history/dev/{version['serial']:08}-named-{back}.json", json.dumps(version))
+            self.put(f"history/dev/{version['serial']:08}-run-{back}.json", json.dumps(version))
         self.put("dev.json", json.dumps(self.record))
 
     @property
@@ -95,7 +95,7 @@ def test_the_newest_version_is_named_and_put_back_by_the_told_command(kept: Kept
         told = kept.tapctl(command)
         assert (told.code, told.changes) == (3, ())
         assert (
-            f"see its versions: {history}. The newest that can be used is history/dev/{kept.newest:08}-named-1.json"
+            f"see its versions: {history}. The newest that can be used is history/dev/{kept.newest:08}-run-1.json"
             in told.err
         )
         assert f"serial {kept.newest}, written at" in told.err
@@ -117,11 +117,11 @@ def test_the_newest_version_is_named_and_put_back_by_the_told_command(kept: Kept
 
 
 def test_a_version_of_another_place_is_not_named_as_the_way_back(kept: Kept) -> None:
-    elsewhere = {**kept.record, "serial": kept.newest + 9, "region": "us-west-2"}
+    elsewhere = {**kept.record, "serial": kept.newest + 9, "run": "x", "region": "us-west-2"}
     kept.put(f"history/dev/{elsewhere['serial']:08}-x.json", json.dumps(elsewhere))
     kept.put("dev.json", "{")
     told = kept.tapctl("drift --env dev")
-    assert (told.code, f"history/dev/{kept.newest:08}-named-1.json" in told.err) == (3, True)
+    assert (told.code, f"history/dev/{kept.newest:08}-run-1.json" in told.err) == (3, True)
     assert "-x.json" not in told.err
 
 
@@ -209,6 +209,7 @@ def test_the_record_of_another_suffix_is_told_as_that_before_its_place(kept: Kep
     listed = kept.tapctl("manifest history --env staging")
     assert (listed.code, "00000001-x.json is of suffix dev, not of staging" in listed.out) == (3, True)
     own = {**kept.record, "serial": 3, "suffix": "staging", "environment": "staging", "region": "us-west-2"}
+    own["run"] = "y"
     kept.put("history/staging/00000003-y.json", json.dumps({**own, "entries": {}}))
     led = kept.tapctl("drift --env staging")
     assert (led.code, "The newest that can be used is history/staging/00000003-y.json" in led.err) == (3, True)

@@ -349,7 +349,9 @@ def test_what_another_state_has_deployed_is_not_told_as_a_record_that_is_lost(tw
 def test_that_a_copy_was_destroyed_is_believed_where_aws_has_nothing_of_it_but_a_key(two: World) -> None:
     record, versions = json.loads(two.path("pr-42").read_bytes()), two.folder / "manifests" / "history" / "pr-6"
     versions.mkdir(parents=True)
-    (versions / "00000003-run.json").write_text(json.dumps(record | {"suffix": "pr-6", "entries": {}, "serial": 3}))
+    (versions / "00000003-run.json").write_text(
+        json.dumps(record | {"suffix": "pr-6", "entries": {}, "serial": 3, "run": "run"})
+    )
     tag = {"EnvironmentSuffix": "pr-6"}
     key = two.client("kms").create_key(Tags=[{"TagKey": name, "TagValue": value} for name, value in tag.items()])
     assert "it was destroyed, as its newest version says" in two.tapctl("status").err
@@ -397,7 +399,7 @@ def test_a_copy_whose_record_was_removed_is_looked_for_by_its_tag_and_told(two: 
     # Without a word of it in AWS it was put away: that is no finding.
     (history / "pr-7").mkdir()
     (history / "notes").mkdir()
-    old = json.loads(record) | {"suffix": "pr-7", "entries": {}, "serial": 3}
+    old = json.loads(record) | {"suffix": "pr-7", "entries": {}, "serial": 3, "run": "run"}
     (history / "pr-7" / "00000003-run.json").write_text(json.dumps(old))
     (history / "pr-8").mkdir()
     (history / "pr-8" / "00000003-run.json").write_text("[]")
@@ -417,6 +419,7 @@ def test_a_copy_whose_record_was_removed_is_looked_for_by_its_tag_and_told(two: 
         assert answer.code == ExitCode.worst([two.tapctl(verb, "--env", "dev").code, ExitCode.INCOMPLETE])
         assert "whether a record was lost could not be seen in the history" in answer.err
         assert answer.verdict.endswith(" · not seen if a record was lost")
+    assert two.tapctl("status", "--json").records[-1]["counts"]["unseen"] == 1, "by this the night knows"
     alike = two.tapctl("parity", "--live")
     assert (alike.code, alike.verdict.endswith(" · not seen if a record was lost")) == (7, True)
     history.unlink()
@@ -453,7 +456,7 @@ def test_a_record_of_nothing_is_not_believed_where_its_history_was_elsewhere(
     history = two.folder / "manifests" / "history" / "pr-9"
     with emptied(two, **place) as was:
         history.mkdir()
-        (history / "00000043-run.json").write_text(json.dumps(was | {"serial": 43}))
+        (history / "00000043-run.json").write_text(json.dumps(was | {"serial": 43, "run": "run"}))
         for command in ("drift", "plan --destroy", "destroy --yes", "plan", "apply --yes", "status"):
             answer = two.tapctl(*command.split(), "--suffix", "pr-9", *region)
             assert (answer.code, answer.changes) == (3, ()), answer.out + answer.err
@@ -476,7 +479,7 @@ def test_a_record_of_nothing_is_not_believed_where_its_history_was_elsewhere(
             assert (answer.code, answer.changes) == (3, ()), answer.out + answer.err
             assert "there is no record of pr-9, and its history is of dev in" in answer.err, command
         # Where nothing was deployed when it was moved, AWS alone tells.
-        (history / "00000043-run.json").write_text(json.dumps(was | {"serial": 43, "entries": {}}))
+        (history / "00000043-run.json").write_text(json.dumps(was | {"serial": 43, "run": "run", "entries": {}}))
         two.path("pr-9").write_text(json.dumps(was | place | {"networking": {}, "entries": {}}))
         looked = two.tapctl("drift", "--suffix", "pr-9", *region)
         assert (looked.code, "bears its tag elsewhere" in looked.err) == (3, True)

@@ -11,7 +11,7 @@ from tests.support.door import Proceed, Refusal, Served, Visit, no_trouble
 from tests.support.world import World
 
 STATE = ("--state", "s3://records/team")
-BEFORE = "history/dev/00000900-run-1.json"
+BEFORE, NEWEST = (f"history/dev/00000{serial}-run-{serial}.json" for serial in (900, 901))
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def moved(dev: World) -> World:
     s3, record = dev.client("s3"), dev.manifest()
     s3.create_bucket(Bucket="records", CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
     put(dev, "dev.json", record)
-    for serial, name in ((900, BEFORE), (901, "history/dev/00000901-as-it-was-named.json")):
+    for serial, name in ((900, BEFORE), (901, NEWEST)):
         put(dev, name, {**record, "serial": serial, "run": f"run-{serial}", "region": "us-west-2"})
     return dev
 
@@ -66,11 +66,10 @@ def test_a_version_that_cannot_be_read_accuses_nobody_of_what_follows_it(moved: 
     assert "then run the same command again" in said
 
 
-@pytest.mark.parametrize("other", [{"suffix": "staging"}, {"serial": 899}])
+@pytest.mark.parametrize("other", [{"suffix": "staging"}, {"serial": 899}, {"run": "run-1"}])
 def test_a_version_that_is_none_of_that_name_leads_up_to_nothing(moved: World, other: dict[str, Any]) -> None:
-    """The file to be moved away is told by the name that it has."""
-    record = {**moved.manifest(), "serial": 900, "run": "run-1", "region": "us-west-2"}
+    record = {**moved.manifest(), "serial": 900, "run": "run-900", "region": "us-west-2"}
     put(moved, BEFORE, {**record, **other})
     told = moved.tapctl("outputs", "topic_arn", "--env", "dev", *STATE)
     assert (told.code, "where no version leads up to it" in told.err) == (3, True)
-    assert "move it away: 00000901-as-it-was-named.json" in told.err
+    assert "move it away: 00000901-run-901.json" in told.err
