@@ -7,6 +7,7 @@ says, the answer cannot be used.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,6 +33,8 @@ _TYPES: Final[dict[str, tuple[type, ...]]] = {
 
 _LARGEST: Final = 2**63
 _ARN_PARTS: Final = 6
+_LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+"""Half of a pair of UTF-16: JSON can hold it, and nothing that is sent, written or printed can."""
 _DECODED: Final = "PolicyDocument"
 """The end of the names of strings that hold a policy; of IAM's, botocore has made what JSON they hold."""
 
@@ -97,6 +100,11 @@ def arn_parts(arn: str, action: str, place: str) -> list[str]:
     return parts
 
 
+def unicode_of(text: str) -> str:
+    """The text with U+FFFD in place of what is no Unicode: it stays another than any that is recorded."""
+    return text if text.isascii() else _LONE_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
 def checked(answer: dict[str, Any], shape: Shape | None, action: str) -> dict[str, Any]:
     """The answer with every structure and map in it as an `Answer`; ``shape``: of the operation's output.
 
@@ -124,9 +132,9 @@ def _value(value: Any, shape: Shape, action: str, place: str) -> Any:
     if shape.type_name == "list":
         return Items([_value(item, kind.member, action, f"{place}[]") for item in value], action, place)
     if shape.type_name == "map":
-        members = {key: _value(item, kind.value, action, f"{place}.{key}") for key, item in value.items()}
+        members = {unicode_of(key): _value(item, kind.value, action, f"{place}.{key}") for key, item in value.items()}
         return Answer(members, shape, action, place)
-    return value
+    return unicode_of(value) if isinstance(value, str) else value
 
 
 def _is_a(value: Any, type_name: str) -> bool:

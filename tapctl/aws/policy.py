@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator, model_validator
 
-from tapctl.aws.answers import unusable
+from tapctl.aws.answers import unicode_of, unusable
 
 VERSION = "2012-10-17"
 # The version of a policy that names none (IAM user guide, "Version").
@@ -201,7 +201,8 @@ def from_answer(document: object, action: str) -> PolicyDocument:
         AwsNoAnswer: it is no policy.
     """
     try:
-        return parse(cast("str | dict[str, Any]", document))
+        known = json.loads(document) if isinstance(document, str) else document
+        return parse(unicode_of(json.dumps(known, ensure_ascii=False)))
     except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
         raise unusable(action, f"its policy is none ({type(error).__name__})") from None
 

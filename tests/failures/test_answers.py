@@ -254,6 +254,23 @@ def test_a_listing_that_does_not_end_and_is_needed_ends_the_command_by_its_name(
 
 
 @pytest.mark.parametrize(
+    ("operation", "way", "value"),
+    [
+        ("lambda:GetFunction", ("Configuration", "Description"), "half a pair: \ud800"),
+        ("lambda:GetFunction", ("Tags",), {"Owner": "\udfff", "half a pair: \ud800": ""}),
+        ("kms:GetKeyPolicy", ("Policy",), r'{"Statement": {"Sid": "half a pair: \ud800", "Effect": "Allow"}}'),
+        ("rds:DescribeDBClusters", ("DBClusters", "[]", "VpcSecurityGroups", "[]", "VpcSecurityGroupId"), "sg-\ud800"),
+    ],
+)
+def test_a_text_that_is_no_unicode_is_compared_and_told(
+    deployed: World, operation: str, way: tuple[str, ...], value: Any
+) -> None:
+    member = Member(operation, way, "")
+    assert harmless(deployed, member, member.hold(value), "drift").code == ExitCode.DIFFERENT
+    harmless(deployed, member, member.hold(value), "plan")
+
+
+@pytest.mark.parametrize(
     ("operation", "way", "value", "refused"),
     [
         ("kms:DescribeKey", ("KeyMetadata", "KeyId"), "", "Invalid length for parameter KeyId, value: 0"),
