@@ -169,17 +169,15 @@ class EarlierVersions:
 
         Each as that one has left it. A run says in a version that it changes an entry, before it has. A fingerprint may
         show late: what a run has finished a moment ago, which wrote these very entries before that, is not held against
-        it. The record's word alone for its time, or its serial, is none.
+        it. The record's word alone for its time, or its serial, is none. Without a fingerprint, which nobody may read,
+        or which somebody has taken off, the newest version stands for the one that was left.
         """
-        own = fingerprint(self.manifest)
-        if left in ("", own):
-            return
-        before = next(self._newest_first(), None)
-        if _is_young(self.manifest) and before is not None and self._is_led_to_by(before):
+        own, before = fingerprint(self.manifest), next(self._newest_first(), None)
+        if before is None or left == own or (self._is_led_to_by(before) and (not left or _is_young(self.manifest))):
             return
         since = [self.manifest]
         for version in self._newest_first():
-            if fingerprint(version) == left:
+            if left in ("", fingerprint(version)):
                 break
             since.append(version)
         else:

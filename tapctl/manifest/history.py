@@ -22,7 +22,8 @@ from tapctl.safety.json_errors import shape_problems
 
 HISTORY = "history"
 """The folder, inside the store, of the histories of all suffixes."""
-_VERSION = re.compile(r"([0-9]{8,})-.*\.json")
+_VERSION = re.compile(r"([0-9]{8,})-[A-Za-z0-9-]*\.json")
+"""The name of a version, as `version_name` makes it."""
 _UNLOCK = re.compile(r"unlock-.*\.json")
 _PARALLEL_READS = 8
 """Versions that are read at once: each is an object of its own."""

@@ -142,6 +142,22 @@ def test_what_a_run_has_finished_a_moment_ago_may_have_a_fingerprint_that_shows_
     assert (ONE in corrected) is is_told
 
 
+@pytest.mark.parametrize(
+    ("before", "run", "known"),
+    [
+        (of(2, LEFT, run="r"), "r", LEFT),
+        (of(2, FORGED, run="r"), "r", None),  # its run has written these very entries before
+        (of(2, FORGED, run="r"), "s", None),
+        (of(2, HALF, run="r"), "r", None),
+    ],
+)
+def test_without_a_fingerprint_the_version_before_stands_for_what_was_left(
+    store: Store, before: Manifest, run: str, known: Entry | None
+) -> None:
+    last = written(store, of(1, LEFT), before, of(3, FORGED, run=run))
+    assert EarlierVersions(store, last, pytest.fail).corrected(last.entries, {}, "").get(ONE) == known
+
+
 @pytest.mark.parametrize(("serial", "is_told"), [(2, False), (4, True)])
 def test_only_a_version_that_a_run_has_written_is_an_old_record_that_was_put_back(
     store: Store, serial: int, *, is_told: bool

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -366,6 +367,7 @@ def test_a_revert_moves_and_upgrades_nothing_by_the_records_word_alone(dev: Worl
     record["entries"][CLUSTER]["spec"]["engine_version"] = f"{version.partition('.')[0]}.99"
     dev.path().write_text(json.dumps(record | {"config_hash": "0" * 64}))
     dev.forget_fingerprint()
+    shutil.rmtree(dev.path().with_name("history"))
     told = dev.drift()
     drifted = {(one["address"], "revert" in one["undo"]) for one in told.of_type("finding")}
     assert drifted == {(FUNCTION, False), (group, False), (CLUSTER, False)}

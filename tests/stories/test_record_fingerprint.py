@@ -10,7 +10,7 @@ import pytest
 
 from tapctl.config.types import MAX_TAGS
 from tests.failures.trouble import deny
-from tests.support.door import no_trouble
+from tests.support.door import Trouble, no_trouble
 from tests.support.world import World
 
 KEY = "kms-key/alias/db-key-dev"
@@ -160,8 +160,8 @@ def test_a_revert_that_somebody_has_written_into_the_record_is_no_reason_to_put_
         version.unlink()
     if fingerprint == "none":
         dev.forget_fingerprint()
-    # Where the history has the version that bears the fingerprint, that one stands for the record: AWS is as it says.
-    stands = (history, fingerprint) == ("kept", "left")
+    # Where the history has the version that the last run has left, that one stands for the record: AWS is as it says.
+    stands = history == "kept"
     told = dev.drift()
     assert told.code == (7 if stands else 2)
     assert not [one for one in told.of_type("finding") if "revert" in one["now"] + one["undo"]]
@@ -195,6 +195,16 @@ def test_a_team_with_as_many_tags_as_files_may_have_is_left_no_fingerprint(world
     world.edit("common.toml", 'CostCenter = "payments"\n', f'CostCenter = "payments"\n{more}')
     answer = world.tapctl("apply", "--env", "dev", "--yes")
     assert (answer.code, "no fingerprint of the record is left on the key: " in answer.err) == (0, True), answer.err
+    assert world.drift().code == 0
+    # Of what an apply records alone, and no step of it changes, the history tells as well.
+    functions, name = world.client("lambda"), "payment-processor-dev"
+    functions.update_function_configuration(FunctionName=name, Timeout=31)
+    assert world.tapctl("accept", "--env", "dev", f"{FUNCTION}.timeout_s", "--yes").code == 0
+    world.applied("dev")
+    assert world.drift().code == 0
+    functions.update_function_configuration(FunctionName=name, Timeout=32)
+    assert world.tapctl("revert", "--env", "dev", "--yes").code == 0
+    assert functions.get_function_configuration(FunctionName=name)["Timeout"] == 31
     assert world.drift().code == 0
 
 
@@ -388,6 +398,29 @@ def test_the_version_that_the_last_run_has_left_stands_for_a_record_that_somebod
     rewritten.applied("dev")
     spec = rewritten.manifest()["entries"][FUNCTION]["spec"]
     assert (spec["memory_mb"], spec["timeout_s"], rewritten.drift().code) == (1024, 30, 0)
+
+
+@pytest.mark.parametrize("unseen", ["the tag is gone", "tags denied"])
+def test_without_a_fingerprint_the_history_tells_what_the_last_run_has_left(dev: World, unseen: str) -> None:
+    dev.edit("common.toml", "timeout_s = 30", "timeout_s = 31")
+    dev.applied("dev")
+    record = dev.manifest()
+    forged = json.loads(json.dumps(record["entries"]))
+    forged[FUNCTION]["spec"]["timeout_s"] = 3
+    forged["cloudwatch-alarm/payment-processor-errors-dev"]["spec"]["threshold"] = 1_000_000
+    dev.path().write_text(json.dumps(record | {"config_hash": "00000000", "entries": forged}))
+    trouble: Trouble = deny("kms:ListResourceTags") if unseen == "tags denied" else no_trouble
+    if unseen == "the tag is gone":
+        dev.forget_fingerprint()
+    told = dev.meeting(trouble, "drift", "--env", "dev", "--json")
+    assert not [one for one in told.of_type("finding") if one["field"] in ("timeout_s", "threshold")]
+    for named in ((), (f"{FUNCTION}.timeout_s",)):
+        answer = dev.meeting(trouble, "revert", "--env", "dev", *named, "--yes")
+        assert answer.changes == (), answer.err
+    live = dev.client("lambda").get_function_configuration(FunctionName="payment-processor-dev")
+    assert live["Timeout"] == 31
+    dev.path().write_text(json.dumps(record))
+    assert dev.meeting(trouble, "drift", "--env", "dev").code == (7 if unseen == "tags denied" else 0)
 
 
 @pytest.mark.parametrize(("minutes", "lower"), [(0, 0), (60, 0), (60, 3)], ids=["young", "old", "with a lower serial"])
