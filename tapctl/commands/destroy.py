@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -27,7 +27,17 @@ from tapctl.engine.ownership import other_identity, replaced_error, stand_in_err
 from tapctl.engine.plan import Action, Change, Plan
 from tapctl.engine.record import Phase, is_deleted_with_parent
 from tapctl.engine.resources import Deletion, deletion_graph
-from tapctl.errors import AwsError, ConfigError, ExitCode, Refused, Status, StoreFailed, TapctlError, UsageError
+from tapctl.errors import (
+    AwsError,
+    ConfigError,
+    ExitCode,
+    Refused,
+    Status,
+    StoreFailed,
+    TapctlError,
+    UsageError,
+    add_default_hint,
+)
 from tapctl.evidence.certificate import COLUMNS, NAME, Certificate, EarlierCertificate, earlier_certificate
 from tapctl.evidence.record_fingerprint import take_fingerprint
 from tapctl.execution.runner import EngineRunner, usual_times
@@ -531,13 +541,14 @@ def report_destroy(
         session.screen.error(refusal, "all that is ours is gone, or kept as told above")
     if refused:
         return session.finish(Status.NOT_DESTROYED, ExitCode.REFUSED, counts, summary)
-    return _finish_gone(session, swept, counts, f"{summary}{copies}")
+    return _finish_gone(session, swept, copies, counts, summary)
 
 
-def _finish_gone(session: Session, swept: Swept, counts: Mapping[str, int], summary: str) -> int:
-    """End a destroy after which nothing of ours was found, as far as tags could be read."""
-    if swept.unidentified:
-        return session.finish(Status.INCOMPLETE, swept.unidentified.code, counts, summary)
+def _finish_gone(session: Session, swept: Swept, copies: _Copies, counts: Mapping[str, int], summary: str) -> int:
+    """End a destroy after which nothing of ours was found, as far as tags and copies of the data could be read."""
+    counts, summary = {**counts, **copies.counts}, f"{summary}{copies.words}"
+    if swept.unidentified or copies.unseen:
+        return session.finish(Status.INCOMPLETE, ExitCode.INCOMPLETE, counts, summary)
     return session.finish(Status.DESTROYED, ExitCode.OK, counts, f"{summary} · nothing else of ours is left")
 
 
@@ -589,6 +600,33 @@ def deleted(runner: EngineRunner, among: set[str]) -> tuple[str, ...]:
     return tuple(event.address for event in finished if event.result is Result.DELETED and event.address in among)
 
 
+@dataclass(frozen=True)
+class _Copies:
+    """The copies of the data that are left beside its final snapshot, as a verdict counts them."""
+
+    of_data: int = 0
+    alike: int = 0
+    """The number of snapshots that bear the cluster's name or tags, and may be copies."""
+    unseen: bool = False
+    """True if AWS did not let us look for them."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The look that failed, for the counts of a verdict; empty where none did."""
+        return {"copies_not_seen": 1} if self.unseen else {}
+
+    @property
+    def words(self) -> str:
+        """The words for the verdict; empty where nothing is left."""
+        if self.unseen:
+            return " · copies of its data were not looked for"
+        counted = (
+            (self.of_data, "copy of its data is", "copies of its data are"),
+            (self.alike, "snapshot of its name or tags is", "snapshots of its name or tags are"),
+        )
+        return "".join(f" · {count} {one if count == 1 else more} left" for count, one, more in counted if count)
+
+
 def _snapshots_left(
     session: Session,
     runner: EngineRunner,
@@ -596,10 +634,10 @@ def _snapshots_left(
     retained: Mapping[str, Retained],
     *,
     earlier: EarlierCertificate | None,
-) -> tuple[Mapping[str, Retained], str]:
+) -> tuple[Mapping[str, Retained], _Copies]:
     """The snapshots that the cluster's removal has left, where an earlier destroy did that, and copies of the data.
 
-    With the words for the verdict on copies, under whatever key. ``retained``: by this run. Nothing but the certificate
+    With the number of copies, under whatever key. ``retained``: by this run. Nothing but the certificate
     tells of copies that other keys encrypt, and ``earlier`` one of which data they are, where the snapshot itself is
     gone: that is told. Where AWS does not let us look, what that one has kept stays certified, as not seen.
     """
@@ -608,7 +646,7 @@ def _snapshots_left(
         if cluster not in undone and cluster not in runner.outcome.finished:
             left |= snapshots_left(session.aws, session.names.cluster, session.owner)
         if cluster in undone:
-            return left, ""
+            return left, _Copies()
         kept = (place.partition("/") for place in (*left, *retained))
         final = {name for type_, _, name in kept if type_ == SNAPSHOT}
         names = final | {name for one in retained.values() for name in copies_named(one.why)}
@@ -628,19 +666,14 @@ def _snapshots_left(
         of_data = {name for name, one in there.items() if name not in final and one.resource_id.lower() in data}
         alike = {name for _, _, name in (place.partition("/") for place in copies)} - of_data
     except AwsError as error:
-        session.screen.warn(f"the snapshots that are kept of {session.names.cluster} could not be seen: {error.cause}")
+        add_default_hint(error)
+        session.screen.warn(
+            f"the snapshots that are kept of {session.names.cluster} could not be seen: "
+            f"{'; '.join(filter(None, (error.cause, error.hint)))}"
+        )
         unseen = earlier.unseen_snapshots() if earlier is not None else {}
-        return {**unseen, **left}, " · copies of its data were not looked for"
-    return left, _count_of_copies(len(of_data), len(alike))
-
-
-def _count_of_copies(copies: int, alike: int) -> str:
-    """The words for the verdict on copies of the data, and on what bears the cluster's name or tags and may be one."""
-    counted = (
-        (copies, "copy of its data is", "copies of its data are"),
-        (alike, "snapshot of its name or tags is", "snapshots of its name or tags are"),
-    )
-    return "".join(f" · {count} {one if count == 1 else more} left" for count, one, more in counted if count)
+        return {**unseen, **left}, _Copies(unseen=True)
+    return left, _Copies(len(of_data), len(alike))
 
 
 def _certificate(session: Session, runner: EngineRunner, inventory: Inventory, undone: set[str]) -> Certificate:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from tests.failures.trouble import deny
 from tests.stories.leftovers import left
 from tests.support.door import Proceed, Served, Visit, denied, without_length
 from tests.support.world import Answer, World
@@ -166,9 +167,17 @@ def test_a_second_destroy_removes_nothing(applied: World, gone: Answer) -> None:
             raise denied(visit.name)
         return proceed()
 
+    told = applied.meeting(trouble, "destroy", "--env", "prod", "--json").of_type("verdict")[0]
+    assert (told["status"], told["exit"], told["counts"]["copies_not_seen"]) == ("INCOMPLETE", 7, 1)
     unseen = applied.meeting(trouble, "destroy", "--env", "prod")
-    assert (unseen.code, "could not be seen: AccessDenied" in unseen.err) == (0, True), unseen.err
-    assert " · copies of its data were not looked for · " in unseen.verdict
+    assert (unseen.code, unseen.changes) == (7, ()), unseen.err
+    assert "could not be seen: AccessDenied" in unseen.err
+    assert "; allow rds:DescribeDBClusterSnapshots" in unseen.err
+    assert unseen.verdict.startswith("DESTROY prod: INCOMPLETE")
+    assert unseen.verdict.endswith(" · 2 kept · 0 left · copies of its data were not looked for")
+    # Where the preview looks at copies, for it has to know if the key is kept, it ends as a failed look does.
+    blind = applied.meeting(deny("rds:DescribeDBClusterSnapshots"), "plan", "--destroy", "--env", "prod")
+    assert (blind.code, blind.verdict) == (6, "PLAN prod: FAILED"), blind.err
     planned = applied.tapctl("plan", "--destroy", "--env", "prod", "--detailed-exitcode")
     assert (planned.code, planned.changes) == (0, ())
     assert planned.verdict == "PLAN prod: 0 to remove · 1 kept already"
