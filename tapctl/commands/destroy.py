@@ -22,7 +22,7 @@ from tapctl.engine.estimate import Operation, estimate, estimate_command
 from tapctl.engine.events import Detached, Failed, Result, Skipped
 from tapctl.engine.model import Impact, Observed, Retained
 from tapctl.engine.observe import Absent, Unreadable
-from tapctl.engine.owner_tags import SUFFIX_TAG
+from tapctl.engine.owner_tags import ENVIRONMENT_TAG, MANAGED_BY, OWNER_TAG, SUFFIX_TAG
 from tapctl.engine.ownership import other_identity, replaced_error, stand_in_error
 from tapctl.engine.plan import Action, Change, Plan
 from tapctl.engine.record import Phase, is_deleted_with_parent
@@ -87,8 +87,9 @@ def destroy(session: Session, *, confirm: str | None = None, approval: Approval 
         if plan.blocked:
             return session.finish(Status.BLOCKED, show_blockers(session, plan), {}, NOTHING_CHANGED)
         inventory.unidentified.warn(session.screen, session.suffix)
-        if inventory.unasked:
+        if inventory.unasked.code:
             return _finish_unasked(session, inventory)
+        inventory.unasked.warn(session.screen)
         _tell_of_ends(session, inventory)
         due = _tell_of_lost_data(session, inventory) or _snapshot_due(inventory)
         for address in inventory.foreign:
@@ -137,7 +138,8 @@ def preview(session: Session, *, detailed_exitcode: bool = False, out: PlanOut |
         f"{going} to remove · {kept} kept already{_count_of_theirs(inventory)}",
     )
     protection = _protection(session) or _protection_by_record(session, inventory)
-    blocked = bool(protection or plan.blocked or inventory.foreign or inventory.others)
+    theirs = [*_refusals(session, inventory, inventory.others)]
+    blocked = bool(protection or plan.blocked or theirs)
     publish(session, _seal(session, inventory, plan, out), out, blocked=blocked)
     if protection:
         error = _protected(session, protection)
@@ -149,10 +151,10 @@ def preview(session: Session, *, detailed_exitcode: bool = False, out: PlanOut |
     inventory.unidentified.warn(session.screen, session.suffix)
     for incomplete in (inventory.unasked, inventory.unidentified):
         counts, summary = counts | incomplete.counts, f"{summary}{incomplete.words}"
-    if theirs := [*_refusals(session, inventory, inventory.others)]:
+    if theirs:
         for error in theirs:
             session.screen.error(error, NOTHING_CHANGED)
-        not_ours = len(inventory.foreign) + len(inventory.others)
+        not_ours = len(inventory.foreign) + len(inventory.others) + len(inventory.overwritten)
         return session.finish(None, ExitCode.REFUSED, counts, f"{summary} · {not_ours} not ours")
     unread = ExitCode.worst([inventory.unasked.code, inventory.unidentified.code])
     code = ExitCode.DIFFERENT if detailed_exitcode and going else unread
@@ -371,6 +373,18 @@ def _others_error(session: Session, others: Mapping[str, str]) -> Refused:
     )
 
 
+def _overwritten_error(session: Session, overwritten: Mapping[str, str]) -> Refused:
+    """Refuse what may be ours, but for one tag; ``overwritten``: as in `Inventory`."""
+    count = "a resource bears" if len(overwritten) == 1 else f"{len(overwritten)} resources bear"
+    return Refused(
+        f"{count} a name of {session.suffix} and its tags {SUFFIX_TAG} and {ENVIRONMENT_TAG}, and another {OWNER_TAG}; "
+        "nothing tells whose that is, and it was left untouched",
+        evidence="\n".join(f"{address}: {told}" for address, told in sorted(overwritten.items())),
+        hint=f"where automation has overwritten {OWNER_TAG}, put the record back, or set that tag back to "
+        f"{MANAGED_BY}; where it is another's, let its other tags say so, too; then run this again",
+    )
+
+
 def _refusals(
     session: Session, inventory: Inventory, others: Mapping[str, str], anew: tuple[str, ...] = ()
 ) -> Iterator[Refused]:
@@ -379,6 +393,8 @@ def _refusals(
         yield _left_error(session, inventory.foreign)
     if others:
         yield _others_error(session, others)
+    if inventory.overwritten:
+        yield _overwritten_error(session, inventory.overwritten)
     if anew:
         yield _anew_error(session, anew)
 
@@ -501,7 +517,8 @@ def report_destroy(
     """Show the certificate and the verdict, and write the record; returns the exit status."""
     outcome = runner.outcome
     ended: list[Failed | Detached | Skipped] = [*outcome.failed, *outcome.detached, *outcome.skipped]
-    undone = {event.address for event in ended} | {*swept.remaining, *swept.anew, *swept.others, *inventory.foreign}
+    undone = {event.address for event in ended} | {*swept.remaining, *swept.anew, *swept.others}
+    undone |= {*inventory.foreign, *inventory.overwritten}
     proof = replace(
         _certificate(session, runner, inventory, undone),
         swept=swept.unseen is None,
@@ -513,15 +530,16 @@ def report_destroy(
     summary = (
         f"{counts['deleted']} removed · {counts['kept']} kept · {counts['left']} left{_count_of_theirs(inventory)}"
     )
-    counts, summary = counts | swept.unidentified.counts, f"{summary}{swept.unidentified.words}"
+    for unseen in (inventory.unasked, swept.unidentified):
+        counts, summary = counts | unseen.counts, f"{summary}{unseen.words}"
     certified = _certified(session, proof, earlier)
     if not outcome.ok:
         counts |= runner.changed_in_part
         return session.finish(Status.NOT_DESTROYED, runner.report_failures(), counts, summary)
     if swept.unseen is not None:
         session.screen.error(swept.unseen, "what stands above is so; what else is left could not be looked for")
-        unseen = f"{summary} · what else is left was not looked for"
-        return session.finish(Status.NOT_DESTROYED, ExitCode.NOT_CONVERGED, counts, unseen)
+        blind = f"{summary} · what else is left was not looked for"
+        return session.finish(Status.NOT_DESTROYED, ExitCode.NOT_CONVERGED, counts, blind)
     if swept.remaining:
         for address in sorted(swept.remaining):
             state = swept.remaining[address]

@@ -12,6 +12,7 @@ from tapctl.engine.delete import is_another
 from tapctl.engine.events import Result
 from tapctl.engine.model import Observed, Owner, Reconciler, Retained, UnreadTags, address
 from tapctl.engine.observe import Absent, Observation, ObserveRequest, Unreadable, observe_all
+from tapctl.engine.owner_tags import MANAGED_BY
 from tapctl.engine.ownership import Ownership, Verdict, other_identity
 from tapctl.engine.resources import Deletion, deletion_graph
 from tapctl.errors import AwsError, ConfigError, Refused, TapctlError
@@ -52,6 +53,8 @@ class Inventory:
     record that has it; or to why what bears our name alone is nobody's of ours. Listed, never touched."""
     theirs: Mapping[str, str]
     """Address to whose tags it bears, of what bears a name of ours and is another owner's. Told, never touched."""
+    overwritten: Mapping[str, str]
+    """The same of what bears our suffix and environment beside another ``ManagedBy``: it may be ours. Never touched."""
     unjudged: Mapping[str, Refused]
     """Address to the refusal of what bears our names and tags, where nobody can tell if it is in our network."""
     manifest: Manifest
@@ -123,6 +126,10 @@ def take_inventory(session: Session) -> Inventory:
     others, unjudged = _others(session, deletions, observations, kept, vpc)
     others |= _not_by_aws(session, deletions, observations)
     theirs = _theirs(session, deletions, observations, others.keys(), vpc)
+    overwritten = {
+        address_: told for address_, told in theirs.items() if _is_overwritten(session, observations[address_])
+    }
+    theirs = {address_: told for address_, told in theirs.items() if address_ not in overwritten}
     # A resource without a record counts only if it is there and ours.
     deletions = {
         address: deletion
@@ -152,6 +159,7 @@ def take_inventory(session: Session) -> Inventory:
         tuple(foreign),
         others,
         theirs,
+        overwritten,
         unjudged,
         manifest,
         version,
@@ -256,6 +264,12 @@ def _theirs(
         and not _has_foreign_writer(session, deletion, observations)
         and not is_elsewhere(seen, deletion.reconciler.identity)
     }
+
+
+def _is_overwritten(session: Session, seen: Observation) -> bool:
+    """True if suffix and environment in the tags are ours, and ``ManagedBy`` alone is another's: it may be ours."""
+    owner = seen.owner if isinstance(seen, Observed) else None
+    return owner is not None and replace(owner, managed_by=MANAGED_BY) == session.owner
 
 
 def _configured(session: Session) -> dict[str, Reconciler[Any, Any]]:

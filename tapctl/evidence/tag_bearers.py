@@ -16,8 +16,8 @@ from tapctl.aws.client import Aws
 from tapctl.aws.tags import as_dict
 from tapctl.config import known_environments, load
 from tapctl.engine.owner_tags import MANAGED_BY, OWNER_TAG, SUFFIX_TAG
-from tapctl.errors import AwsRefused, ExitCode, ManifestError, TapctlError, add_default_hint, bug
-from tapctl.manifest.history import last_version, place_of
+from tapctl.errors import AwsRefused, ExitCode, ManifestError, TapctlError, WrongTarget, add_default_hint, bug
+from tapctl.manifest.history import last_version, place_of, version_names
 from tapctl.manifest.manifest import Manifest
 from tapctl.manifest.store import Store
 from tapctl.names import Names
@@ -72,6 +72,8 @@ class Unasked:
     """The environments whose places they are, each with why it could not be asked."""
     copies: Collection[str] = ()
     """The suffixes of the copies; none of them has a history that tells where it was."""
+    was_here: bool = True
+    """True if the state has, or had, a record of them: they were somewhere."""
 
     def __bool__(self) -> bool:
         return bool(self.places and self.copies)
@@ -82,8 +84,8 @@ class Unasked:
 
     @property
     def code(self) -> ExitCode:
-        """INCOMPLETE, or OK."""
-        return ExitCode.INCOMPLETE if self else ExitCode.OK
+        """INCOMPLETE, or OK; that, too, of copies that were nowhere, as far as the state knows."""
+        return ExitCode.INCOMPLETE if self and self.was_here else ExitCode.OK
 
     @property
     def where(self) -> tuple[str, ...]:
@@ -156,6 +158,9 @@ def may_be_there(
             bearing = _bearing(invocation, screen, others, env, place)
         except Exception as caught:  # noqa: BLE001 -- credentials may be for one account alone
             error = caught if isinstance(caught, TapctlError) else bug(caught)
+            if isinstance(error, WrongTarget):
+                # Of those credentials it is said for a command there: here they are right, for another place.
+                error.hint = _look_hint(unsure, place)
             screen.note(f"{invocation.verb}: not asked where {env} is: {error.cause}")
             found.unasked[env] = error
         else:
@@ -164,6 +169,19 @@ def may_be_there(
             moved = bearing.arns.items()
             found.elsewhere.update({suffix: (place, arn) for suffix, arn in moved if suffix in recorded})
     return found
+
+
+def _look_hint(suffixes: Sequence[str], place: Place) -> str:
+    """What a person does who has other credentials for this place: a look by hand, and what follows from it."""
+    account, region = place
+    values = ",".join(sorted(suffixes)[:_NAMED])
+    look = (
+        f"aws resourcegroupstaggingapi get-resources --tag-filters Key={SUFFIX_TAG},Values={values} --region {region}"
+    )
+    return (
+        f"look with credentials of account {account}: {look}; where nothing of it is there, nor elsewhere, move its "
+        "record out of the state"
+    )
 
 
 def _bearing(
@@ -283,7 +301,9 @@ def check_not_elsewhere(invocation: Invocation, screen: Screen, store: Store, re
     found = may_be_there(invocation, screen, {record.suffix: record})
     if told := found.elsewhere.get(record.suffix):
         raise elsewhere_error(invocation, record, *told)
-    return Unasked(found.unasked, (record.suffix,))
+    # Where nothing tells that this state ever had the copy, it is where the command says.
+    was_here = record.serial > 0 or bool(version_names(store, record.suffix))
+    return Unasked(found.unasked, (record.suffix,), was_here=was_here)
 
 
 def is_borne_out(store: Store, record: Manifest) -> bool:

@@ -198,7 +198,10 @@ def last_use(aws: Aws, key_id: str) -> str:
 
 
 def _time(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    try:
+        return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (OverflowError, ValueError):  # the year 1, or 9999, in another zone than ours
+        return "a time that is none"
 
 
 def _names(arn: str, alias: str) -> frozenset[str]:

@@ -153,6 +153,24 @@ def test_a_foreign_resource_of_our_name(world: World, here: str) -> None:
         assert f" · {len(warned)} of its names not ours" in gone.verdict
 
 
+def test_what_bears_our_suffix_and_environment_is_not_told_as_nothing_of_ours(world: World) -> None:
+    """Automation overwrites ManagedBy on everything, and the record is lost: all of the copy is there still."""
+    tags = {"ManagedBy": "platform", "EnvironmentSuffix": "dev", "Environment": "dev"}
+    pairs = [{"Key": key, "Value": value} for key, value in tags.items()]
+    topic = world.client("sns").create_topic(Name="alarms-dev", Tags=pairs)["TopicArn"]
+    for command in (("destroy", "--yes"), ("plan", "--destroy")):
+        answer = world.tapctl(*command, "--env", "dev")
+        assert (answer.code, answer.changes) == (6, ()), answer.err
+        said = " ".join(answer.err.split())
+        assert "a resource bears a name of dev and its tags EnvironmentSuffix and Environment, and another" in said
+        assert "sns-topic/alarms-dev: its tags say: ManagedBy=platform" in said
+        assert "nothing else of ours is left" not in answer.verdict
+    world.client("sns").tag_resource(ResourceArn=topic, Tags=[{"Key": "Environment", "Value": "theirs"}])
+    answer = world.tapctl("destroy", "--env", "dev", "--yes")
+    assert (answer.code, answer.changes) == (0, ()), answer.err
+    assert " · 1 of its names not ours · nothing else of ours is left" in answer.verdict
+
+
 @pytest.mark.parametrize(("managed_by", "suffix"), [("tapctl", "prod"), ("terraform", "dev"), ("", "dev")])
 def test_another_owner_s_tags(world: World, managed_by: str, suffix: str) -> None:
     """Another environment's, another tool's: with half of our tags it is still not ours."""

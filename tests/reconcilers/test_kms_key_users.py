@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -216,6 +217,10 @@ def test_when_the_key_was_last_used_is_told_as_far_as_kms_knows(aws: Aws) -> Non
     assert re.fullmatch(r"last used 20\S+Z by Encrypt", last_use(aws, key))
     answer(aws.kms, "GetKeyLastUsage", {"KeyId": key, "KeyLastUsage": {}}, times=1)
     assert last_use(aws, key) == "KMS knows of no use of it"
+    west = timezone(timedelta(hours=-12))
+    odd = {"KeyLastUsage": {}, "TrackingStartDate": datetime(9999, 12, 31, 23, tzinfo=west)}
+    answer(aws.kms, "GetKeyLastUsage", {"KeyId": key, **odd}, times=1)
+    assert last_use(aws, key) == "KMS knows of no use of it since a time that is none"
     for code, why in (("AccessDeniedException", "kms:GetKeyLastUsage denied"), ("UnknownOperationException",) * 2):
         with refuse(aws.kms, "GetKeyLastUsage", code):
             assert last_use(aws, key) == f"when it was last used is not known ({why})"

@@ -492,7 +492,8 @@ def test_a_copy_without_a_record_is_not_told_as_nowhere_while_a_place_could_not_
     unseen = "no record, and nothing in AWS under its names"
     assert dev.tapctl("status", *copy).code == 0
     drifted, status = (dev.meeting(shut("us-east-2"), verb, *copy, "--json") for verb in ("drift", "status"))
-    for answer, code in ((drifted, 3), (status, 7)):
+    # Nothing tells that this state ever had such a copy: then it is where the command says.
+    for answer, code in ((drifted, 3), (status, 0)):
         told = answer.of_type("verdict")[0]
         assert (answer.code, told["counts"]["not_asked"]) == (code, 1), answer.err
         denied_there = [
@@ -500,12 +501,27 @@ def test_a_copy_without_a_record_is_not_told_as_nowhere_while_a_place_could_not_
         ]
         assert len(denied_there) == 1
     assert f"{unseen} · {UNASKED}" in dev.meeting(shut("us-east-2"), "drift", *copy).verdict
+    removed = dev.meeting(shut("us-east-2"), "destroy", *copy, "--yes")
+    assert (removed.code, UNASKED in removed.verdict, UNASKED in removed.err) == (0, True, True), removed.verdict
     tags = {"EnvironmentSuffix": "pr-9", "ManagedBy": "tapctl"}
     dev.client("logs").create_log_group(logGroupName="pr-9", tags=tags)
     for verb in ("drift", "status"):
         answer = dev.tapctl(verb, *copy)
         assert (answer.code, "no record of pr-9, and AWS has what bears its tag elsewhere" in answer.err) == (3, True)
     assert dev.tapctl("drift", *copy).verdict == f"DRIFT pr-9: FAILED · {unseen}"
+
+
+def test_credentials_of_one_account_alone_are_told_how_a_person_looks_in_the_other(dev: World) -> None:
+    dev.path("pr-9").write_text(json.dumps(dev.manifest() | {"suffix": "pr-9", "entries": {}}))
+    dev.edit("prod.toml", 'account_id = "123456789012"', 'account_id = "421077550192"')
+    told = dev.tapctl("status", "--suffix", "pr-9")
+    dev.edit("prod.toml", 'account_id = "421077550192"', 'account_id = "123456789012"')
+    said = " ".join(told.err.split())
+    assert (told.code, "correct account_id" in said, "change AWS_PROFILE" in said) == (7, False, False), said
+    look = (
+        "aws resourcegroupstaggingapi get-resources --tag-filters Key=EnvironmentSuffix,Values=pr-9 --region us-east-1"
+    )
+    assert f"hint look with credentials of account 421077550192: {look}; where nothing of it is there" in said
 
 
 def test_a_look_at_everything_tells_of_copies_that_could_not_be_asked_for_everywhere(dev: World) -> None:
