@@ -29,6 +29,7 @@ from tapctl.render.harmless import harmless
 from tapctl.render.screen import Screen, Target
 from tapctl.render.values import counted, format_value, format_verdict
 from tapctl.safety.redaction import hide_paths
+from tapctl.session.damaged_record import read_stored
 from tapctl.session.invocation import Invocation
 from tapctl.session.target import check_names, is_deployed, open_store_unidentified, read_manifest
 from tapctl.stack.definition import planned_addresses
@@ -454,7 +455,7 @@ def known_records(
     for env, config in chosen.items():
         store = open_store_unidentified(invocation, screen, config)
         try:
-            stored = store.read(env)
+            stored = read_stored(invocation, store, env)
         except Refused as error:
             # Of a bucket of another environment's account this is none that has no record there.
             if env in open_store_unidentified(invocation, screen, config, of_any=True).suffixes():

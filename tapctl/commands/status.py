@@ -26,6 +26,7 @@ from tapctl.reconcilers.cloudwatch_alarm import CloudwatchAlarm, described_alarm
 from tapctl.reconcilers.db_instance import DbInstance
 from tapctl.reconcilers.lambda_function import INACTIVE, LambdaFunction
 from tapctl.render.screen import Screen, Target
+from tapctl.session.damaged_record import read_stored
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, open_session
 from tapctl.session.target import (
@@ -124,7 +125,7 @@ def _named(invocation: Invocation, screen: Screen) -> dict[str, Manifest]:
     loaded, target = resolve_recorded(invocation, screen, Files.MAY_BE_GONE)
     config = None if isinstance(loaded, ConfigError) else loaded
     store = open_store_unidentified(invocation, screen, config, target.account)
-    stored = store.read(target.suffix)
+    stored = read_stored(invocation, store, target.suffix)
     if stored is None:
         known_suffixes(invocation, store)
         return {}

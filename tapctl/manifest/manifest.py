@@ -230,7 +230,7 @@ def _invalid(where: str, problem: str, evidence: str | None) -> NoReturn:
     raise Damaged(
         f"the manifest {where} {problem}",
         evidence=evidence,
-        hint="put an earlier copy of it back, or move it away and run tapctl apply: that makes it anew from AWS",
+        hint="put an earlier copy of it back, or move it away; an apply then makes it anew from AWS",
     ) from None
 
 
@@ -279,7 +279,7 @@ def check_suffix(manifest: Manifest, where: str, suffix: str) -> None:
         raise Damaged(
             f"the manifest {where} is the record of {manifest.suffix}, in the place of that of {suffix}",
             evidence=f"{where}: suffix = {manifest.suffix}, {manifest.stamp}",
-            hint=f"move it away; where {suffix} was never deployed, tapctl apply makes its record",
+            hint=f"move it away; where {suffix} was never deployed, an apply makes its record",
         )
 
 

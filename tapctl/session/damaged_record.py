@@ -32,7 +32,7 @@ def read_stored(invocation: Invocation, store: Store, suffix: str) -> Stored | N
 
 
 def _with_way_back(invocation: Invocation, store: Store, suffix: str, error: Damaged) -> Damaged:
-    """The error with what the history has; as it is where that holds no version that can be used."""
+    """The error with what the history has, and with the apply of this very environment that it leads to."""
     target, place = invocation.usage.target, None
     if target is not None and target.suffix == suffix:
         place = target.env, target.account, target.region
@@ -47,8 +47,9 @@ def _with_way_back(invocation: Invocation, store: Store, suffix: str, error: Dam
         env = newest.environment if newest is not None else "ENV"
     target = Target(env, suffix)
     history = invocation.command_line_for("manifest history", target)
+    anew = f"{error.hint}: {invocation.command_line_for('apply', target)}"
     if newest is None:
-        return Damaged(error.cause, evidence=error.evidence, hint=f"{error.hint}. What its history has: {history}")
+        return Damaged(error.cause, evidence=error.evidence, hint=f"{anew}. What its history has: {history}")
     copy = f"{suffix}-{newest.serial}.json"
     shown = invocation.command_line_for(f"manifest show --serial {newest.serial}", target)
     put_back = store.restore_command(Path(copy), suffix)
@@ -57,5 +58,5 @@ def _with_way_back(invocation: Invocation, store: Store, suffix: str, error: Dam
         evidence=error.evidence,
         hint=f"see its versions: {history}. The newest that can be used is {history_folder(suffix)}{name} "
         f"({newest.stamp}); where that is a run's of yours, put it back: {shown} >{copy} && {put_back}. Without one, "
-        f"{error.hint}",
+        f"{anew}",
     )

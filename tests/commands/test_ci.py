@@ -625,7 +625,7 @@ def test_github_s_night_tells_what_is_new_and_without_a_last_night_everything(
 ) -> None:
     jobs = yaml.safe_load((workflows / "tapctl-drift.yml").read_text())["jobs"]
     (look,) = [step["run"] for step in jobs["drift"]["steps"] if "tapctl drift --env" in step.get("run", "")]
-    (tell,) = [step["run"] for step in jobs["issue"]["steps"]]
+    (tell,) = [step["run"] for step in jobs["issue"]["steps"] if "run" in step]
     tools = Path("bin").absolute()
     tools.mkdir()
     (tools / "tapctl").write_text(_DRIFTED.replace("last.jsonl", "last/run.jsonl").format(code=2, new=new))
@@ -647,6 +647,72 @@ def test_github_s_night_tells_what_is_new_and_without_a_last_night_everything(
     assert lines == [
         line for verb, name in reports for line in (f"issue {verb} 7", f"the report drift/{name}.md", "Run 9")
     ]
+
+
+_KEPT_BY_GITHUB = """#!/bin/sh
+[ "$REFUSED" != "$1 $2" ] || { echo "HTTP 502" >&2; exit 1; }
+case "$1 $2" in
+"run list") ls -r kept ;;
+"run download") cp -r "kept/$3/$5" "$7" ;;
+"issue list") echo 7 ;;
+*) cat > /dev/null; echo "$GITHUB_RUN_ID $1 $2" >> told ;;
+esac
+"""
+_FOUND = """#!/bin/sh
+for word in "$@"; do [ "$before" = --report ] && echo "the report" > "$word"; before=$word; done
+case "$*" in *--new-since*) cmp -s found last/run.jsonl || exit 2; exit 0 ;; esac
+cat found
+exit 2
+"""
+
+
+def _github_job(job: dict[str, Any], run: str, refused: str = "") -> None:
+    """Run the steps of dev's job that are ours, and keep the artifacts of this run as GitHub does."""
+    for folder in ("last", "drift"):
+        shutil.rmtree(folder, ignore_errors=True)
+    values = {"PATH": f"{Path('bin').absolute()}{os.pathsep}{os.environ['PATH']}", "ENVIRONMENT": "dev"}
+    values |= {"GITHUB_RUN_ID": run, "REFUSED": refused}
+    shell = shutil.which("bash")
+    assert shell
+    for step in job["steps"]:
+        script = step.get("run", "")
+        if script and not script.startswith("pip install"):
+            if subprocess.run([shell, "-e", "-c", script], env=values, check=False).returncode:
+                return
+        elif "upload-artifact" in step.get("uses", ""):
+            kept = Path("kept") / run / step["with"]["name"].replace("${{ matrix.environment }}", "dev")
+            path = Path(step["with"]["path"])
+            if path.is_dir():
+                shutil.copytree(path, kept)
+            elif path.exists():
+                kept.mkdir(parents=True)
+                shutil.copy(path, kept)
+
+
+@pytest.mark.parametrize(
+    ("refused", "told"),
+    [
+        ("", ["2 comment", "2 edit", "3 edit"]),
+        ("issue comment", ["3 comment", "3 edit"]),
+        ("issue edit", ["2 comment", "3 comment", "3 edit"]),
+        ("run download", ["3 comment", "3 edit"]),
+    ],
+)
+def test_what_github_s_night_could_not_tell_is_new_for_the_next_one(
+    workflows: Path, refused: str, told: list[str]
+) -> None:
+    jobs = yaml.safe_load((workflows / "tapctl-drift.yml").read_text())["jobs"]
+    tools = Path("bin")
+    tools.mkdir()
+    for name, text in (("gh", _KEPT_BY_GITHUB), ("tapctl", _FOUND)):
+        (tools / name).write_text(text)
+        (tools / name).chmod(0o755)
+    for night, found in (("1", "one"), ("2", "one and another"), ("3", "one and another")):
+        Path("found").write_text(found)
+        _github_job(jobs["drift"], night)
+        _github_job(jobs["issue"], night, refused if night == "2" else "")
+    written = [line.replace(" issue", "") for line in Path("told").read_text().splitlines()]
+    assert written == ["1 comment", "1 edit", *told]
 
 
 def test_gitlab_plans_applies_and_compares_the_environments_that_have_a_file(repository: Path) -> None:

@@ -160,7 +160,8 @@ def test_an_unreadable_record_that_was_moved_away_is_made_anew(whole: World) -> 
     """The error's hint works."""
     entries = whole.manifest()["entries"]
     whole.path().write_text("{")
-    assert "move it away and run tapctl apply" in whole.tapctl("apply", "--env", "dev", "--yes").err
+    hint = "move it away; an apply then makes it anew from AWS: tapctl apply --env dev"
+    assert hint in whole.tapctl("apply", "--env", "dev", "--yes").err
     whole.path().rename(whole.folder / "dev.json.broken")
     again = whole.tapctl("apply", "--env", "dev", "--yes")
     assert (again.code, again.changes) == (0, ())

@@ -91,7 +91,8 @@ def test_the_versions_of_a_damaged_record_are_read_without_it(kept: Kept, damage
 def test_the_newest_version_is_named_and_put_back_by_the_told_command(kept: Kept) -> None:
     kept.put("dev.json", "{")
     history = " ".join(["tapctl manifest history --env dev", *kept.state])
-    for command in ("drift --env dev", "apply --env dev --yes", "outputs --env dev"):
+    looks = "status --env dev", "parity", "parity --live"
+    for command in ("drift --env dev", *looks, "apply --env dev --yes", "outputs --env dev"):
         told = kept.tapctl(command)
         assert (told.code, told.changes) == (3, ())
         assert (
@@ -114,6 +115,20 @@ def test_the_newest_version_is_named_and_put_back_by_the_told_command(kept: Kept
         subprocess.run(put_back, shell=True, check=True, capture_output=True)  # noqa: S602 -- the command is ours
     looked = kept.tapctl("drift --env dev")
     assert looked.code == 0, looked.err + looked.out
+
+
+def test_the_command_that_makes_a_damaged_record_anew_names_its_copy_and_its_state(kept: Kept) -> None:
+    """A bare one would take the only suffix that the state knows once the file is moved away, in the real AWS."""
+    state = "".join(f" {word}" for word in kept.state)
+    apply = f"tapctl apply --env dev --suffix pr-1{state}"
+    for text, hint in (
+        ("{", f"move it away; an apply then makes it anew from AWS: {apply}. What its history has"),
+        (json.dumps(kept.record), f"move it away; where pr-1 was never deployed, an apply makes its record: {apply}."),
+    ):
+        kept.put("pr-1.json", text)
+        told = kept.tapctl("drift --env dev --suffix pr-1")
+        said = " ".join(told.err.split())
+        assert (told.code, hint in said) == (3, True), told.err
 
 
 def test_a_version_of_another_place_is_not_named_as_the_way_back(kept: Kept) -> None:
