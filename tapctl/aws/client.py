@@ -63,6 +63,10 @@ class Identity:
         return self.arn.split(":")[1]
 
 
+class OtherAccount(WrongTarget):
+    """Credentials of another account than the one that is meant."""
+
+
 class Aws(Clients):
     """Typed clients for one account and region. `memoized` gives a view in which identical reads are made once."""
 
@@ -116,7 +120,8 @@ class Aws(Clients):
         """Ask STS for our identity: the one call made before any other.
 
         Raises:
-            WrongTarget: the credentials are another account's, or not usable.
+            OtherAccount: the credentials are another account's.
+            WrongTarget: they are not usable.
         """
         try:
             answer = self.read(self.sts.get_caller_identity)
@@ -130,7 +135,7 @@ class Aws(Clients):
         arn_parts(answer["Arn"], "sts:GetCallerIdentity", "Arn")
         identity = Identity(answer["Account"], answer["Arn"])
         if identity.account != account:
-            raise WrongTarget(
+            raise OtherAccount(
                 f"these credentials are for account {identity.account}, the environment is in account {account}",
                 evidence=f"sts:GetCallerIdentity says {identity.arn}",
                 hint="change AWS_PROFILE or the credentials, or correct account_id in the environment's file",

@@ -529,17 +529,17 @@ def report_destroy(
     counts = {"deleted": len(deleted(runner, existing(inventory))), "kept": len(proof.retained), "left": len(undone)}
     summary = (
         f"{counts['deleted']} removed · {counts['kept']} kept · {counts['left']} left{_count_of_theirs(inventory)}"
+        f"{inventory.unasked.words}{swept.unidentified.words}"
     )
-    for unseen in (inventory.unasked, swept.unidentified):
-        counts, summary = counts | unseen.counts, f"{summary}{unseen.words}"
+    counts |= inventory.unasked.counts | swept.unidentified.counts
     certified = _certified(session, proof, earlier)
     if not outcome.ok:
         counts |= runner.changed_in_part
         return session.finish(Status.NOT_DESTROYED, runner.report_failures(), counts, summary)
     if swept.unseen is not None:
         session.screen.error(swept.unseen, "what stands above is so; what else is left could not be looked for")
-        blind = f"{summary} · what else is left was not looked for"
-        return session.finish(Status.NOT_DESTROYED, ExitCode.NOT_CONVERGED, counts, blind)
+        unseen = f"{summary} · what else is left was not looked for"
+        return session.finish(Status.NOT_DESTROYED, ExitCode.NOT_CONVERGED, counts, unseen)
     if swept.remaining:
         for address in sorted(swept.remaining):
             state = swept.remaining[address]

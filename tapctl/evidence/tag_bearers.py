@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from tapctl.aws.answers import arn_parts
-from tapctl.aws.client import Aws
+from tapctl.aws.client import Aws, OtherAccount
 from tapctl.aws.tags import as_dict
 from tapctl.config import known_environments, load
 from tapctl.engine.owner_tags import MANAGED_BY, OWNER_TAG, SUFFIX_TAG
-from tapctl.errors import AwsRefused, ExitCode, ManifestError, TapctlError, WrongTarget, add_default_hint, bug
+from tapctl.errors import AwsRefused, ExitCode, ManifestError, TapctlError, add_default_hint, bug
 from tapctl.manifest.history import last_version, place_of, version_names
 from tapctl.manifest.manifest import Manifest
 from tapctl.manifest.store import Store
@@ -158,7 +158,7 @@ def may_be_there(
             bearing = _bearing(invocation, screen, others, env, place)
         except Exception as caught:  # noqa: BLE001 -- credentials may be for one account alone
             error = caught if isinstance(caught, TapctlError) else bug(caught)
-            if isinstance(error, WrongTarget):
+            if isinstance(error, OtherAccount):
                 # Of those credentials it is said for a command there: here they are right, for another place.
                 error.hint = _look_hint(unsure, place)
             screen.note(f"{invocation.verb}: not asked where {env} is: {error.cause}")

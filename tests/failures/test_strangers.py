@@ -259,7 +259,8 @@ def test_a_destroy_of_ours_tells_what_was_never_ours_beside_it(world: World) -> 
     del record["entries"]["sns-topic/alarms-dev"]
     world.leave(record)
     topic = "arn:aws:sns:us-east-2:123456789012:alarms-dev"
-    world.client("sns").tag_resource(ResourceArn=topic, Tags=[{"Key": "ManagedBy", "Value": "terraform"}])
+    theirs = [{"Key": "ManagedBy", "Value": "terraform"}, {"Key": "Environment", "Value": "theirs"}]
+    world.client("sns").tag_resource(ResourceArn=topic, Tags=theirs)
     told = "sns-topic/alarms-dev bears a name of dev, and is not ours: it is left (its tags say: ManagedBy=terraform"
     planned = world.tapctl("plan", "--destroy", "--env", "dev")
     assert (planned.code, told in planned.err) == (0, True), planned.err
