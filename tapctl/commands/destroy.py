@@ -103,9 +103,9 @@ def destroy(session: Session, *, confirm: str | None = None, approval: Approval 
             plan = _plan(session, refresh(session, inventory))
             if plan.blocked:
                 return session.finish(Status.BLOCKED, show_blockers(session, plan), {}, NOTHING_CHANGED)
+        journal = session.journal(inventory.manifest, inventory.version)
         approval.begin(session)
         take_fingerprint(session, inventory.observations)
-        journal = session.journal(inventory.manifest, inventory.version)
         # Whoever finds it cut off knows by this whose removal it was.
         journal.update(unfinished=False)
         runner = EngineRunner(session, journal, lease)

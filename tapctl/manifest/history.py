@@ -25,6 +25,8 @@ HISTORY = "history"
 _VERSION = re.compile(r"([0-9]{8,})-[A-Za-z0-9-]*\.json")
 """The name of a version, as `version_name` makes it."""
 _UNLOCK = re.compile(r"unlock-.*\.json")
+_ROOM = 100_000
+"""Serials that are left for the runs to come: a run writes some tens of versions."""
 _PARALLEL_READS = 8
 """Versions that are read at once: each is an object of its own."""
 _TRIED = 8
@@ -61,6 +63,10 @@ class Misplaced(ManifestError):
     def __init__(self, cause: str, evidence: str) -> None:
         hint = "somebody has written there: move it away, then run the same command again"
         super().__init__(cause, evidence=evidence, hint=hint)
+
+
+class SerialsUsedUp(ManifestError):
+    """A version in the history bears a serial that no run has reached, and leaves none for the runs to come."""
 
 
 class Unlock(BaseModel):
@@ -257,11 +263,25 @@ def _moment(manifest: Manifest) -> datetime:
 
 
 def highest_serial(store: Store, suffix: str) -> int:
-    """Read off the highest serial of the kept versions, from which the next write goes on; 0: none is kept.
+    """Read the newest kept version for its serial, from which the next write goes on; 0: none is kept.
 
-    One that no run has reached is of a name that somebody has made up.
+    A file that cannot be used has a name that somebody may have made up; so has one that no run can have reached.
+
+    Raises:
+        SerialsUsedUp: the next run would come to a serial that no record may have.
     """
-    return max((number for number, _ in _numbered(store, suffix) if is_reached(number)), default=0)
+    newest = (each for each in reversed(_numbered(store, suffix)) if is_reached(each[0]))
+    for number, name in islice(newest, _LOOKED_AT):
+        if _tried(store, suffix, name, lambda _, __: None) is None:
+            continue
+        if not is_reached(number + _ROOM):
+            raise SerialsUsedUp(
+                f"the history of {suffix} has a version with a serial that no run has reached",
+                evidence=f"{history_folder(suffix)}{name}",
+                hint="no run of yours has written it: move it away, then run the same command again",
+            )
+        return number
+    return 0
 
 
 def _numbered(store: Store, suffix: str, since: str = "") -> list[tuple[int, str]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -22,7 +22,7 @@ from tapctl.engine.ownership import Claimant
 from tapctl.errors import ConfigError, ExitCode, Status, StoreFailed, TapctlError, WrongTarget
 from tapctl.manifest import open_store
 from tapctl.manifest.durations import read_durations, write_durations
-from tapctl.manifest.history import highest_serial
+from tapctl.manifest.history import SerialsUsedUp, highest_serial
 from tapctl.manifest.journal import Journal
 from tapctl.manifest.lock import Lease, LockHolder, ci_commit, ci_run
 from tapctl.manifest.manifest import AwsKind, Manifest, empty
@@ -156,11 +156,18 @@ class Session:
         """The journal of this session, on top of the record as it was read.
 
         Where the record was lost, or an old one put back, it goes on from its history: no serial comes again.
+
+        Raises:
+            SerialsUsedUp: see `highest_serial`.
         """
-        with suppress(TapctlError):  # a history that cannot be read has nothing to go on from
+        try:
             highest = highest_serial(self.store, self.suffix)
-            lost = version is None and highest > 0  # it had the serial after that
-            manifest = manifest.model_copy(update={"serial": max(manifest.serial, highest + lost)})
+        except SerialsUsedUp:
+            raise
+        except TapctlError:
+            highest = 0  # a history that cannot be read has nothing to go on from
+        lost = version is None and highest > 0  # it had the serial after that
+        manifest = manifest.model_copy(update={"serial": max(manifest.serial, highest + lost)})
         journal = Journal(self.store, manifest, version)
         journal.update(
             config_hash=self.target.config_hash, run=self.id, written_by=self.target.identity, aws=self.aws_kind

@@ -8,6 +8,7 @@ from tapctl.engine.record import Phase
 from tapctl.errors import LockHeld, ManifestError, StoreFailed
 from tapctl.manifest import local
 from tapctl.manifest.history import (
+    SerialsUsedUp,
     Unlock,
     VersionDiff,
     diff_run,
@@ -473,5 +474,11 @@ def test_the_highest_serial_of_the_history_is_no_number_that_somebody_has_made_u
     store = LocalStore(tmp_path)
     assert highest_serial(store, "dev") == 0
     write(store, *(manifest(serial=serial) for serial in range(1, 12)))
-    (tmp_path / "history" / "dev" / f"{2**63}-x.json").write_text("")
+    for name in (f"{2**63}-x.json", "99999999-x.json", "90000000-x.json", "00000012-x.json"):
+        (tmp_path / "history" / "dev" / name).write_text("{}")
     assert highest_serial(store, "dev") == 10
+    far = manifest(serial=89_999_999, run="x")
+    (tmp_path / "history" / "dev" / "89999999-x.json").write_text(dump(far))
+    with pytest.raises(SerialsUsedUp, match="has a version with a serial that no run has reached") as told:
+        highest_serial(store, "dev")
+    assert told.value.evidence == "history/dev/89999999-x.json"

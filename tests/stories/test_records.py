@@ -142,3 +142,20 @@ def test_a_hint_names_a_command_that_there_is(two: World, command: str, code: in
     answer = two.tapctl(*command.format(*names).split())
     assert answer.code == code
     assert f"{hint.format(*names)}\n" in answer.err
+
+
+@pytest.mark.parametrize("verb", ["apply", "destroy"])
+def test_a_version_that_would_use_the_serials_up_stops_a_run_before_it_changes_anything(dev: World, verb: str) -> None:
+    dev.edit("dev.toml", "error_threshold = 10", "error_threshold = 11")
+    own = dev.keep_version()
+    own.with_name("90000000-x.json").write_text("{}")
+    forged = own.with_name(f"90000000-{'f' * 32}.json")
+    forged.write_text(json.dumps(dev.manifest() | {"serial": 90_000_000, "run": "f" * 32}))
+    answer = dev.tapctl(verb, "--env", "dev", "--yes")
+    assert (answer.code, answer.changes) == (3, ()), answer.err
+    assert f"history/dev/{forged.name}" in answer.err
+    assert "move it away, then run the same command again" in answer.err
+    forged.unlink()
+    assert dev.tapctl("apply", "--env", "dev", "--yes").code == 0
+    assert dev.manifest()["serial"] < 1000
+    assert dev.drift().code == 0
