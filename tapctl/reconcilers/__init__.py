@@ -19,7 +19,7 @@ from tapctl.errors import ManifestError
 
 _OTHERS: Final = (
     "account: what its other principals may do with ours; EventBridge rules and event subscriptions of others on ours",
-    "named by waivers: what others' keys, roles, topics and code hold by now",
+    "named by waivers: what others' keys, roles, topics, code and members of the cluster hold, or are like, by now",
     "others of ours: what bears our names and tags, and neither record nor files hold; plan --destroy lists it",
 )
 

@@ -591,11 +591,6 @@ def observed_function(
     if "Error" in live.get("Environment", {}):
         environment = expected.environment if expected else {}
         unreadable.actions["environment"] = "kms:Decrypt"
-    overrides = _overrides(live, [one.image_config for one in shown])
-    if "Error" in live.get("ImageConfigResponse", {}):
-        # Lambda answers so without the overrides ("ImageConfigResponse", Lambda API reference).
-        overrides = expected.image_config if expected else ""
-        unreadable.actions["image_config"] = "lambda:GetFunction"
     image_uri = code.get("ResolvedImageUri", "") if is_image else ""
     if is_image and not image_uri and "Error" in code:
         # The repository may not be asked: the function is there all the same.
@@ -622,7 +617,7 @@ def observed_function(
         log_format=logging.get("LogFormat", "Text"),
         log_group=logging.get("LogGroup", f"/aws/lambda/{live['FunctionName']}"),
         description=live.get("Description", ""),
-        image_config=overrides,
+        image_config=_overrides(live, [one.image_config for one in shown]),
         resource_policy=resource_policy,
         dead_letter=live.get("DeadLetterConfig", {}).get("TargetArn", ""),
         file_systems=frozenset(
@@ -694,7 +689,13 @@ def _is_wanted(value: str, wanted: str | None) -> bool:
 
 
 def _overrides(live: Mapping[str, Any], shown: Collection[str]) -> str:
-    """Write the image's overrides as JSON; hidden unless ``shown``, since a command line may hold a secret, too."""
+    """Write the image's overrides as JSON; hidden unless ``shown``, since a command line may hold a secret, too.
+
+    Overrides that Lambda itself cannot read ("ImageConfigError", Lambda API reference) are its words for that: nobody
+    can tell what runs, and another configuration ends it.
+    """
+    if error := live.get("ImageConfigResponse", {}).get("Error"):
+        return f"Lambda cannot read it: {error.get('ErrorCode', '')}: {error.get('Message', '')}"
     config = {
         name: value for name, value in live.get("ImageConfigResponse", {}).get("ImageConfig", {}).items() if value
     }

@@ -184,12 +184,10 @@ def test_an_image_that_lambda_may_not_look_up_is_unknown_and_no_other_image() ->
     assert see(denied, None).spec.image_uri == ""
 
 
-def test_overrides_that_lambda_could_not_read_are_unknown_and_not_none() -> None:
-    unread = answer(ImageConfigResponse={"Error": {"ErrorCode": "InvalidImageConfig", "Message": "no"}})
-    set_before = WANT.model_copy(update={"image_config": '{"Command": ["app"]}'})
-    seen = see(unread, set_before)
-    assert (seen.spec, seen.unreadable) == (set_before, {"image_config": "lambda:GetFunction"})
-    assert see(unread, None).spec.image_config == ""
+def test_overrides_that_lambda_itself_cannot_read_are_a_difference_in_its_words() -> None:
+    broken = answer(ImageConfigResponse={"Error": {"ErrorCode": "InvalidImageConfig", "Message": "no"}})
+    told = see(broken, WANT).spec.image_config
+    assert (told, WANT.image_config) == ("Lambda cannot read it: InvalidImageConfig: no", "")
 
 
 @pytest.mark.parametrize(("code", "may_pass"), [("KMSKeyAccessDenied", True), ("InvalidImage", False)])
