@@ -131,10 +131,12 @@ def look_for_lost(invocation: Invocation, screen: Screen, store: Store, suffixes
     found = may_be_there(invocation, screen, newest)
     why = "not looked at, without a record, and AWS has nothing of it"
     # One that was destroyed by its history was where that says.
-    unsure = (suffix for suffix, one in newest.items() if suffix not in names and (one is None or is_deployed(one)))
-    unasked = Unasked(found.unasked, sorted({*unsure} - found.there))
+    unsure = {suffix for suffix, one in newest.items() if suffix not in names and (one is None or is_deployed(one))}
+    # An environment is where its file says: of that place alone it has to be known.
+    own = (newest.keys() & found.unasked.keys()) - found.there
+    unasked = Unasked(found.unasked, sorted((unsure | own) - found.there))
     unasked.tell(screen)
-    gone = _pass_over(screen, found, newest.keys() - found.copied, why)
+    gone = _pass_over(screen, found, newest.keys() - found.copied - own, why) | own
     left_by_destroy = (found.keys_alone | found.copied) - found.there
     for suffix in sorted(newest.keys() - gone):
         one = newest[suffix]
@@ -156,7 +158,7 @@ def look_for_lost(invocation: Invocation, screen: Screen, store: Store, suffixes
     return Lost(lost, unasked.words, unasked.code)
 
 
-def _pass_over(screen: Screen, found: Bearing, copies: Collection[str], why: str) -> Collection[str]:
+def _pass_over(screen: Screen, found: Bearing, copies: Collection[str], why: str) -> set[str]:
     """Those of these suffixes of which AWS has nothing, or a key that waits for its deletion, named after ``why``."""
     passed = {*copies} - found.there - found.keys_alone
     if passed:

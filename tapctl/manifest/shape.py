@@ -29,6 +29,8 @@ _ID = re.compile(r"[\w/][\w+=,.@:/#-]{0,511}", re.ASCII)
 _ADDRESS = re.compile(r"[a-z][a-z0-9-]{0,62}/[\w/][\w+=,.@:/#-]{0,511}", re.ASCII)
 _OUTPUT = re.compile("[a-z][a-z0-9_]{0,62}")
 _TEXT = re.compile(r"[^\x00-\x1f\x7f\u2028\u2029]{0,500}")
+_REASON = re.compile(r"[^\x00-\x1f\x7f\u2028\u2029]{0,100000}")
+"""Why a resource is kept: it names what uses that."""
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
 _ARN = re.compile(r"arn:aws[a-z-]{0,20}:[a-z0-9-]{1,40}:[a-z0-9-]{0,30}:([0-9]{12})?:[\w+=,.@:/!*#-]{1,1500}", re.ASCII)
@@ -69,7 +71,7 @@ def problems(manifest: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _entry_problems(entry: Entry) -> Iterator[str]:
-    for name, pattern in (("type", _NAME), ("id", _ID), ("kept_until", _TEXT), ("kept_why", _TEXT)):
+    for name, pattern in (("type", _NAME), ("id", _ID), ("kept_until", _TEXT), ("kept_why", _REASON)):
         value = getattr(entry, name)
         if not pattern.fullmatch(value):
             yield f".{name}: {printable(value)} is not the shape of one"

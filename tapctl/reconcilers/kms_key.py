@@ -14,7 +14,7 @@ reference.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -71,6 +71,8 @@ DEFAULT_PERIOD_DAYS: Final = 365
 _GAVE_WAY: Final = "the fingerprint of the record gave way"
 _WORKING: Final = frozenset({"Creating", "Updating"})
 _DECRYPTS: Final = " decrypts "
+_ROOM_FOR_NAMES: Final = 20_000
+"""Characters of names in the reason why a key is kept, which the record takes up; a user's has up to 1,011."""
 _SNAPSHOT_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,254}")
 """The form of a snapshot's name (CreateDBClusterSnapshot)."""
 # A plan asks no more topics than this for their key.
@@ -367,13 +369,22 @@ def _used_by(users: Collection[str], name: str) -> Retained:
     """
     copies = sorted(user.removeprefix(f"{SNAPSHOT}/") for user in users if user.partition("/")[0] in SNAPSHOTS)
     living = sorted(user for user in users if user.partition("/")[0] not in SNAPSHOTS)
-    reasons = [f"{name}{_DECRYPTS}{', '.join(copies)}"] if copies else []
-    reasons += (
-        [f"{', '.join(living)} uses {name}" if len(living) == 1 else f"{', '.join(living)} use {name}"]
-        if living
-        else []
-    )
+    reasons = [f"{name}{_DECRYPTS}{_named(copies)}"] if copies else []
+    if living:
+        reasons.append(f"{_named(living)} {'uses' if len(living) == 1 else 'use'} {name}")
     return Retained("what uses it is gone" if living else "its snapshots are deleted", "; ".join(reasons))
+
+
+def _named(users: Sequence[str]) -> str:
+    """The names, as far as a record has room for them, on one line."""
+    shown, room = list[str](), _ROOM_FOR_NAMES
+    for user in users:
+        room -= len(user)
+        if room < 0:
+            shown.append(f"and {len(users) - len(shown)} more")
+            break
+        shown.append("".join(each if each.isprintable() else "?" for each in user))
+    return ", ".join(shown)
 
 
 def copies_named(why: str) -> frozenset[str]:

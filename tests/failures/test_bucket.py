@@ -13,6 +13,7 @@ import pytest
 
 from tapctl.manifest.manifest import dump
 from tapctl.sandbox import credentials_of
+from tests.failures.trouble import deny
 from tests.manifest.examples import entry, manifest
 from tests.support.door import Proceed, Refusal, Served, Silence, Trouble, Visit
 from tests.support.world import Answer, World
@@ -74,6 +75,14 @@ def test_apply_drift_and_destroy_with_the_record_in_s3(teams: World) -> None:
     assert teams.owned() == {"kms-key": 1}
     keys = [one["Key"] for one in teams.client("s3").list_objects_v2(Bucket="records")["Contents"]]
     assert not [key for key in keys if key.endswith(".lock")]
+
+
+def test_an_apply_whose_role_may_not_list_the_history_goes_on_from_the_record(teams: World) -> None:
+    assert teams.tapctl(*APPLY).code == 0
+    teams.edit("dev.toml", "error_threshold = 10", "error_threshold = 11")
+    answer = teams.meeting(deny("s3:ListObjectsV2"), *APPLY)
+    assert (answer.code, answer.changes[0]) == (0, "cloudwatch:PutMetricAlarm"), answer.err
+    assert teams.tapctl("drift", "--env", "dev", *STATE).code == 0
 
 
 @pytest.mark.parametrize("verb", ["destroy --yes", "plan", "drift", "status"])

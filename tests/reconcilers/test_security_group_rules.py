@@ -6,7 +6,7 @@ import pytest
 
 from tapctl.aws.client import Aws
 from tapctl.engine.model import Owner
-from tapctl.errors import AwsNoAnswer, AwsRefused, NotYet, Patience
+from tapctl.errors import AwsRefused, NotYet, Patience
 from tapctl.reconcilers.security_group import SecurityGroup
 from tapctl.reconcilers.security_group_rules import (
     OF_EVERY_NEW_GROUP,
@@ -119,15 +119,16 @@ def test_each_kind_of_peer_is_told_and_one_that_is_not_known_too(aws: Aws, world
     assert rules == {Rule(direction="ingress", protocol="udp", from_port=53, to_port=53, peer=peer) for peer in peers}
 
 
-def test_an_entry_of_a_list_that_is_no_block_of_addresses_is_no_answer_that_can_be_used(
+def test_an_entry_of_a_list_that_is_no_block_of_addresses_leaves_what_lists_open_unknown(
     aws: Aws, world: dict[str, str]
 ) -> None:
     partners = HTTPS.model_copy(update={"from_port": 8443, "to_port": 8443, "peer": world["list"]})
     seen = bring(REC, aws, ID, wanted(world, partners))
     assert REC.observe_exposures(aws, ID, seen, None).spec == seen.spec
     answer(aws.ec2, "GetManagedPrefixListEntries", {"Entries": [{"Cidr": "junk"}]})
-    with pytest.raises(AwsNoAnswer, match="UnusableAnswer on ec2:GetManagedPrefixListEntries"):
-        REC.observe_exposures(aws, ID, seen, None)
+    unknown = REC.observe_exposures(aws, ID, seen, None)
+    assert unknown.unreadable == {"open_lists": "ec2:GetManagedPrefixListEntries"}
+    assert "cannot be used" in unknown.refusals["open_lists"]
 
 
 # -- changing --------------------------------------------------------------------------------------------------------

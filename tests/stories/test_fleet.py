@@ -428,6 +428,17 @@ def test_a_copy_whose_record_was_removed_is_looked_for_by_its_tag_and_told(two: 
     (two.folder / "elsewhere").rename(history)
 
 
+def test_an_environment_whose_own_place_could_not_be_asked_is_not_said_to_be_nothing(two: World) -> None:
+    """Who may write the state may remove its record and its history."""
+    before = two.tapctl("parity", "--live").code
+    two.edit("prod.toml", 'account_id = "123456789012"', 'account_id = "421077550192"')
+    alike = two.tapctl("parity", "--live")
+    two.edit("prod.toml", 'account_id = "421077550192"', 'account_id = "123456789012"')
+    assert alike.code == ExitCode.worst([before, ExitCode.INCOMPLETE])
+    assert re.search(r" · not asked where prod is, and no history tells where .*\bprod (was|were)", alike.verdict)
+    assert "AWS has nothing of it: prod" not in alike.err
+
+
 @contextmanager
 def emptied(two: World, **other: Any) -> Iterator[dict[str, Any]]:
     """A copy of dev of which AWS has a topic, while its record, as somebody has written it, tells of nothing."""

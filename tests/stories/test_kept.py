@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -411,3 +412,21 @@ def test_a_command_on_a_copy_that_never_was_leaves_nothing_in_the_state(dev: Wor
     before = sorted(dev.path().parent.rglob("*"))
     dev.tapctl(*verb.split(), "--env", "dev", "--suffix", "pr-1")
     assert sorted(dev.path().parent.rglob("*")) == before
+
+
+def test_a_key_that_is_kept_for_many_users_leaves_a_record_that_can_be_read(dev: World) -> None:
+    ssm = dev.client("ssm")
+    for number in range(20):
+        name = f"/team-payments/prod/service-{number:02}/{'of-a-long-name/' * 60}password"
+        ssm.put_parameter(Name=name, Type="SecureString", KeyId="alias/db-key-dev", Value="v")
+    gone = dev.tapctl("destroy", "--env", "dev", "--yes")
+    assert (gone.code, " 1 kept " in gone.verdict) == (0, True), gone.err
+    why = dev.manifest()["entries"]["kms-key/alias/db-key-dev"]["kept_why"]
+    assert (500 < len(why) < 100_000, "service-00" in why, " more use " in why) == (True, True, False)
+    assert dev.tapctl("drift", "--env", "dev").code == 0
+    for number in range(20, 40):
+        name = f"/team-payments/prod/service-{number:02}/{'of-a-long-name/' * 60}password"
+        ssm.put_parameter(Name=name, Type="SecureString", KeyId="alias/db-key-dev", Value="v")
+    again = dev.tapctl("destroy", "--env", "dev", "--yes")
+    assert (again.code, re.search(r", and [0-9]+ more use alias/db-key-dev", again.out) is not None) == (0, True)
+    assert dev.tapctl("manifest", "show", "--env", "dev").code == 0
