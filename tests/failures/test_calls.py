@@ -7,6 +7,8 @@ import os
 from collections import Counter
 from typing import Any
 
+import pytest
+
 from tests.failures.calls import FILE, REWRITE
 from tests.failures.test_denied import DESTROYING, edit_all
 from tests.support.door import Proceed, Served, Visit
@@ -74,6 +76,7 @@ COMMANDS = (
 """Commands in a row, of which the apply has something to do, and how often each reads the kept durations at most."""
 
 
+@pytest.mark.soak
 def test_no_command_reads_a_version_of_the_record_twice(world: World) -> None:
     """Of the durations an apply reads those that its conditional write replaces once more."""
     world.deploy()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
+import pytest
+
 from tests.failures.trouble import deny
 from tests.support.door import Proceed, Served, Trouble, Visit, denied
 from tests.support.world import World
@@ -49,6 +51,7 @@ def not_read(world: World) -> tuple[bool, list[str]]:
     return told["complete"], told["not_read"]
 
 
+@pytest.mark.soak
 def test_a_role_with_our_tags_is_found_among_many_whose_names_end_as_ours_do(dev: World) -> None:
     make_ours(dev)
     make_roles(dev, (f"team{number}-dev" for number in range(30)))
@@ -58,6 +61,7 @@ def test_a_role_with_our_tags_is_found_among_many_whose_names_end_as_ours_do(dev
     assert dev.client("iam").list_role_tags(RoleName="restore-helper-dev")["Tags"]
 
 
+@pytest.mark.soak
 def test_of_more_roles_than_are_asked_the_rest_is_counted(dev: World) -> None:
     names = [f"a{number:03}-dev" for number in range(200)]
     make_roles(dev, names)
@@ -103,6 +107,7 @@ def test_a_denied_look_at_tags_is_told_and_what_is_ours_goes_all_the_same(dev: W
     assert not_read(dev) == (True, [])
 
 
+@pytest.mark.soak
 def test_the_tags_of_our_own_role_are_not_missed_where_its_name_tells_it(dev: World) -> None:
     gone = dev.meeting(deny("iam:ListRoleTags"), *_DESTROY)
     assert (gone.code, gone.verdict.endswith("nothing else of ours is left")) == (0, True), gone.err

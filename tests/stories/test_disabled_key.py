@@ -81,6 +81,7 @@ def test_a_key_is_not_brought_back_where_a_stranger_holds_a_name_of_ours(dev: Wo
     assert dev.path().read_text() == before
 
 
+@pytest.mark.soak
 def test_a_key_is_not_brought_back_where_a_right_is_missing(dev: World) -> None:
     assert dev.tapctl("destroy", "--env", "dev", "--yes").code == 0
     refused = dev.meeting(deny("lambda:GetFunction"), "apply", "--env", "dev", "--yes")

@@ -346,6 +346,7 @@ def test_what_another_state_has_deployed_is_not_told_as_a_record_that_is_lost(tw
     assert error["hint"].startswith("name the state that has its record (--state), or apply, which writes one anew; ")
 
 
+@pytest.mark.soak
 def test_that_a_copy_was_destroyed_is_believed_where_aws_has_nothing_of_it_but_a_key(two: World) -> None:
     record, versions = json.loads(two.path("pr-42").read_bytes()), two.folder / "manifests" / "history" / "pr-6"
     versions.mkdir(parents=True)
@@ -515,7 +516,7 @@ def test_another_environments_copy_of_the_same_suffix_is_no_evidence_against_a_r
     assert broken.code == 3, "a history that cannot be used bears nothing out"
 
 
-@pytest.mark.parametrize("certified", [False, True], ids=["bare", "certified"])
+@pytest.mark.parametrize("certified", [False, pytest.param(True, marks=pytest.mark.soak)], ids=["bare", "certified"])
 def test_what_bears_the_tag_of_an_emptied_copy_is_looked_for_where_all_environments_are(
     two: World, certified: bool
 ) -> None:

@@ -566,6 +566,7 @@ def test_a_variable_that_a_failed_apply_has_not_reached_is_as_it_was(dev: World)
     assert [(one["field"], one["state"]) for one in told] == [("environment.PARTNER_HOST", "PENDING")]
 
 
+@pytest.mark.soak
 def test_an_upgrade_that_rds_refused_and_nobody_wants_any_more_blocks_nothing(dev: World) -> None:
     dev.edit("common.toml", 'engine_version = "16.13"', 'engine_version = "17.9"')
     refusing = refuse(("rds:ModifyDBCluster",), "InvalidParameterCombination")

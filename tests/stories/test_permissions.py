@@ -106,7 +106,7 @@ def test_a_destroy_names_the_subscriptions_of_others_that_it_ends_though_the_fil
     assert "could not be read" not in looked.err, looked.err
 
 
-@pytest.mark.parametrize("kind", ["cloudformation", "ssm"])
+@pytest.mark.parametrize("kind", ["cloudformation", pytest.param("ssm", marks=pytest.mark.soak)])
 def test_a_destroy_without_a_record_may_ask_which_vpc_the_files_name(dev: World, kind: str) -> None:
     dev.path().unlink()
     if kind == "ssm":

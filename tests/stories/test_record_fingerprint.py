@@ -296,6 +296,7 @@ FULL = [f"t{number}" for number in range(MAX_TAGS - 1)]
 """As many tags as a key takes beside tapctl's own and the fingerprint."""
 
 
+@pytest.mark.soak
 def test_a_fingerprint_gives_way_to_the_last_tag_that_a_team_may_have(world: World) -> None:
     tagged(world, *FULL)
     assert "no fingerprint" not in world.applied("dev").err

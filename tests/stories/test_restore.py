@@ -176,7 +176,7 @@ def test_one_that_somebody_has_deleted_comes_back_only_with_a_word_on_its_data(d
     assert "made empty; db-cluster-dev-by-dana-x stays" in dev.tapctl("plan", "--env", "dev", "--empty").out
 
 
-@pytest.mark.parametrize("certificate", ["left", "not written"])
+@pytest.mark.parametrize("certificate", ["left", pytest.param("not written", marks=pytest.mark.soak)])
 def test_after_a_destroy_that_was_cut_off_a_final_snapshot_that_is_gone_wants_a_word(
     dev: World, certificate: str
 ) -> None:
