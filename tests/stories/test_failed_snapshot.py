@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
-
 from tests.support.door import Proceed, Served, Trouble, Visit
 from tests.support.world import World
 
@@ -47,7 +45,6 @@ def kept(world: World) -> dict[str, Any]:
     return told
 
 
-@pytest.mark.soak
 def test_a_failed_snapshot_beside_the_final_one_is_told_as_failed(world: World) -> None:
     file = world.folder / "environments" / "dev.toml"
     file.write_text(f"final_snapshot = true\n{file.read_text()}")
