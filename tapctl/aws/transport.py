@@ -32,7 +32,7 @@ _OK = 200
 _PAGE_HEAD = 512
 _LONGEST_MESSAGE = 4_000
 _TOO_SMALL = r"(?:Invalid (?:length|range) for parameter .*\n?)+"
-"""What botocore says where no more is wrong with a call than a value that is empty, or too low."""
+"""The words of botocore where no more is wrong with a call than a value that is empty, or too low."""
 _LOST_CODES = THROTTLING | {"RequestTimeout", "RequestTimeoutException"}
 
 

@@ -64,7 +64,7 @@ class Inventory:
     known_uses: Mapping[str, str] = field(default_factory=dict)
     """Address to what is known of others' use of what goes for good."""
     unidentified: Unidentified = field(default_factory=Unidentified)
-    """What may bear our tags under no name of ours, as far as nobody could read them."""
+    """The resources under no name of ours whose tags nobody could read, and which may bear ours."""
     ending: tuple[str, ...] = ()
     """Receivers of the subscriptions that others have made, and that end with the topic."""
     filters: tuple[str, ...] = ()

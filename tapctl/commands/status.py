@@ -65,7 +65,7 @@ class Problem:
     text: str
     code: ExitCode = ExitCode.DIFFERENT
     next: str = ""
-    """What to run, or to do, next; empty where a drift tells that."""
+    """The command to run next, or the task; empty where a drift tells that."""
 
 
 def status(invocation: Invocation, screen: Screen) -> int:

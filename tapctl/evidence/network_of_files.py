@@ -16,7 +16,7 @@ def network_of_files(session: Session) -> NetworkContract | TapctlError:
 
 
 def vpc_of_files(session: Session) -> str | TapctlError:
-    """Look up the id of its VPC alone, as broken as the rest may be; or why nobody can."""
+    """Look up the VPC's id alone, as broken as the rest of the network may be; or why nobody can."""
     try:
         return named_vpc(session.aws, session.config.networking, session.invocation.config)
     except TapctlError as error:

@@ -79,7 +79,7 @@ class Unasked:
         return bool(self.places and self.copies)
 
     def about(self, suffix: str) -> Unasked:
-        """What of it is about this copy."""
+        """The places where this one copy could not be asked for."""
         return replace(self, copies=[suffix] if suffix in self.copies else [])
 
     @property
@@ -172,7 +172,7 @@ def may_be_there(
 
 
 def _look_hint(suffixes: Sequence[str], place: Place) -> str:
-    """What a person does who has other credentials for this place: a look by hand, and what follows from it."""
+    """The hint for whoever has other credentials for this place: a look by hand, and what follows from it."""
     account, region = place
     values = ",".join(sorted(suffixes)[:_NAMED])
     look = (

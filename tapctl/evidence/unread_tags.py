@@ -25,7 +25,7 @@ class Unidentified:
         return bool(self.by_address)
 
     def beside(self, addresses: Collection[str]) -> Unidentified:
-        """What of it is none of these addresses."""
+        """The unread resources that are none of these addresses."""
         return Unidentified({each: why for each, why in self.by_address.items() if each not in addresses})
 
     @property

@@ -45,7 +45,7 @@ _MAX_ERRORS = 5
 
 
 class Damaged(ManifestError):
-    """What is in a manifest's place is none that tapctl has written: cut off, edited, or something else."""
+    """The file in a manifest's place is none that tapctl has written: cut off, edited, or something else."""
 
 
 class AwsKind(StrEnum):

@@ -136,7 +136,7 @@ def shape_problem(detail: ErrorDetails, above: int = 0) -> str:
 
 
 def _rule(detail: ErrorDetails) -> str:
-    """What is wrong with a value; the value itself may be anything, and is not told."""
+    """The rule that a value breaks, in words; the value itself may be anything, and is not told."""
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "value_error":
         return printable(str(context["error"]), 300)
