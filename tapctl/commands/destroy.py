@@ -133,10 +133,8 @@ def preview(session: Session, *, detailed_exitcode: bool = False, out: PlanOut |
     _tell_of_lost_data(session, inventory)
     _tell_of_theirs(session, inventory)
     going, kept = len(inventory.to_delete), len(inventory.retained)
-    counts, summary = (
-        {"remove": going, "kept": kept},
-        f"{going} to remove · {kept} kept already{_count_of_theirs(inventory)}",
-    )
+    counts = {"remove": going, "kept": kept}
+    summary = f"{going} to remove · {kept} kept already{_count_of_theirs(inventory)}"
     protection = _protection(session) or _protection_by_record(session, inventory)
     theirs = [*_refusals(session, inventory, inventory.others)]
     blocked = bool(protection or plan.blocked or theirs)
@@ -655,9 +653,9 @@ def _snapshots_left(
 ) -> tuple[Mapping[str, Retained], _Copies]:
     """The snapshots that the cluster's removal has left, where an earlier destroy did that, and copies of the data.
 
-    With the number of copies, under whatever key. ``retained``: by this run. Nothing but the certificate
-    tells of copies that other keys encrypt, and ``earlier`` one of which data they are, where the snapshot itself is
-    gone: that is told. Where AWS does not let us look, what that one has kept stays certified, as not seen.
+    With the number of copies, under whatever key. ``retained``: by this run. Nothing but the certificate tells of
+    copies that other keys encrypt, and ``earlier`` one of which data they are, where the snapshot itself is gone: that
+    is told. Where AWS does not let us look, what that one has kept stays certified, as not seen.
     """
     cluster, left = f"{DbCluster.type}/{session.names.cluster}", dict[str, Retained]()
     try:

@@ -25,6 +25,7 @@ from tapctl.findings.examination import Examined, examine, finish_nothing
 from tapctl.findings.revertible import Revertible, revertible
 from tapctl.findings.selection import ALL, choose
 from tapctl.findings.waivers import waivers_for
+from tapctl.manifest.lock import silent
 from tapctl.planning.blockers import NOTHING_CHANGED, show_blockers
 from tapctl.reconcilers import reconciler_of, registry
 from tapctl.reconcilers.kms_key import record_gave_way
@@ -103,7 +104,8 @@ def _not_as_left(session: Session, found: Examined, part: Revertible) -> dict[st
 
     Whoever has put that record there may have written the values, too, and a person who names a field sees them alone.
     """
-    version = EarlierVersions(session.store, found.manifest, session.screen.warn).last_left(found.fingerprint)
+    # What the history cannot tell the comparison has said.
+    version = EarlierVersions(session.store, found.manifest, silent).last_left(found.fingerprint)
     entries = version.entries if version else {}
     taken: dict[str, str] = {}
     for address, paths in part.fields.items():

@@ -310,19 +310,13 @@ def place_of(manifest: Manifest) -> Place:
     return manifest.environment, manifest.account, manifest.region
 
 
-def last_version(store: Store, suffix: str) -> Manifest | None:
+def last_version(store: Store, suffix: str, place: Place | None = None) -> Manifest | None:
     """Read the newest kept version that can be used; None if no version is kept.
+
+    Of several with one serial it is the one written last, as in `version`. ``place``: the only one that it may be of.
 
     Raises:
         ManifestError: there are versions, and none that can be used.
-    """
-    return last_version_and_name(store, suffix)[0]
-
-
-def last_version_and_name(store: Store, suffix: str, place: Place | None = None) -> tuple[Manifest | None, str]:
-    """Read the newest kept version as `last_version` does, with the name that its file has; empty if none is kept.
-
-    Of several with one serial it is the one written last, as in `version`. ``place``: the only one that it may be of.
     """
     broken: list[ManifestError] = []
     newest = reversed(_numbered(store, suffix)[-_LOOKED_AT:])
@@ -330,11 +324,10 @@ def last_version_and_name(store: Store, suffix: str, place: Place | None = None)
         read = [_tried(store, suffix, name, lambda _, error: broken.append(error)) for _, name in alike]
         usable = [found for found in read if found is not None and place in (None, place_of(found))]
         if usable:
-            last = max(usable, key=lambda manifest: manifest.written_at)
-            return last, version_name(last)
+            return max(usable, key=lambda manifest: manifest.written_at)
     if broken:
         raise broken[0]
-    return None, ""
+    return None
 
 
 def is_led_up_to(

@@ -19,7 +19,7 @@ _MOST: Final = 5
 """Filters of a group that are named where it has more."""
 
 
-def ended_filters(session: Session, going: Collection[str], *, approved: bool = False) -> tuple[str, ...]:
+def ended_filters(session: Session, going: Collection[str], *, approved: bool) -> tuple[str, ...]:
     """List the addresses of the filters on the log groups that a destroy removes: each is somebody else's.
 
     ``going``: the addresses that are removed. ``approved``: the destroy is approved, or is to be, and an approval names

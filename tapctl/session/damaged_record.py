@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tapctl.config import known_environments
 from tapctl.errors import TapctlError
-from tapctl.manifest.history import history_folder, last_version_and_name
+from tapctl.manifest.history import history_folder, last_version, version_name
 from tapctl.manifest.manifest import Damaged, check_serial, check_suffix
 from tapctl.manifest.store import Store, Stored
 from tapctl.render.screen import Target
@@ -36,9 +36,9 @@ def _with_way_back(invocation: Invocation, store: Store, suffix: str, error: Dam
     target, place = invocation.usage.target, None
     if target is not None and target.suffix == suffix:
         place = target.env, target.account, target.region
-    newest, name = None, ""
+    newest = None
     with suppress(TapctlError):  # what is the matter with the history is told by the command that lists it
-        newest, name = last_version_and_name(store, suffix, place)
+        newest = last_version(store, suffix, place)
     if place is not None:
         env = place[0]
     elif suffix in known_environments(invocation.config):
@@ -50,13 +50,13 @@ def _with_way_back(invocation: Invocation, store: Store, suffix: str, error: Dam
     anew = f"{error.hint}: {invocation.command_line_for('apply', target)}"
     if newest is None:
         return Damaged(error.cause, evidence=error.evidence, hint=f"{anew}. What its history has: {history}")
-    copy = f"{suffix}-{newest.serial}.json"
+    file, copy = f"{history_folder(suffix)}{version_name(newest)}", f"{suffix}-{newest.serial}.json"
     shown = invocation.command_line_for(f"manifest show --serial {newest.serial}", target)
     put_back = store.restore_command(Path(copy), suffix)
     return Damaged(
         error.cause,
         evidence=error.evidence,
-        hint=f"see its versions: {history}. The newest that can be used is {history_folder(suffix)}{name} "
+        hint=f"see its versions: {history}. The newest that can be used is {file} "
         f"({newest.stamp}); where that is a run's of yours, put it back: {shown} >{copy} && {put_back}. Without one, "
         f"{anew}",
     )

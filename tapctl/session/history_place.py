@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from tapctl.errors import ManifestError, Refused, TapctlError
 from tapctl.manifest.bucket import Archived
-from tapctl.manifest.history import history_folder, is_led_up_to, last_version_and_name, place_of
+from tapctl.manifest.history import history_folder, is_led_up_to, last_version, place_of, version_name
 from tapctl.manifest.manifest import Manifest
 from tapctl.manifest.store import Store
 from tapctl.render.screen import Target
@@ -28,7 +28,7 @@ def check_history_place(invocation: Invocation, store: Store, manifest: Manifest
         ManifestError: it is of another place; or there are versions, and none that can be used.
     """
     suffix, location = manifest.suffix, store.location(manifest.suffix)
-    newest, file = last_version_and_name(store, suffix)
+    newest = last_version(store, suffix)
     if newest is None or place_of(newest) == place_of(manifest):
         return newest
     if not is_deployed(newest):
@@ -51,7 +51,7 @@ def check_history_place(invocation: Invocation, store: Store, manifest: Manifest
         raise ManifestError(
             f"{cause}, and the newest version in its history is {its}, where no version leads up to it",
             evidence=f"{history_folder(suffix)} has {newest.stamp}",
-            hint=f"no run has written it so: see who has ({written}), and move it away: {file}",
+            hint=f"no run has written it so: see who has ({written}), and move it away: {version_name(newest)}",
         )
     there = invocation.command_line_for("drift", Target(newest.environment, newest.suffix))
     raise ManifestError(

@@ -3,35 +3,13 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
-
-import pytest
 
 from tapctl.aws.client import Aws
-from tapctl.manifest import open_store
 from tapctl.planning.log_filters import ended_filters, tell_of_ended_filters
 from tapctl.reconcilers.log_group import LogGroup
-from tapctl.render import choose_screen
-from tapctl.render.screen import Target
-from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session
-from tests.support.config_folder import Folder
 
 GROUP = "/aws/lambda/payment-processor-dev"
-
-
-@pytest.fixture
-def said() -> io.StringIO:
-    return io.StringIO()
-
-
-@pytest.fixture
-def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, aws: Aws, said: io.StringIO) -> Session:
-    folder = Folder(tmp_path / "environments")
-    monkeypatch.chdir(tmp_path)
-    screen = choose_screen(io.StringIO(), said, {"TERM": "dumb"})
-    store = open_store(str(tmp_path / "manifests"), None)
-    return Session(Invocation("destroy"), screen, folder.load()["dev"], Target("dev", "dev"), aws, store)
 
 
 def put(aws: Aws, *names: str) -> None:
@@ -51,7 +29,7 @@ def test_of_many_filters_five_are_named_and_a_name_may_hold_a_slash(
 ) -> None:
     names = ["team/a", *"bcdefg"]
     put(aws, *names)
-    found = ended_filters(session, [f"log-group/{GROUP}", "sns-topic/alarms-dev"])
+    found = ended_filters(session, [f"log-group/{GROUP}", "sns-topic/alarms-dev"], approved=False)
     assert found == tuple(sorted(f"log-metric-filter/{GROUP}:{name}" for name in names))
     tell_of_ended_filters(session, found)
     named = "".join(f"metric filter {name}, " for name in sorted(names)[:5])
@@ -64,8 +42,8 @@ def test_a_group_that_is_gone_since_or_stays_has_no_filters_that_end(
     session: Session, aws: Aws, said: io.StringIO
 ) -> None:
     put(aws, "theirs")
-    assert ended_filters(session, ["sns-topic/alarms-dev"]) == ()
+    assert ended_filters(session, ["sns-topic/alarms-dev"], approved=False) == ()
     aws.logs.delete_log_group(logGroupName=GROUP)
-    assert ended_filters(session, [f"log-group/{GROUP}"]) == ()
+    assert ended_filters(session, [f"log-group/{GROUP}"], approved=False) == ()
     tell_of_ended_filters(session, ())
     assert said.getvalue() == ""

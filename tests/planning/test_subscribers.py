@@ -11,7 +11,6 @@ import pytest
 from tapctl.aws.client import Aws
 from tapctl.engine.plan import Action, Change
 from tapctl.errors import ConfigError
-from tapctl.manifest import open_store
 from tapctl.planning.subscribers import (
     ended_subscriptions,
     shown_subscriptions,
@@ -19,28 +18,11 @@ from tapctl.planning.subscribers import (
     tell_of_ended_subscriptions,
     tell_of_subscribers,
 )
-from tapctl.render import choose_screen
-from tapctl.render.screen import Target
-from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session
 from tests.reconcilers.scripted import refuse
 from tests.support.config_folder import Folder
 
 TOPIC = "sns-topic/alarms-dev"
-
-
-@pytest.fixture
-def said() -> io.StringIO:
-    return io.StringIO()
-
-
-@pytest.fixture
-def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, aws: Aws, said: io.StringIO) -> Session:
-    folder = Folder(tmp_path / "environments")
-    monkeypatch.chdir(tmp_path)
-    screen = choose_screen(io.StringIO(), said, {"TERM": "dumb"})
-    store = open_store(str(tmp_path / "manifests"), None)
-    return Session(Invocation("status"), screen, folder.load()["dev"], Target("dev", "dev"), aws, store)
 
 
 @pytest.fixture

@@ -169,6 +169,7 @@ def test_a_revert_that_somebody_has_written_into_the_record_is_no_reason_to_put_
     assert (refused.code, refused.changes) == (7 if stands else 6, ()), refused.err
     named = dev.tapctl("revert", "--env", "dev", FUNCTION, "--yes")
     assert (named.code, named.changes) == (64 if stands else 6, ()), named.err
+    assert named.err.count("holds no version before") == (not stands), "said once"
 
 
 def test_a_destroy_that_is_cut_off_accuses_nobody(dev: World) -> None:
