@@ -1,1 +1,1 @@
-"""The commands: one module each, named as the user types it, and what several of them share (fleet, runner, …)."""
+"""The commands: one module each, named as the user types it, and what several of them share (fleet, writing)."""

@@ -21,6 +21,7 @@ from tapctl.reconcilers.sns_subscription import SnsSubscription
 from tapctl.reconcilers.sns_topic import SnsTopic
 from tapctl.render.screen import Target
 from tapctl.session.invocation import Invocation
+from tapctl.session.session import Session
 from tapctl.session.target import is_deployed
 
 NAME: Final = "certificate"
@@ -263,3 +264,40 @@ def kept_snapshots(store: Store, manifest: Manifest) -> frozenset[str]:
 def decrypted_by_record(manifest: Manifest) -> frozenset[str]:
     """The names of the cluster snapshots that a key was kept for, by the record."""
     return frozenset(name for entry in manifest.entries.values() for name in copies_named(entry.kept_why))
+
+
+def read_earlier(session: Session) -> EarlierCertificate | None:
+    """Read the certificate that an earlier destroy has left, and say if it is none, before anything is removed.
+
+    Raises:
+        StoreFailed: what is in its place cannot be read, and so not be replaced by this destroy's.
+    """
+    text = session.store.get_sidecar(session.suffix, NAME)
+    if text is None:
+        return None
+    before = earlier_certificate(text, session.target, session.claimant.may_have_name)
+    if before is None:
+        session.screen.warn(f"the certificate beside the record is none of {session.suffix}: it is not continued")
+    return before
+
+
+def certify(session: Session, proof: Certificate, before: EarlierCertificate | None) -> bool:
+    """Show the certificate, and keep it beside the manifest; returns True if that could be done."""
+    if not proof.records():
+        return True
+    write_error = None
+    stays = before is not None and proof.is_no_more_than(before)
+    if before is not None:
+        proof = proof.continuing(before)
+    try:
+        # A run that had nothing left to remove leaves the certificate of the one that did, as long as that is so.
+        if before is None or (not stays and (proof.deleted or proof.remaining)):
+            session.store.put_sidecar(session.suffix, NAME, proof.text())
+        elif not before.keeps_as(proof):
+            session.store.put_sidecar(session.suffix, NAME, proof.renewing(before).text())
+    except StoreFailed as error:
+        write_error = error
+    session.screen.table(COLUMNS, proof.rows(), proof.records())
+    if write_error is not None:
+        session.screen.error(write_error, "the certificate is what stands above, and what it says is so")
+    return write_error is None

@@ -8,22 +8,20 @@ from functools import cache, partial
 from typing import Any, Final
 
 from tapctl.aws.client import Aws
-from tapctl.engine.delete import is_another
-from tapctl.engine.events import Result
+from tapctl.engine.events import Finished, Result
 from tapctl.engine.model import Observed, Owner, Reconciler, Retained, UnreadTags, address
 from tapctl.engine.observe import Absent, Observation, ObserveRequest, Unreadable, observe_all
 from tapctl.engine.owner_tags import MANAGED_BY
 from tapctl.engine.ownership import Ownership, Verdict, other_identity
-from tapctl.engine.resources import Deletion, deletion_graph
-from tapctl.errors import AwsError, ConfigError, Refused, TapctlError
+from tapctl.engine.resources import Deletion
+from tapctl.errors import ConfigError, Refused, TapctlError
 from tapctl.evidence.earlier_versions import EarlierVersions
 from tapctl.evidence.network_of_files import vpc_of_files, way_out, why_unknown
 from tapctl.evidence.record_fingerprint import fingerprint_left
 from tapctl.evidence.tag_bearers import Unasked, check_not_elsewhere
 from tapctl.evidence.unread_tags import Unidentified
-from tapctl.execution.runner import EngineRunner
 from tapctl.manifest.manifest import Manifest
-from tapctl.reconcilers import reconciler_of, recorded_spec, registry, subresources_of, teardown_ranks
+from tapctl.reconcilers import reconciler_of, recorded_spec, registry, subresources_of
 from tapctl.reconcilers.log_group import LogGroup
 from tapctl.session.history_place import check_history_place
 from tapctl.session.session import Session
@@ -31,8 +29,6 @@ from tapctl.stack.definition import planned_stack
 from tapctl.threads import side_by_side
 
 _NOT_BY_AWS: Final = "it bears no tag, and AWS does not make one like that by itself"
-_SWEEPS: Final = 2
-"""The number of times recreated resources are deleted again. After that their writer is none that we manage."""
 
 VpcOfFiles = Callable[[], str | TapctlError]
 """The look-up of `vpc_of_files`, made once and only where it is needed."""
@@ -338,79 +334,12 @@ def with_subresources(deletions: dict[str, Deletion]) -> dict[str, Deletion]:
     return {child.address: child for child in children} | deletions
 
 
-def delete_inventory(runner: EngineRunner, inventory: Inventory) -> None:
-    """Delete all of the inventory, in order."""
-    runner.remove(deletion_graph(inventory.deletions.values(), teardown_ranks()), inventory.deletions)
-
-
-@dataclass(frozen=True)
-class Swept:
-    """The addresses of what is there after the sweep."""
-
-    remaining: Mapping[str, str]
-    """Address to state, in AWS's words, of each resource that is ours, or may be."""
-    anew: tuple[str, ...]
-    """Addresses of resources that this run had removed, and somebody has made anew without our tags."""
-    others: Mapping[str, str] = field(default_factory=dict)
-    """As in `Inventory`, with what bears the name and the tags of what this run has removed, and is another one."""
-    unseen: AwsError | None = None
-    """The reason why nobody could look; None where it was looked."""
-    unidentified: Unidentified = field(default_factory=Unidentified)
-    """As in `Inventory`."""
-
-
-NOTHING_LEFT: Final = Swept({}, ())
-
-
-def sweep(session: Session, runner: EngineRunner, inventory: Inventory) -> Swept:
-    """Search again, by tags and at every deleted id, and delete what AWS recreated; returns what is there then.
-
-    Raises:
-        AwsError: AWS tells nothing, and nothing was removed either; else that is told with what was.
-    """
-    try:
-        return _sweep(session, runner, inventory)
-    except AwsError as error:
-        if not session.aws.call_log.accepted:
-            raise
-        return Swept({}, (), inventory.others, error, inventory.unidentified)
-
-
-def _sweep(session: Session, runner: EngineRunner, inventory: Inventory) -> Swept:
-    found, anew, unidentified = leftovers(session, runner, inventory)
-    others = dict(inventory.others)
-    for _ in range(_SWEEPS):
-        remaining = {address: found[address] for address in found.keys() - others.keys()}
-        others |= {
-            address: "made, or tagged, since this run has looked"
-            for address, (deletion, observation) in remaining.items()
-            if is_another(deletion.reconciler, inventory.observations.get(address), observation)
-        }
-        deletions = {
-            address: replace(deletion, entry=None, last=_spec(observation))
-            for address, (deletion, observation) in remaining.items()
-            if address not in others
-        }
-        if not deletions:
-            break
-        observations = {address: remaining[address][1] for address in deletions}
-        delete_inventory(runner, replace(inventory, deletions=deletions, observations=observations, retained={}))
-        found, anew, unidentified = leftovers(session, runner, inventory)
-    left = {address: _state(observation) for address, (_, observation) in found.items() if address not in others}
-    return Swept(left, anew, others, unidentified=unidentified)
-
-
-def _state(observation: Observation) -> str:
-    denied = f"{observation.action} denied" if isinstance(observation, Unreadable) else ""
-    return observation.status if isinstance(observation, Observed) else denied
-
-
 def leftovers(
-    session: Session, runner: EngineRunner, inventory: Inventory
+    session: Session, finished: Mapping[str, Finished], inventory: Inventory
 ) -> tuple[dict[str, tuple[Deletion, Observation]], tuple[str, ...], Unidentified]:
     """Find the resources of ours that still exist without a reason, and what is somebody else's in place of one.
 
-    With what may be ours and could not be asked.
+    With what may be ours and could not be asked. ``finished``: by this run, by address.
     """
     discovered, unidentified = discover_by_tags(session)
     tagged, _ = _by_name(session, discovered, inventory.manifest)
@@ -419,9 +348,8 @@ def leftovers(
     found = {
         address: (deletion, observations[address])
         for address, deletion in deletions.items()
-        if _is_leftover(session, runner, deletion, observations)
+        if _is_leftover(session, finished.get(address), deletion, observations)
     }
-    finished = runner.outcome.finished
     anew = (
         address
         for address, seen in observations.items()
@@ -506,13 +434,12 @@ def _has_foreign_writer(session: Session, deletion: Deletion, observations: dict
 
 
 def _is_leftover(
-    session: Session, runner: EngineRunner, deletion: Deletion, observations: dict[str, Observation]
+    session: Session, finished: Finished | None, deletion: Deletion, observations: dict[str, Observation]
 ) -> bool:
-    """True if the resource is ours and still exists without a reason."""
+    """True if the resource is ours and still exists without a reason. ``finished``: by this run."""
     observation = observations[deletion.address]
     if not isinstance(observation, Observed):
         return isinstance(observation, Unreadable)
-    finished = runner.outcome.finished.get(deletion.address)
     if observation.retained is not None or (finished is not None and finished.retained is not None):
         return False
     # Gone from the record: of the claims only the tags are left, unless people have chosen the name.
@@ -533,7 +460,3 @@ def _deletion(reconciler: Reconciler[Any, Any], id_: str) -> Deletion:
 def _observe(session: Session, deletions: dict[str, Deletion]) -> dict[str, Observation]:
     requests = [ObserveRequest(item.reconciler, item.id, item.last) for item in deletions.values()]
     return observe_all(session.aws, requests)
-
-
-def _spec(observation: Observation) -> Any:
-    return observation.spec if isinstance(observation, Observed) else None
