@@ -15,7 +15,7 @@ from tapctl.evidence.witnesses import contradictions, may_be_of_another_emulator
 from tapctl.manifest.manifest import Manifest
 from tapctl.manifest.store import Store
 from tapctl.names import Names
-from tapctl.reconcilers.db_cluster import MANAGED, RESOURCE_ID
+from tapctl.reconcilers.db_cluster_settings import MANAGED, RESOURCE_ID
 from tapctl.reconcilers.kms_key import KmsKey
 from tapctl.regions import database_host, partition_of
 from tapctl.render.screen import Screen, Target

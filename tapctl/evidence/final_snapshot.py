@@ -11,7 +11,8 @@ from tapctl.engine.observe import Absent, Observations
 from tapctl.engine.plan import Action, Change
 from tapctl.engine.record import Entry
 from tapctl.errors import AwsRefused
-from tapctl.reconcilers.db_cluster import FINAL_SNAPSHOT_TAG, DbCluster
+from tapctl.reconcilers.db_cluster import DbCluster
+from tapctl.reconcilers.db_cluster_removal import FINAL_SNAPSHOT_TAG
 from tapctl.reconcilers.db_cluster_snapshots import snapshot_of
 from tapctl.session.session import Session
 

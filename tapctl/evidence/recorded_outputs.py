@@ -15,7 +15,8 @@ from tapctl.engine.refs import KnownOutputs
 from tapctl.errors import AwsRefused
 from tapctl.evidence.earlier_versions import since_a_whole
 from tapctl.manifest.manifest import Manifest
-from tapctl.reconcilers.db_cluster import MANAGED, RESOURCE_ID, DbCluster, ids_of_others
+from tapctl.reconcilers.db_cluster import DbCluster, ids_of_others
+from tapctl.reconcilers.db_cluster_settings import MANAGED, RESOURCE_ID
 from tapctl.reconcilers.iam_role import IamRole
 from tapctl.session.session import Session
 

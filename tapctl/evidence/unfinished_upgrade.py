@@ -15,7 +15,8 @@ from tapctl.engine.drift import Finding, Reason
 from tapctl.engine.plan import Change
 from tapctl.engine.record import Entry, Phase
 from tapctl.names import Names
-from tapctl.reconcilers.db_cluster import DbCluster, DbClusterSpec
+from tapctl.reconcilers.db_cluster import DbCluster
+from tapctl.reconcilers.db_cluster_settings import DbClusterSpec
 from tapctl.reconcilers.db_instance import DbInstance
 
 _MOVED = (DbInstance.type, "parameter_group")

@@ -21,7 +21,8 @@ from tapctl.planning.permits import NO_PERMITS
 from tapctl.planning.plan_file import PlanFile, PlanOut, seal
 from tapctl.planning.subscribers import ended_subscriptions, shown_subscriptions
 from tapctl.reconcilers import teardown_ranks
-from tapctl.reconcilers.db_cluster import DbCluster, held_by_others
+from tapctl.reconcilers.db_cluster import DbCluster
+from tapctl.reconcilers.db_cluster_removal import held_by_others
 from tapctl.session.session import Session
 from tapctl.threads import side_by_side
 

@@ -23,7 +23,9 @@ from tapctl.evidence.unfinished_apply import continuing, doubt_of_snapshot
 from tapctl.manifest.lock import silent
 from tapctl.manifest.manifest import Manifest
 from tapctl.planning.permits import Permits
-from tapctl.reconcilers.db_cluster import FINAL_SNAPSHOT_TAG, DbClusterSpec, misfits, restore_refusal
+from tapctl.reconcilers.db_cluster_removal import FINAL_SNAPSHOT_TAG
+from tapctl.reconcilers.db_cluster_restore import misfits, restore_refusal
+from tapctl.reconcilers.db_cluster_settings import DbClusterSpec
 from tapctl.reconcilers.db_cluster_snapshots import (
     cluster_in_name,
     is_of_another_cluster,

@@ -34,7 +34,8 @@ from tapctl.reconcilers import (
     observations_for,
     registry,
 )
-from tapctl.reconcilers.db_cluster import DbCluster, DbClusterSpec
+from tapctl.reconcilers.db_cluster import DbCluster
+from tapctl.reconcilers.db_cluster_settings import DbClusterSpec
 from tapctl.reconcilers.db_cluster_snapshots import restored_data
 from tapctl.reconcilers.iam_role import IamRole
 from tapctl.reconcilers.sns_topic import SnsTopic

@@ -11,7 +11,8 @@ from tapctl.config.schema import Egress
 from tapctl.engine.owner_tags import REGION_TAG
 from tapctl.engine.resources import AnyResource, Stack
 from tapctl.names import Names
-from tapctl.reconcilers.db_cluster import DbCluster, DbClusterSpec
+from tapctl.reconcilers.db_cluster import DbCluster
+from tapctl.reconcilers.db_cluster_settings import DbClusterSpec
 from tapctl.reconcilers.db_instance import DbInstance, DbInstanceSpec
 from tapctl.reconcilers.db_parameter_groups import DbClusterParameterGroup, DbParameterGroup, ParameterGroupSpec
 from tapctl.reconcilers.db_subnet_group import DbSubnetGroup, DbSubnetGroupSpec

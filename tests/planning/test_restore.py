@@ -21,7 +21,7 @@ from tapctl.manifest import open_store
 from tapctl.manifest.manifest import Manifest, empty
 from tapctl.planning.permits import NO_PERMITS, Permits
 from tapctl.planning.restore import plan_restore
-from tapctl.reconcilers.db_cluster import DbClusterSpec
+from tapctl.reconcilers.db_cluster_settings import DbClusterSpec
 from tapctl.render import choose_screen
 from tapctl.render.screen import Target
 from tapctl.session.invocation import Invocation

@@ -9,7 +9,9 @@ import pytest
 from tapctl.aws.client import Aws
 from tapctl.engine.model import Impact
 from tapctl.errors import AlreadyExists, AwsError, AwsRefused, NotYet, Patience, Refused
-from tapctl.reconcilers.db_cluster import DbCluster, DbClusterSpec, final_snapshot_due
+from tapctl.reconcilers.db_cluster import DbCluster
+from tapctl.reconcilers.db_cluster_removal import final_snapshot_due
+from tapctl.reconcilers.db_cluster_settings import DbClusterSpec
 from tapctl.sandbox.emulator.app import Sandbox
 from tapctl.sandbox.emulator.rds.catalog import QUOTAS
 from tests.reconcilers.cases import db_cluster as case

@@ -8,7 +8,9 @@ import pytest
 
 from tapctl.aws.client import Aws
 from tapctl.errors import AwsRefused, NotYet
-from tapctl.reconcilers.db_cluster import DbCluster, DbClusterSpec, restoration, restore_refusal
+from tapctl.reconcilers.db_cluster import DbCluster
+from tapctl.reconcilers.db_cluster_restore import restoration, restore_refusal
+from tapctl.reconcilers.db_cluster_settings import DbClusterSpec
 from tapctl.reconcilers.db_cluster_snapshots import snapshots_of
 from tests.reconcilers.cases import db_cluster as case
 from tests.reconcilers.driving import OURS, bring, delete_until_gone, look

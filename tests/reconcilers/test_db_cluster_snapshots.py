@@ -11,11 +11,11 @@ from tapctl.aws.client import Aws
 from tapctl.aws.tags import as_list
 from tapctl.engine.model import Owner
 from tapctl.errors import NotConverged
-from tapctl.reconcilers.db_cluster import DbClusterSpec
+from tapctl.reconcilers.db_cluster_settings import DbClusterSpec
 from tapctl.reconcilers.db_cluster_snapshots import lasting_snapshots, snapshots_left, snapshots_of
 from tests.reconcilers.cases import db_cluster as case
 from tests.reconcilers.scripted import answer
-from tests.reconcilers.test_db_cluster_parameters import with_
+from tests.reconcilers.test_db_cluster_settings import with_
 
 REC, ID = case.RECONCILER, case.ID
 DUE = with_(tags={"tapctl:final-snapshot": "true"})

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tapctl.aws.client import Aws
-from tapctl.reconcilers.db_cluster import DbCluster, DbClusterSpec
+from tapctl.reconcilers.db_cluster import DbCluster
+from tapctl.reconcilers.db_cluster_settings import DbClusterSpec
 
 RECONCILER = DbCluster("db-instance-params-pg17-test")
 ID = "db-cluster-test"

@@ -5,7 +5,13 @@ from typing import Any
 import pytest
 
 from tapctl.engine.model import Observed, Owner, Pending
-from tapctl.reconcilers.db_cluster import DbClusterOutputs, DbClusterSpec, creation, modification, observed_cluster
+from tapctl.reconcilers.db_cluster_settings import (
+    DbClusterOutputs,
+    DbClusterSpec,
+    creation,
+    modification,
+    observed_cluster,
+)
 
 KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:rds!cluster-1234-AbCdEf"
