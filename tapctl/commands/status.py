@@ -24,7 +24,8 @@ from tapctl.planning.subscribers import tell_of_subscribers
 from tapctl.reconcilers import kept_without_reason, reconciler_of
 from tapctl.reconcilers.cloudwatch_alarm import CloudwatchAlarm, described_alarms
 from tapctl.reconcilers.db_instance import DbInstance
-from tapctl.reconcilers.lambda_function import INACTIVE, LambdaFunction
+from tapctl.reconcilers.lambda_function import LambdaFunction
+from tapctl.reconcilers.lambda_function_settings import INACTIVE
 from tapctl.render.screen import Screen, Target
 from tapctl.session.damaged_record import read_stored
 from tapctl.session.invocation import Invocation

@@ -24,7 +24,8 @@ from tapctl.evidence.recorded_files import VERSION, recorded_configs
 from tapctl.names import Names
 from tapctl.reconcilers import is_being_replaced, reconciler_of, registry
 from tapctl.reconcilers.db_parameter_groups import DbParameterGroup
-from tapctl.reconcilers.lambda_function import SENDS_CODE, LambdaFunction
+from tapctl.reconcilers.lambda_function import LambdaFunction
+from tapctl.reconcilers.lambda_function_settings import SENDS_CODE
 from tapctl.reconcilers.sns_subscription import SnsSubscription, SnsSubscriptionSpec
 from tapctl.stack.definition import recorded_stack
 from tapctl.stack.network import NetworkContract

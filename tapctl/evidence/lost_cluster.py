@@ -22,7 +22,8 @@ from tapctl.names import Names
 from tapctl.reconcilers.db_cluster import DbCluster
 from tapctl.reconcilers.db_instance import DbInstance
 from tapctl.reconcilers.iam_role import IamRole
-from tapctl.reconcilers.lambda_function import LambdaFunction, LambdaFunctionSpec
+from tapctl.reconcilers.lambda_function import LambdaFunction
+from tapctl.reconcilers.lambda_function_settings import LambdaFunctionSpec
 from tapctl.session.session import Session
 
 _HOST: Final = "DB_ENDPOINT"

@@ -25,7 +25,8 @@ from tapctl.findings.safeguards import PLACES, is_safeguard, is_stronger
 from tapctl.findings.selection import place
 from tapctl.names import Names
 from tapctl.reconcilers import reconciler_of
-from tapctl.reconcilers.lambda_function import SENDS_CODE, LambdaFunction, LambdaFunctionSpec
+from tapctl.reconcilers.lambda_function import LambdaFunction
+from tapctl.reconcilers.lambda_function_settings import SENDS_CODE, LambdaFunctionSpec
 from tapctl.session.session import Session
 from tapctl.stack.never_wanted import let_in, never_wanted
 from tapctl.stack.package import build as build_package

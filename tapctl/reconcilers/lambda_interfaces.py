@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from tapctl.errors import AwsRefused
+from tapctl.aws.refusals import classify
+from tapctl.errors import AwsRefused, NotYet, Patience
+from tapctl.reconcilers.lambda_function_settings import LambdaFunctionSpec
+from tapctl.reconcilers.lambda_refusals import INVALID, NOT_IN_EC2, TRANSIENT
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import FilterTypeDef, NetworkInterfaceTypeDef
@@ -32,6 +35,45 @@ def default_groups(aws: Aws, vpc_id: str) -> list[str]:
     ]
     answer = aws.read(aws.ec2.describe_security_groups, Filters=filters)
     return [group["GroupId"] for group in answer["SecurityGroups"]]
+
+
+def leave_groups(aws: Aws, id: str, live: LambdaFunctionSpec) -> bool:
+    """Move the function to its VPC's default group by one call, so that its interfaces hold no group of ours.
+
+    Returns False where the function is there already, or cannot be moved: subnets, role or key may be gone by now.
+
+    Raises:
+        NotYet: Lambda will move the function later.
+    """
+    try:
+        # The VPC as Lambda shows it: a subnet may be gone, and EC2 with it no longer knows the VPC.
+        vpc = aws.read(aws.lambda_.get_function, FunctionName=id).get("Configuration", {}).get("VpcConfig", {})
+        groups = default_groups(aws, vpc.get("VpcId", ""))
+        if not groups or live.security_group_ids == frozenset(groups):
+            return False
+        config: Any = {"SubnetIds": sorted(live.subnet_ids), "SecurityGroupIds": groups}
+        aws.lambda_.update_function_configuration(FunctionName=id, VpcConfig=config)
+    except AwsRefused as error:
+        meaning = classify(error, TRANSIENT)
+        if error.matches(INVALID) and not _passes(aws, live, error, meaning):
+            return False
+        raise meaning from error
+    return True
+
+
+def _passes(aws: Aws, live: LambdaFunctionSpec, error: AwsRefused, meaning: NotYet | AwsRefused) -> bool:
+    """True if this refusal ends by itself: a role or key that Lambda misses may also be gone for good."""
+    if isinstance(meaning, AwsRefused) or meaning.patience is Patience.LONG:
+        return isinstance(meaning, NotYet)
+    if any(error.matches(INVALID, text=text) for text in NOT_IN_EC2):
+        return False
+    try:
+        aws.read(aws.iam.get_role, RoleName=live.role_arn.rpartition("/")[2])
+        if not live.kms_key_arn:
+            return True
+        return aws.read(aws.kms.describe_key, KeyId=live.kms_key_arn)["KeyMetadata"].get("KeyState") == "Enabled"
+    except AwsRefused:
+        return False
 
 
 def remaining_interfaces(aws: Aws, id: str, subnets: Collection[str]) -> list[NetworkInterfaceTypeDef]:

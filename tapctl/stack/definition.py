@@ -19,7 +19,8 @@ from tapctl.reconcilers.db_subnet_group import DbSubnetGroup, DbSubnetGroupSpec
 from tapctl.reconcilers.iam_role import IamRole, IamRoleSpec
 from tapctl.reconcilers.kms_key import WINDOW_TAG, KmsKey, KmsKeySpec
 from tapctl.reconcilers.kms_key_lookup import description as key_description
-from tapctl.reconcilers.lambda_function import LambdaFunction, LambdaFunctionSpec
+from tapctl.reconcilers.lambda_function import LambdaFunction
+from tapctl.reconcilers.lambda_function_settings import LambdaFunctionSpec
 from tapctl.reconcilers.log_group import LogGroup, LogGroupSpec
 from tapctl.reconcilers.rds_event_subscription import RdsEventSubscription, RdsEventSubscriptionSpec
 from tapctl.reconcilers.secret_rotation import SecretRotation, SecretRotationSpec

@@ -7,7 +7,7 @@ import hashlib
 from typing import Any
 
 from tapctl.engine.model import Owner
-from tapctl.reconcilers.lambda_function import LambdaFunctionSpec
+from tapctl.reconcilers.lambda_function_settings import LambdaFunctionSpec
 from tests.reconcilers.cases.lambda_function import CONTENT
 
 NAME = "payment-processor-test"

@@ -10,7 +10,8 @@ from tapctl.aws.client import Aws
 from tapctl.aws.policy import PolicyDocument, allow, policy
 from tapctl.engine.events import Result
 from tapctl.errors import AlreadyExists, AwsRefused, NotConverged, NotYet, Patience
-from tapctl.reconcilers.lambda_function import LambdaFunction, LambdaFunctionSpec
+from tapctl.reconcilers.lambda_function import LambdaFunction
+from tapctl.reconcilers.lambda_function_settings import LambdaFunctionSpec
 from tapctl.sandbox.emulator.app import Sandbox
 from tests.reconcilers.cases.lambda_function import CONTENT, prepare
 from tests.reconcilers.conformance import CASES, Bench

@@ -10,7 +10,8 @@ import zipfile
 from typing import Any
 
 from tapctl.aws.client import Aws
-from tapctl.reconcilers.lambda_function import LambdaFunction, LambdaFunctionSpec
+from tapctl.reconcilers.lambda_function import LambdaFunction
+from tapctl.reconcilers.lambda_function_settings import LambdaFunctionSpec
 
 ID = "payment-processor-test"
 CREATE = ("lambda_", "CreateFunction")

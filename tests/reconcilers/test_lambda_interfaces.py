@@ -6,7 +6,8 @@ import pytest
 
 from tapctl.aws.client import Aws
 from tapctl.errors import AwsRefused, NotYet, Patience
-from tapctl.reconcilers.lambda_function import LambdaFunction, leave_groups
+from tapctl.reconcilers.lambda_function import LambdaFunction
+from tapctl.reconcilers.lambda_interfaces import leave_groups
 from tests.conftest import Network
 from tests.reconcilers.cases.lambda_function import CONTENT, prepare
 from tests.reconcilers.lambda_function_answers import NAME, OURS, WANT, ZIP, answer

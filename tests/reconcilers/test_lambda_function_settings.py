@@ -8,12 +8,8 @@ import pytest
 from tapctl.aws.client import Aws
 from tapctl.aws.refusals import UnreadableFields
 from tapctl.engine.model import Observed
-from tapctl.reconcilers.lambda_function import (
-    LambdaFunction,
-    LambdaFunctionOutputs,
-    LambdaFunctionSpec,
-    observed_function,
-)
+from tapctl.reconcilers.lambda_function import LambdaFunction
+from tapctl.reconcilers.lambda_function_settings import LambdaFunctionOutputs, LambdaFunctionSpec, observed_function
 from tapctl.safety.hidden_values import HIDDEN
 from tests.reconcilers import scripted as scripts
 from tests.reconcilers.lambda_function_answers import ARN, DIGEST, OURS, WANT, answer
