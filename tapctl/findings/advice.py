@@ -30,7 +30,7 @@ from tapctl.reconcilers.rds import how_to_delete
 from tapctl.render.harmless import harmless
 from tapctl.render.screen import Advice
 from tapctl.render.terminal import sanitize
-from tapctl.safety.hidden_values import is_hidden_text
+from tapctl.safety.hidden_values import is_stand_in
 from tapctl.session.session import Session
 from tapctl.session.target import is_gone
 from tapctl.stack.provenance import Key, Provenance, provenance_of, value_at, values_as_written
@@ -181,7 +181,7 @@ def _acting(advice: Advice, finding: Finding, session: Session, left: Collection
         return advice
     target = _target(finding, session)
     live = live_text(finding.live)
-    unnamed = is_never_waived(finding.type, _root(finding.field)) or opens(live) or is_hidden_text(live)
+    unnamed = is_never_waived(finding.type, _root(finding.field)) or opens(live) or is_stand_in(live)
     unnamed = unnamed or finding.field in NEVER_WAIVED
     if not unnamed and not isinstance(session.loaded, ConfigError):
         advice = replace(advice, waive=f"{session.command('waive')} {target} --reason '…' --until 30d")
@@ -353,7 +353,7 @@ def _editable(finding: Finding, provenance: Provenance) -> list[Key]:
 
 def is_hidden(finding: Finding) -> bool:
     """True if reports do not show the live value, or a part of it: whoever accepts it has not seen it."""
-    return is_hidden_text(finding.live) or harmless(finding.field, finding.live) != finding.live
+    return is_stand_in(finding.live) or harmless(finding.field, finding.live) != finding.live
 
 
 def edit_for(finding: Finding, session: Session, provenance: Provenance) -> Edit | None:

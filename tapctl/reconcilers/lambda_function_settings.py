@@ -16,7 +16,7 @@ from tapctl.aws.policy import PolicyDocument
 from tapctl.aws.refusals import UnreadableFields
 from tapctl.engine.model import Observed, Outputs, Owner, Spec
 from tapctl.regions import DOMAINS
-from tapctl.safety.hidden_values import hidden_text
+from tapctl.safety.hidden_values import hidden_text, untold_text
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.type_defs import GetFunctionResponseTypeDef
@@ -282,7 +282,7 @@ def _overrides(live: Mapping[str, Any], shown: Collection[str]) -> str:
     can tell what runs, and another configuration ends it.
     """
     if error := live.get("ImageConfigResponse", {}).get("Error"):
-        return f"Lambda cannot read it: {error.get('ErrorCode', '')}: {error.get('Message', '')}"
+        return untold_text(f"{error.get('ErrorCode', '')}: {error.get('Message', '')}")
     config = {
         name: value for name, value in live.get("ImageConfigResponse", {}).get("ImageConfig", {}).items() if value
     }

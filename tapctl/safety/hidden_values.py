@@ -1,4 +1,7 @@
-"""The stand-in for a value that may be a secret: shown in its place, and compared as another one than is expected."""
+"""The stand-ins for values that are not told: compared as other ones than are expected, and never named as meant.
+
+One is shown in place of what may be a secret, the other where AWS itself cannot read what it keeps.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,9 @@ HIDDEN_TEXT: Final = r"\(+hidden\)+"
 """A pattern of all stand-ins, for a whole text; the files may hold none."""
 
 
+_UNTOLD: Final = "AWS cannot read it: "
+
+
 def hidden_text(expected: Collection[str | None]) -> str:
     """The stand-in for a value that is none of the expected ones, equal to none of them: a record may hold `HIDDEN`."""
     text = HIDDEN
@@ -21,6 +27,13 @@ def hidden_text(expected: Collection[str | None]) -> str:
     return text
 
 
-def is_hidden_text(value: object) -> bool:
-    """True if the value stands for one that is not shown."""
-    return isinstance(value, str) and re.fullmatch(HIDDEN_TEXT, value) is not None
+def untold_text(error: str) -> str:
+    """The stand-in for a value that AWS cannot read; ``error``: why, in AWS's words."""
+    return f"{_UNTOLD}{error}"
+
+
+def is_stand_in(value: object) -> bool:
+    """True if the value stands for one that is not told, and so for any."""
+    if not isinstance(value, str):
+        return False
+    return value.startswith(_UNTOLD) or re.fullmatch(HIDDEN_TEXT, value) is not None

@@ -20,7 +20,7 @@ from tapctl.errors import ConfigError, Problem
 from tapctl.reconcilers import registry
 from tapctl.reconcilers.db_cluster import DbCluster
 from tapctl.reconcilers.security_group_rules import Rule
-from tapctl.safety.hidden_values import is_hidden_text
+from tapctl.safety.hidden_values import is_stand_in
 from tapctl.safety.open_networks import opens_world
 from tapctl.safety.redaction import hide_path_once
 from tapctl.stack.never_wanted import CONSTANT
@@ -112,10 +112,8 @@ def _problems(path: Path, index: int, one: WaiverTable) -> Iterator[Problem]:
         yield problem_at(path, index, "live", "", rule)
     elif one.live is not None and opens(one.live) and not str(one.live).startswith(REMOVED):
         yield problem_at(path, index, "live", one.live, "is an open door to the world, which is never waived")
-    elif doors and is_hidden_text(one.live):
-        rule = (
-            "is shown in place of any value that may be a secret, and names none: give it to the files, or put it back"
-        )
+    elif doors and is_stand_in(one.live):
+        rule = "is shown in place of a value that is not told, and names none: give it to the files, or put it back"
         yield problem_at(path, index, "live", one.live, rule)
 
 
