@@ -117,7 +117,10 @@ def take_inventory(session: Session) -> Inventory:
     unidentified = unidentified.beside(observations)
     kept = EarlierVersions(session.store, manifest, session.screen.warn)
     corrected = kept.corrected(manifest.entries, observations, fingerprint_left(session.names, observations))
-    deletions |= {place: replace(deletions[place], entry=entry) for place, entry in corrected.items()}
+    # What goes with another one has no removal of its own.
+    deletions |= {
+        place: replace(deletions[place], entry=entry) for place, entry in corrected.items() if place in deletions
+    }
     vpc = cache(partial(vpc_of_files, session))
     others, unjudged = _others(session, deletions, observations, kept, vpc)
     others |= _not_by_aws(session, deletions, observations)

@@ -629,6 +629,15 @@ def test_a_cluster_that_no_run_of_ours_has_removed_is_lost_whatever_the_record_s
     assert (planned.code, "removed outside tapctl with its data" in planned.err) == (6, True), planned.out
 
 
+def test_a_destroy_bears_a_change_to_the_entry_of_what_goes_with_another_one(dev: World) -> None:
+    dev.keep_version()
+    forged = dev.manifest()
+    forged["entries"][ROTATION]["spec"]["rotation_days"] += 1
+    dev.path().write_text(json.dumps(forged))
+    planned = dev.tapctl("plan", "--destroy", "--env", "dev")
+    assert (planned.code, "secret-rotation" in planned.out) == (0, True), planned.err
+
+
 def test_where_nobody_can_tell_if_a_cluster_was_made_none_is_made_empty_unasked(dev: World) -> None:
     rds = dev.client("rds")
     rds.delete_db_instance(DBInstanceIdentifier="db-cluster-dev-0", SkipFinalSnapshot=True)
