@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from tapctl.config import known_environments
-from tapctl.errors import TapctlError
-from tapctl.manifest.history import history_folder, last_version, version_name
+from tapctl.config import known_environments, load
+from tapctl.errors import ConfigError, TapctlError
+from tapctl.manifest.history import Place, history_folder, last_version, version_name
 from tapctl.manifest.manifest import Damaged, check_serial, check_suffix
 from tapctl.manifest.store import Store, Stored
 from tapctl.render.screen import Target
@@ -32,11 +32,10 @@ def read_stored(invocation: Invocation, store: Store, suffix: str) -> Stored | N
 
 
 def _with_way_back(invocation: Invocation, store: Store, suffix: str, error: Damaged) -> Damaged:
-    """The error with what the history has, and with the apply of this very environment that it leads to."""
-    target, place = invocation.usage.target, None
+    """The error with what the history has of this very environment's place, and with the apply that it leads to."""
+    target, place, newest = invocation.usage.target, _place_of_files(invocation, suffix), None
     if target is not None and target.suffix == suffix:
         place = target.env, target.account, target.region
-    newest = None
     with suppress(TapctlError):  # what is the matter with the history is told by the command that lists it
         newest = last_version(store, suffix, place)
     if place is not None:
@@ -60,3 +59,12 @@ def _with_way_back(invocation: Invocation, store: Store, suffix: str, error: Dam
         f"({newest.stamp}); where that is a run's of yours, put it back: {shown} >{copy} && {put_back}. Without one, "
         f"{anew}",
     )
+
+
+def _place_of_files(invocation: Invocation, suffix: str) -> Place | None:
+    """The place that the files give to the environment of this name; None of a copy, or where they cannot be used."""
+    with suppress(ConfigError):  # the command that needs this file reports it
+        if suffix in known_environments(invocation.config):
+            config = load(invocation.config, suffix)
+            return suffix, config.account_id, config.region
+    return None

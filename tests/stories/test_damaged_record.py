@@ -230,6 +230,16 @@ def test_the_record_of_another_suffix_is_told_as_that_before_its_place(kept: Kep
     assert (led.code, "The newest that can be used is history/staging/00000003-y.json" in led.err) == (3, True)
 
 
+def test_a_version_of_another_place_is_none_that_a_damaged_record_leads_to(kept: Kept) -> None:
+    elsewhere = {**kept.record, "serial": kept.newest + 1, "region": "us-west-1", "run": "z"}
+    kept.put(f"history/dev/{kept.newest + 1:08}-z.json", json.dumps(elsewhere))
+    kept.put("dev.json", "{")
+    for command in ("status", "drift", "drift --env dev"):
+        told = kept.tapctl(command)
+        named = f"The newest that can be used is history/dev/{kept.newest:08}-run-1.json" in told.out + told.err
+        assert (told.code, named) == (3, True), told.err
+
+
 def test_a_history_of_another_suffix_alone_is_told_where_there_is_no_record(kept: Kept) -> None:
     kept.put(f"history/staging/{kept.newest:08}-x.json", json.dumps({**kept.record, "serial": kept.newest}))
     for command in ("drift --env staging", "plan --env staging"):
