@@ -18,14 +18,17 @@ from tapctl.engine.drift import Finding, Reason
 from tapctl.errors import ConfigError, ExitCode, Refused, Status
 from tapctl.findings.advice import edit_for, is_hidden
 from tapctl.findings.examination import examine, finish_nothing
-from tapctl.findings.selection import choose, place
+from tapctl.findings.selection import ALL, choose, place
 from tapctl.manifest.lock import Notify, silent
 from tapctl.planning.blockers import NOTHING_CHANGED
+from tapctl.reconcilers import registry
+from tapctl.reconcilers.db_cluster import FINAL_SNAPSHOT_TAG, DbCluster
 from tapctl.session.session import Session
 from tapctl.stack.definition import planned_stack
 from tapctl.stack.provenance import Provenance, provenance_of
 
 _UNSEEN: Final = "reports hide its value, so that nobody has seen it; if it is meant, write it into the files by hand"
+_LIFTED: Final = "it takes a protection away: name it, if it is meant"
 _SHOWN: Final = 10
 """Fields that are named of what an apply then changes too."""
 
@@ -53,7 +56,7 @@ def accept(session: Session, targets: Sequence[str]) -> int:
     chosen = choose(session, targets, found.report.findings if found else ())
     if not chosen:
         return finish_nothing(session, found)
-    result = collect(session, chosen)
+    result = collect(session, chosen, unnamed=not targets or ALL in targets)
     for where, why in result.refused.items():
         session.screen.warn(f"{where} cannot be accepted: {why}")
     if not result.accepted or (targets and result.refused):
@@ -79,8 +82,10 @@ def accept(session: Session, targets: Sequence[str]) -> int:
     return session.finish(Status.ACCEPTED, code, counts, summary)
 
 
-def collect(session: Session, chosen: Sequence[Finding]) -> Acceptance:
+def collect(session: Session, chosen: Sequence[Finding], *, unnamed: bool = False) -> Acceptance:
     """The edits by which the files want these live values, and why the others have none.
+
+    ``unnamed``: nobody named them one by one. A protection that is gone is not taken for meant then.
 
     Raises:
         Refused: an environment that is valid now would not be.
@@ -88,6 +93,9 @@ def collect(session: Session, chosen: Sequence[Finding]) -> Acceptance:
     provenance = provenance_of(session.config, session.suffix)
     result = Acceptance()
     for finding in chosen:
+        if unnamed and _lifts_protection(finding):
+            result.refused[place(finding)] = _LIFTED
+            continue
         edit = edit_for(finding, session, provenance) if finding.reason is Reason.CHANGED else None
         if edit is None:
             unseen = is_hidden(finding) and provenance.keys(finding.address, finding.field)
@@ -100,6 +108,15 @@ def collect(session: Session, chosen: Sequence[Finding]) -> Acceptance:
             result.accepted.append(finding)
     _check_together(session, result)
     return result
+
+
+def _lifts_protection(finding: Finding) -> bool:
+    """True if a protection is gone: deletion protection, or the tag by which a final snapshot is due."""
+    known = registry().get(finding.type)
+    protections = known.protection_fields if known is not None else frozenset()
+    if finding.type == DbCluster.type:
+        protections |= {f"tags.{FINAL_SNAPSHOT_TAG}"}
+    return finding.field in protections and finding.live in (False, "false")
 
 
 def _check_together(session: Session, result: Acceptance) -> None:

@@ -361,6 +361,25 @@ def test_a_revert_that_gives_a_final_snapshot_up_says_so_and_does_it_only_where_
     assert (back.code, "no final snapshot will be taken of it any more" in back.out) == (0, True), back.err
 
 
+def test_a_protection_that_somebody_took_away_is_accepted_only_where_it_is_named(world: World) -> None:
+    world.edit("dev.toml", "protected = false", "protected = true")
+    world.edit("dev.toml", "instance_count = 1", "instance_count = 2")
+    world.applied("dev")
+    rds, field, tag = world.client("rds"), f"{CLUSTER}.deletion_protection", f"{CLUSTER}.tags.tapctl:final-snapshot"
+    arn = rds.describe_db_clusters(DBClusterIdentifier="db-cluster-dev")["DBClusters"][0]["DBClusterArn"]
+    rds.add_tags_to_resource(ResourceName=arn, Tags=[{"Key": "tapctl:final-snapshot", "Value": "false"}])
+    rds.modify_db_cluster(DBClusterIdentifier="db-cluster-dev", DeletionProtection=False)
+    world.client("lambda").update_function_configuration(FunctionName="payment-processor-dev", Timeout=45)
+    file = world.folder / "environments" / "dev.toml"
+    for targets in ((), ("all",)):
+        answer = world.tapctl("accept", "--env", "dev", *targets, "--yes")
+        for lifted in (field, tag):
+            assert f"{lifted} cannot be accepted: it takes a protection away" in answer.err
+        assert "protected = true" in file.read_text()
+    assert world.tapctl("accept", "--env", "dev", field, "--yes").code == 0
+    assert "protected = false" in file.read_text()
+
+
 def weaken(dev: World, backups: int, retention: int, calls: int, statements: str) -> None:
     """Set what guards payments in dev, as somebody else would."""
     rds, group = dev.client("rds"), "/aws/rds/cluster/db-cluster-dev/postgresql"
