@@ -22,7 +22,8 @@ from tapctl.findings.selection import ALL, choose, place
 from tapctl.manifest.lock import Notify, silent
 from tapctl.planning.blockers import NOTHING_CHANGED
 from tapctl.reconcilers import registry
-from tapctl.reconcilers.db_cluster import FINAL_SNAPSHOT_TAG, DbCluster
+from tapctl.reconcilers.db_cluster import DbCluster
+from tapctl.reconcilers.db_cluster_removal import FINAL_SNAPSHOT_TAG
 from tapctl.session.session import Session
 from tapctl.stack.definition import planned_stack
 from tapctl.stack.provenance import Provenance, provenance_of

@@ -9,7 +9,7 @@ from typing import Any, Final
 from tapctl.engine.delete import is_another
 from tapctl.engine.estimate import Operation, estimate, estimate_command
 from tapctl.engine.events import Detached, Failed, Result, Skipped
-from tapctl.engine.model import Impact, Observed
+from tapctl.engine.model import Impact, Observed, Retained
 from tapctl.engine.observe import Observation, Unreadable
 from tapctl.engine.plan import Plan
 from tapctl.engine.record import Phase
@@ -42,6 +42,7 @@ from tapctl.planning.log_filters import tell_of_ended_filters
 from tapctl.planning.plan_file import PlanOut, publish
 from tapctl.planning.subscribers import shown_subscriptions, tell_of_ended_subscriptions
 from tapctl.reconcilers import teardown_ranks
+from tapctl.reconcilers.kms_key import KmsKey, copies_named
 from tapctl.reconcilers.log_group import LogGroup, split_filter
 from tapctl.reconcilers.sns_topic import SnsTopic
 from tapctl.session.session import Session
@@ -301,7 +302,10 @@ def report_destroy(
         swept=swept.unseen is None,
         not_read=frozenset(swept.unidentified.by_address),
     )
-    lasting, copies = remaining_snapshots(session, runner.outcome.finished, undone, proof.retained, earlier=earlier)
+    kept_key = _kept_key(inventory, proof.retained)
+    lasting, copies = remaining_snapshots(
+        session, runner.outcome.finished, undone, proof.retained, kept_key=kept_key, earlier=earlier
+    )
     proof = replace(proof, retained={**lasting, **proof.retained})
     counts = {"deleted": len(deleted(runner, existing(inventory))), "kept": len(proof.retained), "left": len(undone)}
     summary = (
@@ -356,6 +360,15 @@ def deleted(runner: EngineRunner, among: set[str]) -> tuple[str, ...]:
     """The addresses among these whose deletion has finished."""
     finished = runner.outcome.finished.values()
     return tuple(event.address for event in finished if event.result is Result.DELETED and event.address in among)
+
+
+def _kept_key(inventory: Inventory, retained: Mapping[str, Retained]) -> str:
+    """The ARN of the key that is kept for snapshots; empty where none is."""
+    for place, observed in inventory.present.items():
+        kept = retained.get(place)
+        if place.partition("/")[0] == KmsKey.type and kept is not None and copies_named(kept.why) and observed.outputs:
+            return str(observed.outputs.arn)
+    return ""
 
 
 def _certificate(session: Session, runner: EngineRunner, inventory: Inventory, undone: set[str]) -> Certificate:

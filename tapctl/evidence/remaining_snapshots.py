@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Final
 
-from tapctl.engine.model import Retained
+from tapctl.engine.model import Retained, address
 from tapctl.errors import AwsError, add_default_hint
 from tapctl.evidence.certificate import EarlierCertificate
 from tapctl.reconcilers.db_cluster import DbCluster
@@ -18,6 +19,8 @@ from tapctl.reconcilers.db_cluster_snapshots import (
 )
 from tapctl.reconcilers.kms_key import copies_named
 from tapctl.session.session import Session
+
+_UNDER_KEY: Final = "it is under the key that is kept"
 
 
 @dataclass(frozen=True)
@@ -53,12 +56,14 @@ def remaining_snapshots(
     undone: Collection[str],
     retained: Mapping[str, Retained],
     *,
+    kept_key: str,
     earlier: EarlierCertificate | None,
 ) -> tuple[Mapping[str, Retained], Copies]:
     """The snapshots that the cluster's removal has left, where an earlier destroy did that, and copies of the data.
 
     With the number of copies, under whatever key. ``finished``: what this run is done with, by address; ``retained``:
-    by this run. Nothing but the certificate tells of copies that other keys encrypt, and ``earlier`` one of which data
+    by this run; ``kept_key``: the ARN of the key among that, empty where none is. The reason for it names snapshots as
+    far as it has room, and those beyond are listed each. Nothing but the certificate tells of copies that other keys encrypt, and ``earlier`` one of which data
     they are, where the snapshot itself is gone: that is told. Where AWS does not let us look, what that one has kept
     stays certified, as not seen.
     """
@@ -75,7 +80,9 @@ def remaining_snapshots(
         there = lasting_snapshots(session.aws)
         for name in sorted(before - there.keys()):
             session.screen.warn(f"{name} is gone, which an earlier destroy has kept: no destroy removes one")
-        kept_before = names | (before - there.keys())
+        beyond = {name for name, one in there.items() if kept_key and one.kms_key_arn == kept_key} - names
+        left |= {address(SNAPSHOT, name): Retained("you delete it", _UNDER_KEY) for name in beyond}
+        kept_before = names | beyond | (before - there.keys())
         copies = dict(copies_under_other_keys(there, kept_before, session.names.cluster, session.owner))
         for place in sorted(copies.keys() - (earlier.kept.keys() if earlier is not None else set())):
             session.screen.warn(

@@ -430,3 +430,19 @@ def test_a_key_that_is_kept_for_many_users_leaves_a_record_that_can_be_read(dev:
     again = dev.tapctl("destroy", "--env", "dev", "--yes")
     assert (again.code, re.search(r", and [0-9]+ more use alias/db-key-dev", again.out) is not None) == (0, True)
     assert dev.tapctl("manifest", "show", "--env", "dev").code == 0
+
+
+def test_snapshots_for_which_the_reason_of_a_key_has_no_room_are_certified_one_by_one(dev: World) -> None:
+    rds = dev.client("rds")
+    names = [f"manual-{number:02}-{'x' * 240}" for number in range(82)]
+    for name in names:
+        rds.create_db_cluster_snapshot(DBClusterIdentifier="db-cluster-dev", DBClusterSnapshotIdentifier=name)
+    gone = dev.tapctl("destroy", "--env", "dev", "--yes")
+    assert (gone.code, " · 82 copies of its data are left · " in gone.verdict) == (0, True), gone.err
+    kept = json.loads((dev.path().parent / "dev.certificate.json").read_text())["kept"]
+    assert f"db-cluster-snapshot/{names[-1]}" in kept
+    assert told_of(dev) == {}
+    assert dev.tapctl("destroy", "--env", "dev", "--yes").code == 0
+    assert told_of(dev) == {}
+    rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=names[-1])
+    assert told_of(dev)[f"db-cluster-snapshot/{names[-1]}", "kept_until"]["live"] == "it is gone"
