@@ -63,9 +63,9 @@ def remaining_snapshots(
 
     With the number of copies, under whatever key. ``finished``: what this run is done with, by address; ``retained``:
     by this run; ``kept_key``: the ARN of the key among that, empty where none is. The reason for it names snapshots as
-    far as it has room, and those beyond are listed each. Nothing but the certificate tells of copies that other keys encrypt, and ``earlier`` one of which data
-    they are, where the snapshot itself is gone: that is told. Where AWS does not let us look, what that one has kept
-    stays certified, as not seen.
+    far as it has room, and those beyond are listed each. Nothing but the certificate tells of copies that other keys
+    encrypt, and ``earlier`` one of which data they are, where the snapshot itself is gone: that is told. Where AWS does
+    not let us look, what that one has kept stays certified, as not seen.
     """
     cluster, left = f"{DbCluster.type}/{session.names.cluster}", dict[str, Retained]()
     try:
