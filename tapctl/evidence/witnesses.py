@@ -30,7 +30,11 @@ class _Witness:
     key: str = ""
     """The field is a table, and this its key."""
     is_output: bool = False
-    """The field is an output of a subresource, which an earlier tapctl may not have had."""
+    """The field is an output of a subresource."""
+
+    def may_tell(self, entry: Entry | None) -> bool:
+        """True but for an output that is not recorded, as an earlier tapctl may not have had it."""
+        return not self.is_output or (entry is not None and self.field in (entry.outputs or {}))
 
     def told(self, entry: Entry) -> list[Any]:
         """The values that the place tells: of a spec that was not confirmed, those asked for and confirmed last."""
@@ -105,7 +109,7 @@ def _unlike(manifest: Manifest, values: Mapping[str, str]) -> Iterator[tuple[_Wi
     """The places that do not tell their output, with their entries; None where no such resource is recorded as made."""
     for witness in _witnesses(Names(manifest.suffix, manifest.account, manifest.region)):
         entry = manifest.entries.get(witness.address)
-        if witness.output not in values or (entry is None and witness.is_output):
+        if witness.output not in values or not witness.may_tell(entry):
             continue
         if entry is None or entry.phase is Phase.KEPT:
             yield witness, None

@@ -79,3 +79,16 @@ def test_a_host_of_another_account_is_refused_by_what_can_be_read(team: World) -
 def test_its_own_record_that_is_denied_is_refused(team: World) -> None:
     told = endpoint(team, denied_of("dev.json"))
     assert (told.code, told.out) == (6, "")
+
+
+def test_outputs_that_an_earlier_tapctl_has_not_recorded_of_a_rotation_or_of_rules_contradict_none(dev: World) -> None:
+    record = dev.manifest()
+    for place in ("secret-rotation/db-cluster-dev", "security-group-rules/lambda-sg-dev"):
+        record["entries"][place]["outputs"] = None
+    dev.path().write_text(json.dumps(record))
+    told = dev.tapctl("outputs", "secret_arn", "--env", "dev")
+    assert (told.code, told.out.startswith("arn:aws:secretsmanager:")) == (0, True), told.err
+    record["entries"]["secret-rotation/db-cluster-dev"]["outputs"] = {"secret_arn": f"{told.out.strip()}-other"}
+    dev.path().write_text(json.dumps(record))
+    forged = dev.tapctl("outputs", "secret_arn", "--env", "dev")
+    assert (forged.code, "secret_arn of secret-rotation/db-cluster-dev" in forged.err) == (3, True), forged.out
