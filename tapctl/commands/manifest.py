@@ -10,7 +10,7 @@ from typing import Any, Final
 from tapctl.engine.diff import Difference, details
 from tapctl.errors import ConfigError, ManifestError, Status
 from tapctl.manifest.bucket import Archived
-from tapctl.manifest.history import OfAnotherPlace, Place, Unlock, diff_run, unlocks, version, version_names, versions
+from tapctl.manifest.history import OfAnotherPlace, Place, Unlock, diff_run, newest_kept, unlocks, version, versions
 from tapctl.manifest.manifest import Manifest, dump
 from tapctl.manifest.s3 import S3Store
 from tapctl.manifest.store import Store
@@ -92,7 +92,7 @@ def _version(invocation: Invocation, records: _Records, serial: int) -> Manifest
     target, store = records.target, records.store
     manifest = version(store, target.suffix, serial, records.current, _place(target))
     if manifest is None:
-        if records.unusable is not None and not version_names(store, target.suffix):
+        if records.unusable is not None and not newest_kept(store, target.suffix):
             raise records.unusable
         raise ManifestError(
             f"there is no version {serial} of the record of {target.suffix}",
@@ -149,19 +149,16 @@ def history(invocation: Invocation, screen: Screen) -> int:
             hint=f"this makes it: {invocation.command_line_for('apply', target)}",
         )
     _warn_of_unusable(screen, versioned)
-    # One version more than is shown is read, to tell what the first one shown has changed.
-    hidden = max(len(listed) - MAX_LISTED, 0)
+    # Of the first one shown the version before is read as well, to tell what it has changed.
+    hidden = max(len(listed) - MAX_LISTED, int(older > 0 and len(listed) > 1))
     before = listed[0] if hidden else None
     records = []
     for _, group in groupby(listed[hidden:], key=lambda manifest: manifest.run):
         written = list(group)
         records.append(_run_record(written, before))
         before = written[-1]
-    taken_away = [
-        _unlock_record(unlock)
-        for unlock in unlocks(store, target.suffix, broken.__setitem__)
-        if not hidden or unlock.at > listed[0].written_at
-    ]
+    notes, older_notes = unlocks(store, target.suffix, broken.__setitem__)
+    taken_away = [_unlock_record(unlock) for unlock in notes if not hidden or unlock.at > listed[0].written_at]
     for record in taken_away:
         records.insert(sum(each["when"] <= record["when"] for each in records), record)
     moved = _take_out_moved(broken, listed)
@@ -174,6 +171,8 @@ def history(invocation: Invocation, screen: Screen) -> int:
     elif older + hidden:
         first = invocation.command_line_for("manifest show --serial 1", target)
         screen.warn(f"{older + hidden} older versions are kept, too; to read one: {first}")
+    if older_notes:
+        screen.warn(f"{counted(older_notes, 'older note')} of locks that were taken away are kept, too")
     counts = {"versions": len(listed) + older, "unlocks": sum(record["done"] for record in taken_away)}
     summary = f"{counted(counts['versions'], 'version')} · {counts['unlocks']} unlocked"
     if not broken:

@@ -19,7 +19,7 @@ from tapctl.engine.model import Observed
 from tapctl.engine.observe import Absent, Observation, Observations
 from tapctl.engine.record import Entry, Phase, is_deleted_with_parent
 from tapctl.errors import TapctlError
-from tapctl.manifest.history import ends_of_runs, read_own, version_names
+from tapctl.manifest.history import Kept, ends_of_runs, newest_kept, read_own, within_reach
 from tapctl.manifest.lock import Notify
 from tapctl.manifest.manifest import TIME_FORMAT, Manifest, fingerprint, is_of_tomorrow
 from tapctl.manifest.store import Store
@@ -52,9 +52,12 @@ class EarlierVersions:
         self._at_once = 1
         self._listings = sorted({max(0, manifest.serial - _AT_ONCE), 0})
         """The serials from which on files are listed, one listing after the other, the last one first."""
-        self._listed: set[str] = set()
-        self._unread: list[str] = []
-        """The files that were listed, and not read yet, newest first."""
+        self._listed: list[Kept] = []
+        """The files that were listed, newest first."""
+        self._unread: list[Kept] = []
+        """Those within reach that are not read yet."""
+        self._out_of_reach = 0
+        """Those among the ``newest`` that are not read: it would be too much."""
         self._versions: list[Manifest] = []
         """Those that were read already, newest first."""
         self._has_this = False
@@ -75,20 +78,25 @@ class EarlierVersions:
             told = len(self._versions)
         if not self._versions and self.manifest.serial > 1:
             self._tell(f"the history of {self.manifest.suffix} holds no version before serial {self.manifest.serial}")
+        if self._out_of_reach:
+            files = f"{self._out_of_reach} of the versions in the history of {self.manifest.suffix}"
+            self._tell(f"not read for being too large altogether: {files}")
 
     def _list_more(self) -> None:
-        names = version_names(self.store, self.manifest.suffix, self._listings.pop())
-        fresh, left = [name for name in names if name not in self._listed], self.newest - len(self._listed)
-        self._unread = fresh[: max(0, left)]
-        self._listed.update(fresh)
+        before, listed = len(self._listed), {each.name for each in self._listed}
+        kept = newest_kept(self.store, self.manifest.suffix, self._listings.pop())
+        self._listed += [each for each in kept if each.name not in listed]
+        reached = within_reach(self._listed, self.newest)
+        self._unread = reached[before:]
+        self._out_of_reach = min(len(self._listed), self.newest) - len(reached)
 
     def _read_more(self) -> None:
         if not self._unread:
             self._list_more()
-        names, self._unread[:] = self._unread[: self._at_once], self._unread[self._at_once :]
+        files, self._unread[:] = self._unread[: self._at_once], self._unread[self._at_once :]
         self._at_once = _AT_ONCE
         broken: list[str] = []
-        read = read_own(self.store, self.manifest, names, lambda name, _: broken.append(name))
+        read = read_own(self.store, self.manifest, files, lambda name, _: broken.append(name))
         self._versions += [version for version in read if version != self.manifest]
         self._has_this = self._has_this or self.manifest in read
         if broken:

@@ -17,7 +17,7 @@ from tapctl.aws.tags import as_dict
 from tapctl.config import known_environments, load
 from tapctl.engine.owner_tags import MANAGED_BY, OWNER_TAG, SUFFIX_TAG
 from tapctl.errors import AwsRefused, ExitCode, ManifestError, TapctlError, add_default_hint, bug
-from tapctl.manifest.history import last_version, place_of, version_names
+from tapctl.manifest.history import last_version, newest_kept, place_of
 from tapctl.manifest.manifest import Manifest
 from tapctl.manifest.store import Store
 from tapctl.names import Names
@@ -302,7 +302,7 @@ def check_not_elsewhere(invocation: Invocation, screen: Screen, store: Store, re
     if told := found.elsewhere.get(record.suffix):
         raise elsewhere_error(invocation, record, *told)
     # Where nothing tells that this state ever had the copy, it is where the command says.
-    was_here = record.serial > 0 or bool(version_names(store, record.suffix))
+    was_here = record.serial > 0 or bool(newest_kept(store, record.suffix))
     return Unasked(found.unasked, (record.suffix,), was_here=was_here)
 
 

@@ -178,16 +178,26 @@ class Bucket:
         """The object's address as a user writes it."""
         return f"s3://{self.name}/{self.prefix}{key}"
 
-    def list_names(self, folder: str = "", since: str = "") -> list[str]:
-        """List the objects right under the prefix and ``folder`` (with a slash at its end): names without both, sorted.
+    def list_names(self) -> list[str]:
+        """List the objects right under the prefix: their names without it, sorted.
 
-        ``since``: those alone that come after this text.
+        Raises:
+            TapctlError: see `to_tapctl_error`.
+        """
+        return [*self.list_sizes("")]
+
+    def list_sizes(self, folder: str, since: str = "") -> dict[str, int]:
+        """List the objects right under the prefix and ``folder`` (which ends with a slash), sorted, with their bytes.
+
+        By their names without both. ``since``: those alone that come after this text.
 
         Raises:
             TapctlError: see `to_tapctl_error`.
         """
         contents = [item for page in self._pages(folder, since) for item in page.get("Contents", ())]
-        return sorted(item.get("Key", "").removeprefix(self.prefix + folder) for item in contents)
+        return dict(
+            sorted((item.get("Key", "").removeprefix(self.prefix + folder), item.get("Size", 0)) for item in contents)
+        )
 
     def list_folders(self, folder: str) -> list[str]:
         """List the folders right under the prefix and ``folder`` (with a slash at its end): their names alone, sorted.

@@ -10,13 +10,23 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import groupby, islice
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import ManifestError, Refused, TapctlError
 from tapctl.manifest.lock import LockHolder, LockInfo
-from tapctl.manifest.manifest import SKEW, TIME_FORMAT, Manifest, check_serial, is_of_tomorrow, is_reached, parse
+from tapctl.manifest.manifest import (
+    MAX_BYTES,
+    SKEW,
+    TIME_FORMAT,
+    Manifest,
+    check_serial,
+    is_of_tomorrow,
+    is_reached,
+    parse,
+)
 from tapctl.manifest.store import Store
 from tapctl.safety.json_errors import shape_problems
 
@@ -33,6 +43,10 @@ _TRIED = 8
 """Newest versions that can be used, of which one tells that there is a later one."""
 _LOOKED_AT = 64
 """Newest files that are looked at for those: whoever may write there may put many that cannot be used before them."""
+_NOTES = 200
+"""Newest notes of unlockings that are read: an unlocking has two."""
+_READ_BYTES = 16 * 1024 * 1024
+"""Bytes that one look reads: of a whole stack some 300 versions, of the largest record that a run can write a few."""
 _NAMED = 5
 """Files that are named where more are meant."""
 
@@ -40,6 +54,16 @@ Place = tuple[str, str, str]
 """The environment, the account and the region that a record is of."""
 Broken = Callable[[str, ManifestError], object]
 """Takes the name of a file of the history that cannot be used, and why: the others are read all the same."""
+
+
+class Kept(NamedTuple):
+    """A file of the history, as it is listed."""
+
+    serial: int
+    """By its name, as a version has it."""
+    name: str
+    size: int
+    """In bytes."""
 
 
 class OfAnotherPlace(ManifestError):
@@ -143,16 +167,13 @@ def versions(
     Raises:
         ManifestError: one of them is no manifest, and nobody takes what is ``broken``.
     """
-    names = [name for _, name in _numbered(store, suffix)]
+    kept = newest_kept(store, suffix)
     if current is not None:
         # An interrupted write has archived a version that it then did not replace.
-        names = [name for name in names if name != version_name(current)]
-    selected = names[-newest:]
-    read_own = partial(_read_own_version, place=place)
-    with ThreadPoolExecutor(_PARALLEL_READS) as pool:
-        read = pool.map(lambda name: _tried(store, suffix, name, broken, read_own), selected)
-        replaced = [manifest for manifest in read if manifest is not None]
-    return [*replaced, *([current] if current else [])], len(names) - len(selected)
+        kept = [each for each in kept if each.name != version_name(current)]
+    selected = within_reach(kept, newest)
+    replaced = _read_all(store, suffix, selected[::-1], broken, place)
+    return [*replaced, *([current] if current else [])], len(kept) - len(selected)
 
 
 def version(
@@ -165,11 +186,11 @@ def version(
     Raises:
         ManifestError: what bears its name is no manifest, or one of another ``place`` than the record's.
     """
-    names = [name for number, name in _numbered(store, suffix) if number == serial]
+    kept = [each for each in newest_kept(store, suffix) if each.serial == serial]
+    reached = within_reach(kept)
     broken: list[ManifestError] = []
-    read_own = partial(_read_own_version, place=place)
-    read = [_tried(store, suffix, name, lambda _, error: broken.append(error), read_own) for name in names]
-    candidates = [manifest for manifest in read if manifest is not None]
+    candidates = _read_all(store, suffix, reached, lambda _, error: broken.append(error), place)
+    broken += [_unread_error(suffix, each) for each in kept[len(reached) :]]
     if current is not None and current.serial == serial:
         candidates.append(current)
     if broken and not candidates:
@@ -177,22 +198,35 @@ def version(
     return max(candidates, key=lambda manifest: manifest.written_at, default=None)
 
 
-def version_names(store: Store, suffix: str, since: int = 0) -> list[str]:
+def newest_kept(store: Store, suffix: str, since: int = 0) -> list[Kept]:
     """List the files of the kept versions with this serial and later ones, newest first."""
-    return [name for _, name in reversed(_numbered(store, suffix, f"{since:08}" if since else ""))]
+    listed = store.list_history(suffix, f"{since:08}" if since else "").items()
+    matches = ((_VERSION.fullmatch(name), name, size) for name, size in listed)
+    return sorted((Kept(int(match[1]), name, size) for match, name, size in matches if match), reverse=True)
 
 
-def read_own(store: Store, manifest: Manifest, names: Iterable[str], broken: Broken) -> list[Manifest]:
+def within_reach(newest_first: Iterable[Kept], most: int = _LOOKED_AT) -> list[Kept]:
+    """The first of these files, so many as one look reads: at ``most``, and in all no more bytes than it may.
+
+    Whoever may write to a history may put there what takes minutes to read. What is too large is not fetched.
+    """
+    reached, room = list[Kept](), _READ_BYTES
+    for each in islice(newest_first, most):
+        room -= each.size if each.size <= MAX_BYTES else 0
+        if room < 0:
+            break
+        reached.append(each)
+    return reached
+
+
+def read_own(store: Store, manifest: Manifest, kept: Sequence[Kept], broken: Broken) -> list[Manifest]:
     """Read the versions in these files; those of another place than the record's are none of its own."""
 
     def pass_on(name: str, error: ManifestError) -> None:
         if not isinstance(error, OfAnotherPlace):
             broken(name, error)
 
-    read = partial(_read_own_version, place=place_of(manifest))
-    with ThreadPoolExecutor(_PARALLEL_READS) as pool:
-        found = pool.map(lambda name: _tried(store, manifest.suffix, name, pass_on, read), names)
-        return [version for version in found if version is not None]
+    return _read_all(store, manifest.suffix, kept, pass_on, place_of(manifest))
 
 
 def later_version(
@@ -210,23 +244,23 @@ def later_version(
             tomorrow), or no version leads up to it. No run has written a lower serial than the history has: somebody
             has written one into the record, has put the version there, or has taken away what was before it.
     """
-    of_tomorrow, numbered = is_of_tomorrow(manifest), _numbered(store, suffix)
-    names = [each for each in reversed(numbered) if each[1] != version_name(manifest)]
-    higher = [name for number, name in names if number > manifest.serial]
-    lower = [name for _, name in names[len(higher) :]]
-    numbers, broken, astray = {number for number, _ in numbered}, list[str](), list[str]()
+    of_tomorrow, listed = is_of_tomorrow(manifest), newest_kept(store, suffix)
+    kept = [each for each in listed if each.name != version_name(manifest)]
+    higher = [each for each in kept if each.serial > manifest.serial]
+    lower = kept[len(higher) :]
+    serials, broken, astray = {each.serial for each in listed}, list[str](), list[str]()
     above, below = (_usable(store, suffix, some, place_of(manifest), broken) for some in (higher, lower))
     for one in above:
         if is_of_no_run(one):
             continue
         is_younger = of_tomorrow or (one.written_at >= manifest.written_at and not is_of_tomorrow(one))
-        if is_younger and one.serial - 1 in numbers:
+        if is_younger and one.serial - 1 in serials:
             return one
         astray.append(version_name(one))
-    blind = astray or broken[:] or higher[_LOOKED_AT:]
+    blind = astray or broken[:]
     newest = None
     for newest in (one for one in below if of_tomorrow or not is_of_tomorrow(one)):
-        earlier = {_run_in(name) for number, name in names if number < newest.serial}
+        earlier = {_run_in(each.name) for each in kept if each.serial < newest.serial}
         if not _is_later(newest, manifest, earlier):
             break
         if not is_of_no_run(newest):
@@ -270,34 +304,33 @@ def highest_serial(store: Store, suffix: str) -> int:
     Raises:
         SerialsUsedUp: the next run would come to a serial that no record may have.
     """
-    newest = (each for each in reversed(_numbered(store, suffix)) if is_reached(each[0]))
-    for number, name in islice(newest, _LOOKED_AT):
-        if _tried(store, suffix, name, lambda _, __: None) is None:
+    for each in within_reach(one for one in newest_kept(store, suffix) if is_reached(one.serial)):
+        if _tried(store, suffix, each, lambda _, __: None) is None:
             continue
-        if not is_reached(number + _ROOM):
+        if not is_reached(each.serial + _ROOM):
             raise SerialsUsedUp(
                 f"the history of {suffix} has a version with a serial that no run has reached",
-                evidence=f"{history_folder(suffix)}{name}",
+                evidence=f"{history_folder(suffix)}{each.name}",
                 hint="no run of yours has written it: move it away, then run the same command again",
             )
-        return number
+        return each.serial
     return 0
 
 
-def _numbered(store: Store, suffix: str, since: str = "") -> list[tuple[int, str]]:
-    """The serials in the names of the kept versions, each with its name, in their order; ``since``: of a listing."""
-    matches = ((name, _VERSION.fullmatch(name)) for name in store.list_history(suffix, since))
-    return sorted((int(match[1]), name) for name, match in matches if match)
-
-
 def _usable(
-    store: Store, suffix: str, names: Iterable[str], place: Place, broken: list[str] | None = None
+    store: Store, suffix: str, kept: Sequence[Kept], place: Place, broken: list[str] | None = None
 ) -> Iterator[Manifest]:
-    """Read the versions in the first of these files that can be used and are of this place; collects the ``broken``."""
-    for name in islice(names, _LOOKED_AT):
-        found = _tried(store, suffix, name, lambda name, _: None if broken is None else broken.append(name))
+    """Read the versions in the first of these files that can be used and are of this place.
+
+    ``broken``: takes the names of those that cannot be used, and of those that are not read.
+    """
+    names = broken if broken is not None else []
+    reached = within_reach(kept)
+    for each in reached:
+        found = _tried(store, suffix, each, lambda name, _: names.append(name))
         if found is not None and place_of(found) == place:
             yield found
+    names += [each.name for each in kept[len(reached) :]]
 
 
 def _run_in(name: str) -> str:
@@ -319,12 +352,14 @@ def last_version(store: Store, suffix: str, place: Place | None = None) -> Manif
         ManifestError: there are versions, and none that can be used.
     """
     broken: list[ManifestError] = []
-    newest = reversed(_numbered(store, suffix)[-_LOOKED_AT:])
-    for _, alike in groupby(newest, key=lambda each: each[0]):
-        read = [_tried(store, suffix, name, lambda _, error: broken.append(error)) for _, name in alike]
+    kept = newest_kept(store, suffix)
+    reached = within_reach(kept)
+    for _, alike in groupby(reached, key=lambda each: each.serial):
+        read = [_tried(store, suffix, each, lambda _, error: broken.append(error)) for each in alike]
         usable = [found for found in read if found is not None and place in (None, place_of(found))]
         if usable:
             return max(usable, key=lambda manifest: manifest.written_at)
+    broken += [_unread_error(suffix, each) for each in kept[len(reached) :]]
     if broken:
         raise broken[0]
     return None
@@ -342,15 +377,19 @@ def is_led_up_to(
     Each write of a run takes the next serial. What leaves some out, or follows another record, no run has written. Of a
     version that is ``unread`` (in an archive, damaged, denied) nobody can tell: it takes the file's name, and why.
     """
-    before = [each for each in _numbered(store, suffix) if each[0] < one.serial]
-    for name in (name for number, name in before if number == one.serial - 1):
+    before = [each for each in newest_kept(store, suffix) if each.serial < one.serial]
+    right_before = [each for each in before if each.serial == one.serial - 1]
+    reached = within_reach(right_before)
+    for each in reached:
         try:
-            if may_precede(_read_own_version(store, suffix, name)):
+            if may_precede(_own_version(_content(store, suffix, each), suffix, each.name)):
                 return True
         except Misplaced:
             continue
         except (ManifestError, Refused) as error:
-            unread(name, error)
+            unread(each.name, error)
+    for each in right_before[len(reached) :]:
+        unread(each.name, _unread_error(suffix, each))
     return not before
 
 
@@ -359,27 +398,29 @@ def ends_of_runs(store: Store, manifest: Manifest) -> Iterator[Manifest]:
 
     Files that cannot be used, and versions of another place, are none.
     """
-    last: dict[str, str] = {}
-    for number, name in reversed(_numbered(store, manifest.suffix)):
-        if number < manifest.serial:
-            last.setdefault(_run_in(name), name)
-    yield from islice(_usable(store, manifest.suffix, last.values(), place_of(manifest)), _TRIED)
+    last: dict[str, Kept] = {}
+    for each in newest_kept(store, manifest.suffix):
+        if each.serial < manifest.serial:
+            last.setdefault(_run_in(each.name), each)
+    yield from islice(_usable(store, manifest.suffix, [*last.values()], place_of(manifest)), _TRIED)
 
 
-def unlocks(store: Store, suffix: str, broken: Broken | None = None) -> list[Unlock]:
-    """Read who took a lock away, and when; oldest first.
+def unlocks(store: Store, suffix: str, broken: Broken | None = None) -> tuple[list[Unlock], int]:
+    """Read who took a lock away, and when, oldest first, by the newest notes of that; and count the older notes.
 
     Raises:
         ManifestError: one of the files is broken, and nobody takes what is ``broken``.
     """
+    listed = sorted(store.list_history(suffix).items(), reverse=True)
+    notes = [Kept(0, name, size) for name, size in listed if _UNLOCK.fullmatch(name)]
+    reached = within_reach(notes, _NOTES)
     found: list[Unlock] = []
-    for name in store.list_history(suffix):
-        if _UNLOCK.fullmatch(name):
-            try:
-                found.append(_read_unlock(store, suffix, name))
-            except ManifestError as error:
-                _pass_on(name, error, broken)
-    return sorted(found, key=lambda unlock: (unlock.at, unlock.done))
+    for note, content in zip(reached, _contents(store, suffix, reached), strict=True):
+        try:
+            found.append(_unlock_in(content, f"{history_folder(suffix)}{note.name}"))
+        except ManifestError as error:
+            _pass_on(note.name, error, broken)
+    return sorted(found, key=lambda unlock: (unlock.at, unlock.done)), len(notes) - len(reached)
 
 
 def diff_versions(before: Manifest | None, after: Manifest) -> VersionDiff:
@@ -412,16 +453,51 @@ def _sorted_out(touched: set[str], old: Mapping[str, Entry], new: Mapping[str, E
     )
 
 
-def _tried(
-    store: Store,
-    suffix: str,
-    name: str,
-    broken: Broken | None,
-    read: Callable[[Store, str, str], Manifest] | None = None,
-) -> Manifest | None:
+def _read_all(
+    store: Store, suffix: str, kept: Sequence[Kept], broken: Broken | None, place: Place | None
+) -> list[Manifest]:
+    """The versions in these files; those that cannot be used, or are of another place, are passed on."""
+    contents = zip(kept, _contents(store, suffix, kept), strict=True)
+    read = (_parsed(content, suffix, each.name, broken, place) for each, content in contents)
+    return [manifest for manifest in read if manifest is not None]
+
+
+def _tried(store: Store, suffix: str, kept: Kept, broken: Broken) -> Manifest | None:
     """The version in this file; None where it cannot be used, which is passed on."""
+    return _parsed(_fetched(store, suffix, kept), suffix, kept.name, broken)
+
+
+def _contents(store: Store, suffix: str, kept: Sequence[Kept]) -> Iterator[bytes | ManifestError]:
+    """What is in these files, or why that cannot be read. Some are fetched at once, and none is parsed beside another.
+
+    Parsed, one takes many times its size.
+    """
+    with ThreadPoolExecutor(_PARALLEL_READS) as pool:
+        yield from pool.map(partial(_fetched, store, suffix), kept)
+
+
+def _fetched(store: Store, suffix: str, kept: Kept) -> bytes | ManifestError:
     try:
-        return (read or _read_own_version)(store, suffix, name)
+        return _content(store, suffix, kept)
+    except ManifestError as error:
+        return error
+
+
+def _content(store: Store, suffix: str, kept: Kept) -> bytes:
+    if kept.size > MAX_BYTES:
+        raise ManifestError(
+            f"{history_folder(suffix)}{kept.name} is too large",
+            evidence=f"it has {kept.size:,} bytes, a file of a history has at most {MAX_BYTES:,}",
+            hint="somebody has written there: move it away, then run the same command again",
+        )
+    return store.read_history(suffix, kept.name)
+
+
+def _parsed(
+    content: bytes | ManifestError, suffix: str, name: str, broken: Broken | None, place: Place | None = None
+) -> Manifest | None:
+    try:
+        return _own_version(content, suffix, name, place)
     except ManifestError as error:
         _pass_on(name, error, broken)
         return None
@@ -433,16 +509,18 @@ def _pass_on(name: str, error: ManifestError, broken: Broken | None) -> None:
     broken(name, error)
 
 
-def _read_own_version(store: Store, suffix: str, name: str, place: Place | None = None) -> Manifest:
-    manifest = _read_version(store, suffix, name)
+def _own_version(content: bytes | ManifestError, suffix: str, name: str, place: Place | None = None) -> Manifest:
+    manifest = _version_in(content, suffix, name)
     if place is not None and place_of(manifest) != place:
         # Where a suffix was elsewhere before, the history is of two records, whose versions are none of each other's.
         raise OfAnotherPlace(f"{history_folder(suffix)}{name}", manifest, place)
     return manifest
 
 
-def _read_version(store: Store, suffix: str, name: str) -> Manifest:
-    manifest = parse(store.read_history(suffix, name), history_folder(suffix) + name)
+def _version_in(content: bytes | ManifestError, suffix: str, name: str) -> Manifest:
+    if isinstance(content, ManifestError):
+        raise content
+    manifest = parse(content, history_folder(suffix) + name)
     if manifest.suffix != suffix:
         raise Misplaced(
             f"{history_folder(suffix)}{name} is of suffix {manifest.suffix}, not of {suffix}", manifest.stamp
@@ -457,13 +535,21 @@ def _read_version(store: Store, suffix: str, name: str) -> Manifest:
     return manifest
 
 
-def _read_unlock(store: Store, suffix: str, name: str) -> Unlock:
+def _unlock_in(content: bytes | ManifestError, where: str) -> Unlock:
+    if isinstance(content, ManifestError):
+        raise content
     try:
-        return Unlock.model_validate_json(store.read_history(suffix, name))
+        return Unlock.model_validate_json(content)
     except ValidationError as error:
-        raise ManifestError(
-            f"{history_folder(suffix)}{name} is no record of an unlocking", evidence=shape_problems(error)
-        ) from None
+        raise ManifestError(f"{where} is no record of an unlocking", evidence=shape_problems(error)) from None
+
+
+def _unread_error(suffix: str, kept: Kept) -> ManifestError:
+    """The error for a file that is out of reach, see `within_reach`."""
+    return ManifestError(
+        f"{history_folder(suffix)}{kept.name} was not read: there are too many files, or too large ones, before it",
+        hint=f"see who has written to {history_folder(suffix)}, and move away what no run of yours has",
+    )
 
 
 def _safe(text: str) -> str:

@@ -22,7 +22,7 @@ from tapctl.manifest.store import SUFFIX, TRACE, Stored, conflict_error, missing
 from tapctl.safety.files import ForeignFile, check_guarded, check_place, open_folder, open_fresh, read_file
 
 MAX_LOCAL_VERSIONS = 500
-"""Replaced versions kept of each suffix: some 15 MB; the oldest go. In S3 all are kept."""
+"""Replaced versions kept of each suffix: some 25 MB; the oldest go. In S3 all are kept."""
 POLL_S = 0.25
 
 # A link in place of one of our files would let somebody choose what we overwrite; a pipe would let us hang.
@@ -163,14 +163,13 @@ class LocalStore:
         lock = LockInfo.parse(_read(self._path(suffix).with_suffix(".lock")) or b"")
         return None if lock is None or lock.holder.is_gone else lock
 
-    def list_history(self, suffix: str, since: str = "") -> list[str]:
-        """List the names in this suffix's history that come after ``since``, sorted."""
+    def list_history(self, suffix: str, since: str = "") -> dict[str, int]:
+        """List the names in this suffix's history that come after ``since``, sorted, each with its bytes."""
         try:
             with self._opened(HISTORY, suffix) as folder:
-                names = os.listdir(folder)  # noqa: PTH208 -- a Path knows no open folder
-                return sorted(name for name in names if name > since)
+                return dict(sorted(_listed(folder, since)))
         except FileNotFoundError:
-            return []
+            return {}
         except OSError as error:
             raise _unusable_error(f"the history of {suffix} cannot be read", error) from None
 
@@ -313,6 +312,15 @@ def _lock_failed_error(path: Path, error: OSError) -> ManifestError | StoreFaile
         evidence=str(error),
         hint=_cure(error) or "make that place writable, then run the same command again",
     )
+
+
+def _listed(folder: int, since: str) -> Iterator[tuple[str, int]]:
+    """The names in an open folder that come after ``since``, each with the bytes of the file, or of a link itself."""
+    with os.scandir(folder) as found:
+        for each in found:
+            if each.name > since:
+                with suppress(FileNotFoundError):  # gone by now
+                    yield each.name, each.stat(follow_symlinks=False).st_size
 
 
 def _read(path: Path, folder: int | None = None) -> bytes | None:

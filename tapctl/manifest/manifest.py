@@ -35,7 +35,7 @@ TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 """UTC, ISO 8601, to the second."""
 SKEW = timedelta(minutes=5)
 """The most by which a clock may be off: AWS takes no request whose time is further from its own."""
-MAX_BYTES = 8 * 1024 * 1024
+MAX_BYTES = 4 * 1024 * 1024
 """More than any manifest has: some 200 bytes to 20 kB for each entry."""
 _REACHED_SERIAL = 90_000_000
 """The highest serial that counts as written by a run. Above it a run's own have room up to `shape.MAX_SERIAL`."""

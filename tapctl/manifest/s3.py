@@ -199,9 +199,9 @@ class S3Store:
         options = [text for option, value in asked.items() if value for text in (option, value)]
         return self._bucket.command("put-object", f"{suffix}.json", "--body", str(copy), *condition, *options)
 
-    def list_history(self, suffix: str, since: str = "") -> list[str]:
-        """List the names in this suffix's history that come after ``since``, sorted."""
-        return self._bucket.list_names(history_folder(suffix), since)
+    def list_history(self, suffix: str, since: str = "") -> dict[str, int]:
+        """List the names in this suffix's history that come after ``since``, sorted, each with its bytes."""
+        return self._bucket.list_sizes(history_folder(suffix), since)
 
     def read_history(self, suffix: str, name: str) -> bytes:
         """Read one file of the history, once: each is written once, under a name of its own."""

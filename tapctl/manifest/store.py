@@ -84,8 +84,8 @@ class Store(Protocol):
             StoreFailed: it could not be read, is no plain file of ours, or is too large.
         """
 
-    def list_history(self, suffix: str, since: str = "") -> list[str]:
-        """List the names in this suffix's history, sorted: each replaced version, and each unlocking.
+    def list_history(self, suffix: str, since: str = "") -> dict[str, int]:
+        """List the names in this suffix's history, sorted, each with its bytes: replaced versions, and unlockings.
 
         ``since``: without those that come before this text.
         """

@@ -13,7 +13,9 @@ from tapctl.aws.client import Aws
 from tapctl.commands.manifest import MAX_LISTED, diff, history, show, unlock
 from tapctl.engine.record import Phase
 from tapctl.errors import ManifestError, Refused, WrongTarget
+from tapctl.manifest import history as kept
 from tapctl.manifest import open_store
+from tapctl.manifest.history import Unlock
 from tapctl.manifest.lock import LockHolder, LockInfo
 from tapctl.manifest.manifest import dump
 from tapctl.manifest.store import Store
@@ -125,6 +127,27 @@ def test_one_such_file_is_told_to_programs(local: Invocation, shown: Shown, tmp_
     assert history(local, shown.screen(json=True)) == 3
     assert [one["event"] for one in shown.records if one["type"] == "row"] == [*["version"] * 3, "unusable"]
     assert shown.records[-1]["counts"] == {"versions": 3, "unlocks": 0, "unusable": 1}
+
+
+def test_what_is_too_much_to_be_read_at_once_is_counted(
+    local: Invocation, shown: Shown, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(store_of(local), 5)
+    folder = tmp_path / "manifests" / "history" / "dev"
+    for day in (1, 2, 3, 4):
+        note = Unlock(at=f"2031-06-0{day}T07:08:09Z", by=DANA, lock=LOCK, done=True)
+        (folder / note.name).write_bytes(note.encode())
+    monkeypatch.setattr(
+        kept, "_READ_BYTES", sum((folder / f"0000000{at}-run-{at}.json").stat().st_size for at in (3, 4))
+    )
+    assert history(local, shown.screen(json=True)) == 0
+    rows = [one for one in shown.records if one["type"] == "row"]
+    assert [one.get("serial") for one in rows if one["event"] == "version"] == [4, 5]
+    assert [one["changed"] for one in rows if one["event"] == "version"] == [0, 0]
+    told = [one["message"] for one in shown.records if one["type"] == "warning"]
+    assert told[0].startswith("3 older versions are kept, too; to read one: tapctl manifest show --serial 1")
+    assert told[1:] == ["3 older notes of locks that were taken away are kept, too"]
+    assert shown.records[-1]["counts"] == {"versions": 5, "unlocks": 1}
 
 
 def archive(aws: Aws, name: str) -> None:

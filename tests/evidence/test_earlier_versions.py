@@ -11,7 +11,7 @@ import pytest
 from tapctl.engine.model import Observed
 from tapctl.engine.record import Entry, Phase
 from tapctl.evidence.earlier_versions import EarlierVersions
-from tapctl.manifest import open_store
+from tapctl.manifest import history, open_store
 from tapctl.manifest.manifest import Manifest, fingerprint, now
 from tapctl.manifest.store import Store
 from tapctl.reconcilers.kms_key import KmsKeyOutputs
@@ -190,3 +190,17 @@ def test_a_version_of_another_place_is_none_of_this_record_and_no_doubt(store: S
 def test_a_fingerprint_that_no_version_has_tells_nothing(store: Store) -> None:
     last = written(store, of(1, LEFT), of(2, FORGED))
     assert EarlierVersions(store, last, pytest.fail).corrected(last.entries, {}, "1:other") == {}
+
+
+def test_what_is_too_much_to_be_read_is_told_where_somebody_asks_that_far(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last = written(store, of(1, LEFT), of(2, entry("two")), of(3, entry("two")), of(4))
+    versions = sorted((tmp_path / "history" / "dev").iterdir())
+    monkeypatch.setattr(history, "_READ_BYTES", sum(each.stat().st_size for each in versions[1:]))
+    said: list[str] = []
+    known = EarlierVersions(store, last, said.append)
+    assert (known.was_removed("kms-key/two"), known.doubt) == (False, "")
+    assert known.was_removed(ONE) is None
+    assert known.doubt == "not read for being too large altogether: 1 of the versions in the history of dev"
+    assert said == [f"{known.doubt}; what was made, or removed, before this version nobody can tell"]

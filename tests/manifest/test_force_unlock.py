@@ -36,7 +36,7 @@ def stuck(team: Team) -> LockInfo:
 
 
 def recorded(team: Team) -> list[Unlock]:
-    return unlocks(team.run(), "dev")
+    return unlocks(team.run(), "dev")[0]
 
 
 def test_the_lock_goes_and_who_took_it_away_is_recorded(team: Team, stuck: LockInfo) -> None:

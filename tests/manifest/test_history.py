@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from tapctl.engine.record import Phase
-from tapctl.errors import LockHeld, ManifestError, StoreFailed
-from tapctl.manifest import local
+from tapctl.errors import LockHeld, ManifestError, StoreFailed, TapctlError
+from tapctl.manifest import history, local
 from tapctl.manifest.history import (
     SerialsUsedUp,
     Unlock,
@@ -15,6 +15,7 @@ from tapctl.manifest.history import (
     diff_versions,
     ends_of_runs,
     highest_serial,
+    is_led_up_to,
     last_version,
     later_version,
     unlocks,
@@ -24,6 +25,7 @@ from tapctl.manifest.history import (
 from tapctl.manifest.local import LocalStore
 from tapctl.manifest.lock import LockInfo
 from tapctl.manifest.manifest import Manifest, dump, parse
+from tapctl.manifest.s3 import S3Store
 from tapctl.manifest.store import Store
 from tests.manifest.examples import DANA, SAM, entry, manifest
 from tests.manifest.s3_script import SDK_ATTEMPTS, S3Script, Step, drop_answer, drop_request, pass_through, refuse
@@ -108,7 +110,7 @@ def test_a_writer_killed_after_archiving_leaves_no_false_version(team: Team, scr
     script.then("PutObject", pass_through, *[drop_request] * SDK_ATTEMPTS)
     with pytest.raises(StoreFailed):
         store.write(manifest(serial=2), at)
-    assert store.list_history("dev") == ["00000001-run-1.json"]
+    assert [*store.list_history("dev")] == ["00000001-run-1.json"]
     assert serials(store) == ([1], 0)
     store.write(manifest(serial=3), at)
     assert serials(store) == ([1, 3], 0)
@@ -161,7 +163,7 @@ def test_a_run_written_by_hand_leads_nowhere_else(tmp_path: Path) -> None:
     store = LocalStore(tmp_path / "manifests")
     write(store, manifest(serial=1, run="../../../run"), manifest(serial=2))
     assert [path.name for path in tmp_path.iterdir()] == ["manifests"]
-    assert store.list_history("dev") == ["00000001-run.json"]
+    assert [*store.list_history("dev")] == ["00000001-run.json"]
 
 
 def test_a_version_of_another_suffix_cannot_be_used(tmp_path: Path) -> None:
@@ -223,7 +225,7 @@ def test_what_is_broken_hides_no_other_version(tmp_path: Path) -> None:
     (folder / "unlock-broken.json").write_text("{}")
     told: dict[str, ManifestError] = {}
     assert versions(store, "dev", 9, current(store), broken=told.__setitem__) == (written, 0)
-    assert unlocks(store, "dev", told.__setitem__) == []
+    assert unlocks(store, "dev", told.__setitem__) == ([], 0)
     names = ["00000003-y.json", "00000900-x.json", "00000901-z.json", "unlock-broken.json"]
     assert sorted(told) == names
     assert version(store, "dev", 3, current(store)) == written[2]
@@ -276,7 +278,7 @@ def test_other_files_in_the_history_are_no_versions(tmp_path: Path) -> None:
     for name in (".draft", "notes.txt", "1-run.json", "00000003-run.json.orig"):
         (tmp_path / "history" / "dev" / name).write_text("x")
     assert serials(store) == ([1, 2], 0)
-    assert unlocks(store, "dev") == []
+    assert unlocks(store, "dev") == ([], 0)
 
 
 def unlocked(at: str, *, done: bool) -> Unlock:
@@ -289,7 +291,7 @@ def test_unlockings_are_read_oldest_first_and_a_broken_one_is_named(tmp_path: Pa
     written = [unlocked("2031-05-06T07:08:09Z", done=False), unlocked("2031-05-06T07:08:09Z", done=True)]
     for unlock in written:
         (folder / unlock.name).write_bytes(unlock.encode())
-    assert unlocks(LocalStore(tmp_path), "dev") == written
+    assert unlocks(LocalStore(tmp_path), "dev") == (written, 0)
     (folder / "unlock-broken.json").write_text("{}")
     with pytest.raises(ManifestError, match=r"history/dev/unlock-broken\.json is no record of an unlocking"):
         unlocks(LocalStore(tmp_path), "dev")
@@ -329,7 +331,7 @@ def test_addresses_are_for_programs() -> None:
 
 def test_an_archived_version_is_a_manifest_that_can_be_put_back(any_store: Store) -> None:
     write(any_store, manifest(serial=1), manifest(serial=2))
-    name = any_store.list_history("dev")[0]
+    name = next(iter(any_store.list_history("dev")))
     assert any_store.read_history("dev", name).decode() == dump(manifest(serial=1))
     assert parse(any_store.read_history("dev", name), name) == manifest(serial=1)
 
@@ -480,3 +482,75 @@ def test_the_highest_serial_of_the_history_is_no_number_that_somebody_has_made_u
     with pytest.raises(SerialsUsedUp, match="has a version with a serial that no run has reached") as told:
         highest_serial(store, "dev")
     assert told.value.evidence == "history/dev/89999999-x.json"
+
+
+def put_beside(store: Store, folder: Path, name: str, content: str) -> None:
+    """Put a file into the history of a store of either kind."""
+    if isinstance(store, S3Store):
+        store._bucket.put(f"history/dev/{name}", content.encode(), None)
+    else:
+        (folder / "deep" / "manifests" / "history" / "dev" / name).write_text(content)
+
+
+def test_what_is_too_large_is_not_fetched_and_hides_no_version(
+    team: Team, script: S3Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, written = team.run(team.aws), [manifest(serial=serial) for serial in (1, 2, 3)]
+    write(store, *written)
+    size = len(dump(written[0]))
+    monkeypatch.setattr(history, "MAX_BYTES", size)
+    monkeypatch.setattr(history, "_READ_BYTES", 3 * size)
+    for number in range(4):
+        key = f"team/history/dev/{90 + number:08}-junk.json"
+        team.aws.s3.put_object(Bucket="records", Key=key, Body=b" " * (size + 1))
+    script.operations.clear()
+    told: dict[str, ManifestError] = {}
+    other = team.run(team.aws)
+    assert last_version(other, "dev") == written[1]
+    assert versions(other, "dev", 9, written[2], broken=told.__setitem__) == (written, 0)
+    assert script.operations.count("GetObject") == 2
+    assert len(told) == 4
+    assert str(told["00000090-junk.json"]).startswith("history/dev/00000090-junk.json is too large")
+
+
+@pytest.mark.parametrize("content", [" ", "{}"])
+def test_one_look_reads_so_many_bytes_and_tells_what_it_has_not_read(
+    any_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str
+) -> None:
+    """Whoever may write to a history may put there what takes minutes to read."""
+    at = {"written_at": AT}
+    own, *written = (manifest(serial=each, run=f"run-{each}").model_copy(update=at) for each in (9, 4, 5, 6))
+    write(any_store, *written, own)
+    size = len(dump(own))
+    monkeypatch.setattr(history, "_READ_BYTES", 2 * size)
+    assert versions(any_store, "dev", 9, own) == ([*written[1:], own], 1)
+    assert version(any_store, "dev", 4, own) == written[0], "one that is named is read alone"
+    assert [*ends_of_runs(any_store, own)] == written[:0:-1]
+    for number in range(3):
+        put_beside(any_store, tmp_path, f"00000008-{number}.json", content * size)
+        put_beside(any_store, tmp_path, f"00000004-{number}.json", content * size)
+    with pytest.raises(ManifestError, match="newest files in the history of dev cannot be used"):
+        later_version(any_store, "dev", own)
+    with pytest.raises(ManifestError, match=r"history/dev/00000008-2\.json"):
+        last_version(any_store, "dev")
+    assert highest_serial(any_store, "dev") == 0
+    unread: dict[str, TapctlError] = {}
+    nothing = manifest(serial=9).model_copy(update=at)
+    assert not is_led_up_to(any_store, "dev", nothing, lambda _: True, unread.__setitem__)
+    assert [*unread] == [f"00000008-{number}.json" for number in (2, 1, 0)]
+    assert "00000008-0.json was not read: there are too many files" in str(unread["00000008-0.json"])
+
+
+def test_the_newest_notes_of_unlockings_are_read_and_the_others_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, folder = LocalStore(tmp_path), tmp_path / "history" / "dev"
+    folder.mkdir(parents=True)
+    written = [unlocked(f"2031-05-0{day}T07:08:09Z", done=True) for day in (1, 2, 3)]
+    for unlock in written:
+        (folder / unlock.name).write_bytes(unlock.encode())
+    monkeypatch.setattr(history, "_READ_BYTES", 2 * len(written[0].encode()))
+    assert unlocks(store, "dev") == (written[1:], 1)
+    (folder / f"{unlocked('2031-05-04T07:08:09Z', done=True).name}").write_text(" " * 4 * 1024 * 1024 + " ")
+    with pytest.raises(ManifestError, match="is too large"):
+        unlocks(store, "dev")
