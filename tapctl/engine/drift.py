@@ -82,6 +82,8 @@ class Reason(StrEnum):
     UNDER_WAY = "under way"
     """A run was changing the resource during the look."""
     NOT_OURS = "not ours"
+    OPENED = "opened"
+    """What a waiver covers has become an open door to the world since; the detail is the waiver."""
     NEVER_WANTED = "never wanted"
     """The product can never want the live value, whatever is recorded; the detail is why."""
     FORGED = "forged"
@@ -137,6 +139,7 @@ _MEANINGS: Final[Mapping[Reason, tuple[FindingState, str]]] = {
     Reason.DELETE_INTERRUPTED: (FindingState.PENDING, "its removal was interrupted; run the same command again"),
     Reason.UNDER_WAY: (FindingState.PENDING, "a run was changing it during this look; look again when that has ended"),
     Reason.NOT_OURS: (FindingState.UNEXPECTED, "not ours; it is never removed"),
+    Reason.OPENED: (FindingState.DRIFT, "open to the world, which its waiver does not cover ({detail})"),
     Reason.NEVER_WANTED: (FindingState.DRIFT, "never wanted, whatever is recorded"),
     Reason.FORGED: (
         FindingState.DRIFT,

@@ -41,6 +41,7 @@ from tapctl.evidence.unrecorded import (
     unrecorded_finding,
     wanted_by_its_files,
 )
+from tapctl.evidence.waived_members import with_public_members
 from tapctl.manifest.manifest import Manifest, is_of_tomorrow
 from tapctl.reconcilers import kept_without_reason, observations_for, registry
 from tapctl.reconcilers.iam_role import IamRole
@@ -176,6 +177,7 @@ def compare_recorded(
         unfinished=manifest.unfinished,
         shared_ids=_shared_ids({*entries, *others}),
     )
+    report = with_public_members(session.aws, report)
     if not deployed:
         report = with_retained_snapshots(session, manifest, report, look.seen)
     goes_on = continuing(session, manifest)

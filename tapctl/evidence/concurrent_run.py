@@ -23,7 +23,7 @@ from tapctl.stack.waivers import may_be_door
 
 T = TypeVar("T")
 
-_OF_NO_RUN: Final = frozenset({Reason.NEVER_WANTED, Reason.FORGED, Reason.DENIED})
+_OF_NO_RUN: Final = frozenset({Reason.NEVER_WANTED, Reason.OPENED, Reason.FORGED, Reason.DENIED})
 
 Stored = tuple[Manifest, str | None]
 """A record and its version; None: there is none."""

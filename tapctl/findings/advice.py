@@ -26,7 +26,7 @@ from tapctl.findings.selection import place
 from tapctl.reconcilers import registry
 from tapctl.reconcilers.db_cluster import DbCluster
 from tapctl.reconcilers.iam_role import IamRole
-from tapctl.reconcilers.rds import how_to_delete
+from tapctl.reconcilers.rds import how_to_close, how_to_delete
 from tapctl.render.harmless import harmless
 from tapctl.render.screen import Advice
 from tapctl.render.terminal import sanitize
@@ -50,6 +50,7 @@ _ALL_BACK: Final = "where automation has overwritten our tags, this takes all su
 _NOT_OURS: Final = (
     "where whoever made it agrees: who connects to it is cut off, and if it is the writer, RDS fails over:"
 )
+_CLOSED: Final = "where whoever made it agrees:"
 _GOES_ON: Final = {
     Reason.UNCONFIRMED: "apply",
     Reason.APPLY_INTERRUPTED: "apply",
@@ -293,6 +294,8 @@ def _advice(
 ) -> Advice:
     if one.reason is Reason.NOT_OURS:
         return Advice(undo=how_to_delete(session.aws, str(one.live).rpartition("/")[2]), undo_note=_NOT_OURS)
+    if one.reason is Reason.OPENED:
+        return Advice(undo=how_to_close(session.aws, one.address.partition("/")[2]), undo_note=_CLOSED)
     if one.reason is Reason.KEPT:
         return theirs or way_back(one, session)
     if one.reason is Reason.DEFERRED:

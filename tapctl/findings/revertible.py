@@ -37,6 +37,7 @@ _NO_REVERT: Mapping[Reason, str] = {
     Reason.ABSENT: "it is missing: an apply makes it again",
     Reason.DELETING: "it is being deleted: an apply makes it again",
     Reason.NOT_OURS: "it is not ours, and is never removed",
+    Reason.OPENED: "it is not ours, and is never changed",
     Reason.GAVE_UP: "AWS gave it up: an apply mends it, where it can be mended",
     Reason.OUT_OF_ORDER: "it is no setting: drift tells what puts it in order",
     Reason.REPLACED: "it is another resource of that name: an apply takes it back, where it is ours",

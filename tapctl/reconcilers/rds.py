@@ -86,6 +86,12 @@ def how_to_delete(aws: Aws, instance: str) -> str:
     return aws.target.command(f"aws rds delete-db-instance --db-instance-identifier {instance}")
 
 
+def how_to_close(aws: Aws, instance: str) -> str:
+    """Tell the command that takes the public address of an instance which is not ours: tapctl never does."""
+    options = "--no-publicly-accessible --apply-immediately"
+    return aws.target.command(f"aws rds modify-db-instance --db-instance-identifier {instance} {options}")
+
+
 def how_to_recover(aws: Aws, cluster: str) -> str:
     """Tell what brings back a cluster whose key was out of reach, and until when.
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.stories.tampering import told
+from tests.support.door import Proceed, Served, Visit, denied
 from tests.support.world import Answer, World
 
 TOPIC = "arn:aws:sns:us-east-2:123456789012:alarms-dev"
@@ -191,6 +192,44 @@ def test_an_extra_member_is_reported_and_never_removed(dev: World, stranger: Non
     assert dev.drift().code == 2
     members = dev.client("rds").describe_db_instances()["DBInstances"]
     assert "analytics" in {one["DBInstanceIdentifier"] for one in members}
+
+
+def unread_member(visit: Visit, proceed: Proceed) -> Served:
+    """Deny every look at the member itself."""
+    if visit.name == "rds:DescribeDBInstances" and "analytics" in str(visit.params):
+        raise denied(visit.name)
+    return proceed()
+
+
+def test_a_waived_member_that_becomes_public_is_drift(dev: World, stranger: None) -> None:
+    """Whoever owns it may open it after somebody has answered for it."""
+    waive = ("waive", "--env", "dev", "db-cluster/db-cluster-dev.members", "--reason", "reports", "--until", "30d")
+    assert dev.tapctl(*waive).code == 0
+    waived = ("db-cluster/db-cluster-dev", "members", "WAIVED")
+    private = dev.drift()
+    assert (private.code, told(private.records)) == (0, {waived})
+    undone = "--db-instance-identifier analytics --no-publicly-accessible --apply-immediately --region us-east-2"
+    dev.client("rds").modify_db_instance(DBInstanceIdentifier="analytics", PubliclyAccessible=True)
+    public = dev.drift()
+    opened = ("db-instance/analytics", "publicly_accessible", "DRIFT")
+    assert (public.code, told(public.records)) == (2, {waived, opened})
+    (finding,) = (one for one in public.of_type("finding") if one["state"] == "DRIFT")
+    assert finding["note"].startswith("open to the world, which its waiver does not cover (")
+    assert "reports" in finding["note"]
+    assert (finding["severity"], finding["undo"]) == ("high", f"aws rds modify-db-instance {undone}")
+    assert finding["undo_note"] == "where whoever made it agrees:"
+    assert dev.tapctl("status", "--env", "dev").code == 2
+    assert dev.tapctl("drift", "--env", "dev", "--who").code == 2
+    assert dev.tapctl("parity", "--live").code == 2
+    assert "db-instance/analytics" in dev.tapctl("accept", "--env", "dev", "--yes").err
+    assert "it is not ours, and is never changed" in dev.tapctl("revert", "--env", "dev", "--yes").err
+    refused = dev.tapctl("waive", "--env", "dev", "db-instance/analytics.publicly_accessible", *waive[4:])
+    assert refused.code != 0
+    assert dev.applied("dev").changes == ()
+
+    unseen = dev.meeting(unread_member, "drift", "--env", "dev", "--json")
+    unknown = ("db-instance/analytics", "publicly_accessible", "UNKNOWN")
+    assert (unseen.code, told(unseen.records)) == (7, {waived, unknown})
 
 
 def test_a_reboot_that_is_due_is_pending(dev: World) -> None:
