@@ -107,6 +107,7 @@ def preview(session: Session, *, detailed_exitcode: bool = False, out: PlanOut |
 
     ``out``: write it as a file to approve, too.
     """
+    session.warn_of_run(session.run_under_way())
     inventory = take_inventory(session)
     inventory = replace(inventory, known_uses=known_uses(session, inventory))
     plan = plan_destroy(session, inventory)

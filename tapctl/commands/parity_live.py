@@ -183,6 +183,7 @@ def _read(session: Session, since: Manifest) -> LiveEnvironment | None:
     """
     stored = session.load_manifest()
     waivers = waivers_for(session)
+    session.warn_of_run(session.run_under_way())
     (manifest, _), compared, run = compare_between_readings(session, stored, waivers, since)
     session.warn_of_run(run)
     if compared is None:
