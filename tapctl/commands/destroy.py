@@ -16,7 +16,8 @@ from tapctl.engine.record import Phase
 from tapctl.engine.resources import deletion_graph
 from tapctl.errors import AwsError, ExitCode, Status, StoreFailed, UsageError
 from tapctl.evidence.certificate import Certificate, EarlierCertificate, certify, read_earlier
-from tapctl.evidence.record_fingerprint import take_fingerprint
+from tapctl.evidence.doubtful_record import warn_of_doubtful_record
+from tapctl.evidence.record_fingerprint import fingerprint_left, is_other_record, take_fingerprint
 from tapctl.evidence.remaining_snapshots import Copies, remaining_snapshots
 from tapctl.evidence.unread_tags import Unidentified
 from tapctl.execution.runner import EngineRunner, usual_times
@@ -62,6 +63,7 @@ def destroy(session: Session, *, confirm: str | None = None, approval: Approval 
         inventory = take_inventory(session)
         if protection := protection_by_record(session, inventory):
             raise protected_error(session, protection)
+        _warn_of_other_record(session, inventory)
         inventory = replace(inventory, known_uses=known_uses(session, inventory))
         plan = plan_destroy(session, inventory)
         inventory = with_ends(session, inventory, approved=approval.binds)
@@ -109,6 +111,7 @@ def preview(session: Session, *, detailed_exitcode: bool = False, out: PlanOut |
     """
     session.warn_of_run(session.run_under_way())
     inventory = take_inventory(session)
+    _warn_of_other_record(session, inventory)
     inventory = replace(inventory, known_uses=known_uses(session, inventory))
     plan = plan_destroy(session, inventory)
     inventory = with_ends(session, inventory, approved=out is not None)
@@ -142,6 +145,13 @@ def preview(session: Session, *, detailed_exitcode: bool = False, out: PlanOut |
     unread = ExitCode.worst([inventory.unasked.code, inventory.unidentified.code])
     code = ExitCode.DIFFERENT if detailed_exitcode and going else unread
     return session.finish(None, code, counts, summary)
+
+
+def _warn_of_other_record(session: Session, inventory: Inventory) -> None:
+    """Say that somebody has written into the record, where the key bears the fingerprint of another one."""
+    left = fingerprint_left(session.names, inventory.observations)
+    if is_other_record(inventory.manifest, left):
+        warn_of_doubtful_record(session, inventory.manifest, inventory.observations, left)
 
 
 def _finish_unasked(session: Session, inventory: Inventory) -> int:
@@ -299,7 +309,7 @@ def report_destroy(
     undone = {event.address for event in ended} | {*swept.remaining, *swept.anew, *swept.others}
     undone |= {*inventory.foreign, *inventory.overwritten}
     proof = replace(
-        _certificate(session, runner, inventory, undone),
+        _certificate(session, runner, inventory, undone, earlier),
         swept=swept.unseen is None,
         not_read=frozenset(swept.unidentified.by_address),
     )
@@ -372,11 +382,20 @@ def _kept_key(inventory: Inventory, retained: Mapping[str, Retained]) -> str:
     return ""
 
 
-def _certificate(session: Session, runner: EngineRunner, inventory: Inventory, undone: set[str]) -> Certificate:
+def _certificate(
+    session: Session,
+    runner: EngineRunner,
+    inventory: Inventory,
+    undone: set[str],
+    earlier: EarlierCertificate | None,
+) -> Certificate:
     finished, target = runner.outcome.finished.values(), session.target
     # Resources that an interrupted destroy left to AWS may have been deleted before this one looked.
     recorded = {address for address, entry in inventory.manifest.entries.items() if entry.phase is not Phase.MAKING}
     gone, topic = deleted(runner, (existing(inventory) | recorded) - undone), f"{SnsTopic.type}/{session.names.topic}"
+    # What a destroy has removed that ended is in the certificate that it has left; one that was killed has left none.
+    certified = earlier.run if earlier is not None else ""
+    cut_off = {place for place, run in inventory.removed_before.items() if run != certified}
     return Certificate(
         environment=target.env,
         suffix=target.suffix,
@@ -385,7 +404,7 @@ def _certificate(session: Session, runner: EngineRunner, inventory: Inventory, u
         run=session.id,
         by=target.identity,
         at=now(),
-        deleted=gone,
+        deleted=(*gone, *sorted(cut_off - existing(inventory) - undone - {*gone})),
         outside=frozenset(removed_outside(inventory)),
         retained={
             event.address: replace(event.retained, why=noted(event.retained.why, inventory, event.address))

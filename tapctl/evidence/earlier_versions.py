@@ -255,6 +255,25 @@ class EarlierVersions:
         told = {address: self._made_before(address) for address, seen in beside.items() if isinstance(seen, Observed)}
         return {address: entry.as_made() for address, entry in told.items() if entry is not None}
 
+    def removed_by_destroys(self) -> dict[str, str]:
+        """The addresses that destroys since the last apply have begun to remove, each with the id of that run.
+
+        One that was killed has left no certificate. An apply that removes something says in each version that it has
+        not finished.
+        """
+        begun: dict[str, str] = {}
+        for version in self._newest_first():
+            if version.unfinished:
+                break
+            entries = version.entries
+            leaving = (
+                place
+                for place, entry in entries.items()
+                if entry.phase is Phase.LEAVING or is_deleted_with_parent(entry, entries)
+            )
+            begun = dict.fromkeys(leaving, version.run) | begun
+        return begun
+
     def _made_before(self, address: str) -> Entry | None:
         """The entry of the last version that has the resource as read back whole; None if it was begun anew since.
 

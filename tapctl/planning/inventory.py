@@ -13,7 +13,7 @@ from tapctl.engine.model import Observed, Owner, Reconciler, Retained, UnreadTag
 from tapctl.engine.observe import Absent, Observation, ObserveRequest, Unreadable, observe_all
 from tapctl.engine.owner_tags import MANAGED_BY
 from tapctl.engine.ownership import Ownership, Verdict, other_identity
-from tapctl.engine.resources import Deletion
+from tapctl.engine.resources import AnyResource, Deletion
 from tapctl.errors import ConfigError, Refused, TapctlError
 from tapctl.evidence.earlier_versions import EarlierVersions
 from tapctl.evidence.network_of_files import vpc_of_files, way_out, why_unknown
@@ -65,6 +65,8 @@ class Inventory:
     """Receivers of the subscriptions that others have made, and that end with the topic."""
     filters: tuple[str, ...] = ()
     """Addresses of the filters that others have put on log groups, and that end with them."""
+    removed_before: Mapping[str, str] = field(default_factory=dict)
+    """Address to the id of the run, by the history: what destroys since the last apply have removed."""
 
     @property
     def present(self) -> dict[str, Observed[Any, Any]]:
@@ -90,7 +92,6 @@ def take_inventory(session: Session) -> Inventory:
     """
     manifest, version = session.load_manifest()
     check_history_place(session.invocation, session.store, manifest)
-    # Those of the stack know what the configuration says of a removal: a final snapshot, a waiting period.
     configured = _configured(session)
     recorded = {
         address: Deletion(
@@ -106,9 +107,10 @@ def take_inventory(session: Session) -> Inventory:
     discovered, unidentified = discover_by_tags(session)
     tagged, strangers = _by_name(session, discovered, manifest)
     deletions = with_subresources({**planned_by_name(session), **recreated_by_aws(session), **tagged, **recorded})
-    deletions = {
-        address: replace(deletion, reconciler=configured.get(address, deletion.reconciler))
-        for address, deletion in deletions.items()
+    deletions |= {
+        address: replace(deletions[address], reconciler=resource.reconciler, wanted_needs=resource.needs)
+        for address, resource in configured.items()
+        if address in deletions
     }
     for child in [child for deletion in deletions.values() for child in deletion.subresources]:
         deletions.pop(child, None)
@@ -163,6 +165,7 @@ def take_inventory(session: Session) -> Inventory:
         manifest,
         version,
         unidentified=unidentified,
+        removed_before=_removed_before(session, kept, manifest, configured) if version is not None else {},
     )
     if inventory.to_delete:
         return inventory
@@ -271,11 +274,26 @@ def _is_overwritten(session: Session, seen: Observation) -> bool:
     return owner is not None and replace(owner, managed_by=MANAGED_BY) == session.owner
 
 
-def _configured(session: Session) -> dict[str, Reconciler[Any, Any]]:
-    """The reconcilers of the configuration by address; none where the environment has no file any more."""
+def _configured(session: Session) -> dict[str, AnyResource]:
+    """The resources of the configuration by address; none where the environment has no file any more.
+
+    They know what it says of a removal (a final snapshot, a waiting period), and what needs what.
+    """
     if isinstance(session.loaded, ConfigError):
         return {}
-    return {resource.address: resource.reconciler for resource in planned_stack(session.loaded, session.suffix)}
+    return {resource.address: resource for resource in planned_stack(session.loaded, session.suffix)}
+
+
+def _removed_before(
+    session: Session, kept: EarlierVersions, manifest: Manifest, configured: Collection[str]
+) -> dict[str, str]:
+    """What destroys have removed that were cut off: of the names of this suffix, and in the record no more."""
+    # An apply's end has all that is configured: then there is nothing to be looked for.
+    if manifest.entries.keys() >= {*configured}:
+        return {}
+    may_have = session.claimant.may_have_name
+    removed = {place: run for place, run in kept.removed_by_destroys().items() if place not in manifest.entries}
+    return {place: run for place, run in removed.items() if may_have(*place.split("/", 1))}
 
 
 def refresh(session: Session, inventory: Inventory) -> Inventory:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import threading
 from typing import Any
@@ -95,10 +96,15 @@ def test_killed_in_an_apply_of_edits(world: World, nth: int, moment: str) -> Non
 @pytest.mark.parametrize(("nth", "moment"), at_each(DESTROY_CHANGES, 21))
 def test_killed_in_a_destroy(world: World, nth: int, moment: str) -> None:
     world.deploy()
+    everything = {*world.manifest()["entries"]}
     done = killed(world, ("change", nth, moment), "destroy", "--env", "dev", "--yes")
     again = world.tapctl("destroy", "--env", "dev", "--yes")
     assert again.code == 0
     assert world.owned() == {"kms-key": 1}
+    certificate = json.loads((world.path().parent / "dev.certificate.json").read_text())
+    assert everything - {*certificate["gone"], *certificate["kept"]} == set(), (
+        "also what the one that was killed removed"
+    )
     assert done + len(again.changes) == DESTROY_CHANGES, "not one call more than needed"
 
 

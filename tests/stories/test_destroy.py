@@ -96,6 +96,32 @@ def cut_off(world: World, step: str) -> None:
     assert not any(field["outside"] for one in planned.of_type("planned_change") for field in one["fields"])
 
 
+def test_what_a_destroy_without_a_certificate_had_removed_is_certified_by_the_next_one(dev: World) -> None:
+    everything = {*dev.manifest()["entries"]}
+    assert dev.meeting(deny("lambda:DeleteFunction"), "destroy", "--env", "dev", "--yes").code == 4
+    certificate = dev.path().with_name("dev.certificate.json")
+    removed = {*json.loads(certificate.read_text())["gone"]}
+    assert removed > {"cloudwatch-alarm/db-cpu-0-dev"}
+    certificate.unlink()
+    assert dev.tapctl("destroy", "--env", "dev", "--yes").code == 0
+    proof = json.loads(certificate.read_text())
+    assert {*proof["gone"], *proof["kept"]} == everything
+
+
+def test_a_destroy_goes_in_its_order_though_the_record_no_longer_tells_it_and_says_that(dev: World) -> None:
+    record = dev.manifest()
+    for entry in record["entries"].values():
+        entry["needs"] = []
+    dev.path().write_text(json.dumps(record))
+    planned = dev.tapctl("plan", "--destroy", "--env", "dev")
+    gone = dev.tapctl("destroy", "--env", "dev", "--yes")
+    for told in (planned, gone):
+        assert "its key bears the fingerprint of another one" in told.err
+    order = ("lambda:DeleteFunction", "iam:DeleteRole"), ("rds:DeleteDBCluster", "rds:DeleteDBSubnetGroup")
+    for first, then in (*order, ("rds:DeleteDBCluster", "kms:ScheduleKeyDeletion")):
+        assert gone.changes.index(first) < gone.changes.index(then)
+
+
 def test_a_destroy_of_nothing_succeeds(world: World) -> None:
     gone = world.tapctl("destroy", "--env", "dev")
     assert (gone.code, gone.changes) == (0, ())

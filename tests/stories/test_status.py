@@ -305,7 +305,9 @@ def held(dev: World) -> Iterator[World]:
 
 @pytest.mark.parametrize("verb", ["drift", "status", "plan", "plan --destroy", "parity --live"])
 def test_a_run_under_way_is_told_and_nothing_is_locked(held: World, verb: str) -> None:
-    answer = held.tapctl(*verb.split(), "dev") if verb.startswith("parity") else held.tapctl(*verb.split(), "--env", "dev")
+    answer = (
+        held.tapctl(*verb.split(), "dev") if verb.startswith("parity") else held.tapctl(*verb.split(), "--env", "dev")
+    )
     assert answer.code == 0
     assert "a run is under way" in answer.out + answer.err
     assert f"{SAM}" in answer.out + answer.err
