@@ -36,15 +36,14 @@ def _with_way_back(invocation: Invocation, store: Store, suffix: str, error: Dam
     target, place, newest = invocation.usage.target, _place_of_files(invocation, suffix), None
     if target is not None and target.suffix == suffix:
         place = target.env, target.account, target.region
+    if place is None and suffix not in known_environments(invocation.config):
+        # The history alone does not tell whose copy it is: whoever may write it may have put a version there.
+        looked_at = invocation.command_line_for("drift", Target("ENV", suffix))
+        hint = f"{suffix} is a copy: name its environment, and the version is told that can be put back: {looked_at}"
+        return Damaged(error.cause, evidence=error.evidence, hint=hint)
     with suppress(TapctlError):  # what is the matter with the history is told by the command that lists it
         newest = last_version(store, suffix, place)
-    if place is not None:
-        env = place[0]
-    elif suffix in known_environments(invocation.config):
-        env = suffix
-    else:
-        env = newest.environment if newest is not None else "ENV"
-    target = Target(env, suffix)
+    target = Target(place[0] if place is not None else suffix, suffix)
     history = invocation.command_line_for("manifest history", target)
     anew = f"{error.hint}: {invocation.command_line_for('apply', target)}"
     if newest is None:

@@ -240,6 +240,21 @@ def test_a_version_of_another_place_is_none_that_a_damaged_record_leads_to(kept:
         assert (told.code, named) == (3, True), told.err
 
 
+def test_of_a_copy_whose_environment_nobody_names_no_version_is_told(kept: Kept) -> None:
+    """Its history alone does not tell it: the newest version may say another environment than the copy is of."""
+    for serial, place in ((1, {"environment": "dev"}), (2, {"environment": "prod", "region": "us-east-1"})):
+        version = {**kept.record, "suffix": "pr-9", "serial": serial, "entries": {}, "run": "y", **place}
+        kept.put(f"history/pr-9/{serial:08}-y.json", json.dumps(version))
+    kept.put("pr-9.json", "{")
+    for command in ("status", "drift"):
+        told = kept.tapctl(command)
+        said = " ".join((told.out + told.err).split())
+        assert (told.code, "tapctl drift --env ENV --suffix pr-9" in said) == (3, True), said
+        assert "history/pr-9/0" not in said
+    named = kept.tapctl("drift --env dev --suffix pr-9")
+    assert (named.code, "The newest that can be used is history/pr-9/00000001-y.json" in named.err) == (3, True)
+
+
 def test_a_history_of_another_suffix_alone_is_told_where_there_is_no_record(kept: Kept) -> None:
     kept.put(f"history/staging/{kept.newest:08}-x.json", json.dumps({**kept.record, "serial": kept.newest}))
     for command in ("drift --env staging", "plan --env staging"):
