@@ -277,10 +277,15 @@ def _moving_tag(common: Mapping[str, Any], raw: Mapping[str, Any]) -> Iterator[V
         return
     own, shared = _value_at(raw, "processor.image.tag"), _value_at(common, "processor.image.tag")
     rule = "is a tag that moves, and the environment is protected: name a version, or a digest (sha256:…)"
-    if own in _MOVING_TAGS:
+    if _moves(own):
         yield "processor.image.tag", own, rule
-    elif own is None and shared in _MOVING_TAGS:
+    elif own is None and _moves(shared):
         yield "protected", True, f"needs an image that stays: processor.image.tag in common.toml, {shared}, {rule}"
+
+
+def _moves(tag: Any) -> bool:
+    # What is no text may be what no set can be asked for, such as an array.
+    return isinstance(tag, str) and tag in _MOVING_TAGS
 
 
 def _latency(common: Mapping[str, Any], raw: Mapping[str, Any]) -> Iterator[Violation]:

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tapctl.config.rules import common_rules, environment_rules, joint_rules
+from tests.support.additions import add_all
 from tests.support.config_folder import Folder
 
 
@@ -74,6 +78,34 @@ def test_a_protected_environment_runs_no_image_under_a_tag_that_moves(folder: Fo
     assert folder.problem()[:3] == ("prod.toml", "processor.image.tag", '"main"')
     folder.put("common", "processor.package", "zip")
     assert folder.problems() == []
+
+
+@pytest.mark.parametrize("file", ["common", "prod"])
+@pytest.mark.parametrize(("value", "what"), [(["latest"], "an array"), ({"a": 1}, "a table"), (1, "an integer")])
+def test_a_tag_of_an_image_of_another_kind_is_one_problem(folder: Folder, file: str, value: Any, what: str) -> None:
+    folder.put(file, "processor.image", {"tag": value} | ({"repository": "payments"} if file == "common" else {}))
+    name, key, _, rule = folder.problem()
+    assert (name, key) == (f"{file}.toml", "processor.image.tag")
+    assert rule.startswith("must be an image's tag")
+    assert rule.endswith(f"; this is {what}")
+
+
+def places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Each place in tables and arrays: what it is in, and its key there."""
+    for key in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
+        yield value, key
+        yield from places(value[key])
+
+
+@pytest.mark.parametrize("value", [[], ["x"], {}, {"a": ["x"]}, "", "x", -1, 2.5, True, date(2026, 11, 28)], ids=repr)
+def test_no_rule_fails_on_a_value_of_another_kind(folder: Folder, value: Any) -> None:
+    tables = add_all(folder).put("prod", "processor.image", {"tag": "1.0.1"}).tables
+    common, prod = tables["common"], tables["prod"]
+    for within, key in [*places(common), *places(prod)]:
+        before, within[key] = within[key], value
+        broken = [*common_rules(common), *environment_rules(prod), *joint_rules(common, prod)]
+        assert all(rule for _, _, rule in broken), (key, value)
+        within[key] = before
 
 
 def test_tags_that_differ_in_case_alone_are_refused(folder: Folder) -> None:
