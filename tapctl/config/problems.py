@@ -29,6 +29,8 @@ MAX_BYTES = 256 * 1024
 """The size of a file beyond which it is not read."""
 _MAX_DOTS = 256
 _MAX_DEPTH = 20
+_MAX_BITS = 1024
+"""The length of a number that is read. A hexadecimal one may be longer than the decimal digits that Python takes."""
 MAX_PROBLEMS = 50
 """Problems shown of one file; more are counted."""
 _BARE = re.compile("[A-Za-z0-9_-]+")
@@ -82,7 +84,24 @@ def read(path: Path) -> dict[str, Any] | Problem:
         return Problem(str(path), "", "", f"has a number of too many digits at line {at}")
     except RecursionError:
         return too_deep
-    return too_deep if _is_deep(tables) else tables
+    if _is_deep(tables):
+        return too_deep
+    vast = next((key for key, value in _all_values((), tables) if type(value) is int and _is_vast(value)), None)
+    return tables if vast is None else Problem(str(path), toml_path(vast), "", "is a number of too many digits")
+
+
+def _all_values(path: KeyPath, value: Any) -> Iterator[tuple[KeyPath, Any]]:
+    """Each value that is no table or array, with its key."""
+    if not isinstance(value, dict | list):
+        yield path, value
+        return
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+        yield from _all_values((*path, key), inner)
+
+
+def _is_vast(number: int) -> bool:
+    """True of what Python may refuse to print, or to compare with a number that is not whole."""
+    return number.bit_length() > _MAX_BITS
 
 
 def _is_deep(tables: dict[str, Any]) -> bool:

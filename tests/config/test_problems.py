@@ -72,6 +72,13 @@ def test_a_file_that_is_no_toml(folder: Folder, file: str, content: bytes, says:
     assert says in rule
 
 
+@pytest.mark.parametrize("number", ["0x" + "f" * 4000, "-1" + "0" * 400, "0o" + "7" * 400, "0b" + "1" * 1025])
+def test_a_number_that_has_no_short_text_is_told_by_its_key(folder: Folder, number: str) -> None:
+    with (folder.path / "dev.toml").open("a") as file:
+        file.write(f"[[a.b]]\n[[a.b]]\nc = [1, {number}]\n")
+    assert folder.problem() == ("dev.toml", "a.b.1.c.1", "", "is a number of too many digits")
+
+
 def test_an_empty_file_lacks_everything(folder: Folder) -> None:
     (folder.path / "dev.toml").write_bytes(b"")
     problems = folder.problems()

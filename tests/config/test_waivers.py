@@ -53,6 +53,7 @@ def test_a_waiver_has_every_key_but_the_one_value(tmp_path: Path) -> None:
             "is more than 90 days ahead: 2027-02-26 is the last day, as today is 2026-11-28 by this clock (UTC)",
         ),
         ("2026-12-31", '"soon"', "waiver.0.until", "must be a date"),
+        ("2026-12-31", "0x" + "f" * 4000, "waiver.0.until", "is a number of too many digits"),
         ("2026-12-31", "2026-12-31T10:00:00", "waiver.0.until", "must be a date"),
         ('"the platform\'s own"', '"…"', "waiver.0.reason", "at least three letters"),
         ('owner = "dana"\n', "", "waiver.0.owner", "is missing"),
