@@ -3,16 +3,38 @@
 const SHORTEST = 13;
 const LONGEST = 19;
 const SEARCHED = 64;
-// Digits, each perhaps followed by a little of what people put between the groups of a card number.
-// (A colon between two digits and two is a time of day.)
-const RUN = /\d(?:(?:[\s\p{Pd}._/·,|;+*#=~•\u2212\ufe0f\u20e3]{0,3}|(?<=\d{3}):(?=\d{3}))\d)+/gu;
-// What the large schemes give out, by length: looked for within a group that has a digit or a security code glued to it.
-const ISSUED =
-  /^(?:4\d{15}|5[1-5]\d{14}|2(?:22[1-9]|2[3-9]\d|[3-6]\d\d|7[01]\d|720)\d{12}|6(?:011|4[4-9]\d|5\d\d)\d{12}|35\d{14}|3[47]\d{13}|3(?:0[0-5]|[68]\d)\d{11})$/;
+// As many digits has a security code, or an expiry date, that is glued to a number.
+const GLUED = 4;
+// How the digits stand in groups on cards, with the sum.
+const ON_CARDS = [[4, 4, 4, 4], [4, 6, 5], [4, 6, 4]].map((grouped) => [grouped.reduce((a, b) => a + b), grouped]);
+// Digits, each perhaps followed by a few marks: by neither letters nor numbers. (Modifier letters look like marks.)
+const RUN = /\d(?:[^\p{Lu}\p{Ll}\p{Lt}\p{Lo}\p{N}]{0,3}\d)+/gu;
+// Marks that are usual between the groups of a card number. Others stand between prices and telephone numbers as well:
+// with those, only what a scheme gives out counts.
+const USUAL = /^(?:[\s\p{Pd}._/·,|;+*#=~•\u2212\u20e3]*|:)$/u;
+// What schemes give out, each by its first digits and its lengths: Visa; Mastercard; American Express; Diners Club;
+// Mir, JCB, Maestro, Dankort, RuPay, Verve, Elo, UnionPay, Discover, Troy, UzCard and Humo.
+const ISSUED = new RegExp(
+  `^(?:${[
+    "4(?:\\d{15}|\\d{18})",
+    "(?=\\d{16}$)(?:5[1-5]|2(?:22[1-9]|2[3-9]|[3-6]|7[01]|720))\\d*",
+    "3[47]\\d{13}",
+    "(?=\\d{14,19}$)3(?:0[0-5]|095|[689])\\d*",
+    "(?=\\d{16,19}$)(?:220[0-5]|35|50(?:18|19|20|38|[6-9]\\d)|5893|8[12]|8600|9792|9860)\\d*",
+    "(?=\\d{16,19}$)6(?:0|2|304|3[6-9]|4[4-9]|5|759|76[1-37])\\d*",
+  ].join("|")})$`,
+);
 const ISSUED_LENGTHS = [14, 15, 16];
 // A UUID's longest group has 12 digits. Read as one number about one in a thousand random ones would pass for a card.
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const DIGIT = /\p{Nd}/u;
+// Digits that Unicode counts among other numbers or letters, each at the place of what it counts.
+const OTHER_DIGITS = [
+  ...["〇一二三四五六七八九", "零壹贰叁肆伍陆柒捌玖", "零壹貳參肆伍陸柒捌玖", "零壱弐参肆伍陸漆捌玖", "〇〡〢〣〤〥〦〧〨〩"],
+  ...["⓿❶❷❸❹❺❻❼❽❾", "🄋➀➁➂➃➄➅➆➇➈", "🄌➊➋➌➍➎➏➐➑➒", "⓪⓵⓶⓷⓸⓹⓺⓻⓼⓽"],
+];
+const COUNTS = new Map(OTHER_DIGITS.flatMap((row) => [...row].map((digit, count) => [digit, String(count)])));
+const OTHER_DIGIT = new RegExp(`[${OTHER_DIGITS.join("")}]`, "gu");
 
 /** The check digit of ISO/IEC 7812-1: from the right, every second digit counts twice. */
 function passesLuhn(digits) {
@@ -35,41 +57,86 @@ function valueOf(digit) {
 
 /** The text with every script's digits as ASCII has them, and without what nobody sees between them. */
 function plain(text) {
-  // NFKC first: it makes ASCII's of full-width and mathematical digits.
-  return text.normalize("NFKC").replace(/\p{Cf}/gu, "").replace(/(?![0-9])\p{Nd}/gu, valueOf);
+  return (
+    text
+      // NFKC first: it makes ASCII's of full-width and mathematical digits.
+      .normalize("NFKC")
+      .replace(/[\p{Cf}\p{Default_Ignorable_Code_Point}]/gu, "")
+      .replace(/(?![0-9])\p{Nd}/gu, valueOf)
+      .replace(OTHER_DIGIT, (digit) => COUNTS.get(digit))
+  );
 }
 
-/** What in these groups of digits may be a card number: groups side by side, or a part of a group that is longer. */
-function* candidates(groups) {
-  for (const [first, group] of groups.entries()) {
-    let digits = "";
-    for (const next of groups.slice(first)) {
-      digits += next;
-      if (digits.length > LONGEST) break;
-      if (digits.length >= SHORTEST) yield digits;
-    }
-    for (const length of ISSUED_LENGTHS) {
-      for (let start = 0; length < group.length && start + length <= group.length; start += 1) {
-        const part = group.slice(start, start + length);
-        if (ISSUED.test(part)) yield part;
+/** The groups of digits in a text that have few marks between them, each with the marks before it; times are apart. */
+function* runsOf(text) {
+  for (const [found] of text.matchAll(RUN)) {
+    let run = [];
+    for (const [, marks, digits] of found.matchAll(/(\D*)(\d+)/gu)) {
+      // A colon beside one digit or two is that of a time of day.
+      if (marks === ":" && Math.min(run.at(-1).digits.length, digits.length) < 3) {
+        yield run;
+        run = [];
       }
+      run.push({ marks, digits });
     }
-    // A number with something glued to it, such as its expiry date.
-    for (let length = SHORTEST; group.length > LONGEST && length <= LONGEST; length += 1) {
-      for (let start = 0; start + length <= group.length; start += 1) yield group.slice(start, start + length);
+    yield run;
+  }
+}
+
+/** Groups side by side as one number; and without what is glued to the last or the first, grouped as on a card. */
+function* joined(groups) {
+  for (const first of groups.keys()) {
+    let digits = "";
+    let usual = true;
+    const lengths = [];
+    for (const next of groups.slice(first)) {
+      usual = digits === "" || (usual && USUAL.test(next.marks));
+      digits += next.digits;
+      lengths.push(next.digits.length);
+      if (digits.length > LONGEST + GLUED) break;
+      if (digits.length >= SHORTEST && digits.length <= LONGEST && (usual || ISSUED.test(digits))) yield digits;
+      for (const [length, grouped] of ON_CARDS) {
+        const glued = digits.length - length;
+        if (glued < 1 || glued > GLUED || lengths.length !== grouped.length) continue;
+        const more = grouped.map((many, at) => lengths[at] - many);
+        if (more.at(-1) === glued && ISSUED.test(digits.slice(0, length))) yield digits.slice(0, length);
+        if (more[0] === glued && ISSUED.test(digits.slice(glued))) yield digits.slice(glued);
+      }
     }
   }
 }
 
+/** What may be a number within a group of digits that is longer. */
+function* within(group) {
+  for (const length of ISSUED_LENGTHS) {
+    for (let start = 0; length < group.length && start + length <= group.length; start += 1) {
+      const part = group.slice(start, start + length);
+      if (ISSUED.test(part)) yield part;
+    }
+  }
+  // A number with something glued to it, such as its expiry date.
+  for (let length = SHORTEST; group.length > LONGEST && length <= LONGEST; length += 1) {
+    for (let start = 0; start + length <= group.length; start += 1) yield group.slice(start, start + length);
+  }
+}
+
+/** True if as many digits stand in a row, with usual marks between them, as no field has. */
+function isLong(groups) {
+  let length = 0;
+  for (const { marks, digits } of groups) {
+    length = (USUAL.test(marks) ? length : 0) + digits.length;
+    if (length > SEARCHED) return true;
+  }
+  return false;
+}
+
 /** Whether a text holds 13 to 19 digits that pass Luhn, however grouped, also inside a longer run of digits. */
 export function holdsCardNumber(text) {
-  for (const [run] of plain(text).matchAll(RUN)) {
-    const groups = run.match(/\d+/g);
-    // No field has such a number, and trying every part of it would take long.
-    if (groups.join("").length > SEARCHED) return true;
-    for (const digits of candidates(groups)) {
-      if (passesLuhn(digits)) return true;
-    }
+  for (const groups of runsOf(plain(text))) {
+    // Trying every part of it would take long.
+    if (isLong(groups)) return true;
+    const parts = groups.flatMap(({ digits }) => [...within(digits)]);
+    if ([...joined(groups), ...parts].some(passesLuhn)) return true;
   }
   return false;
 }
