@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 from tapctl.commands.writing import write_file
-from tapctl.config import environments
+from tapctl.config import environments, name_problems
 from tapctl.errors import ConfigError, ExitCode, Problem, Refused, Status, UsageError
 from tapctl.render.screen import Screen, Target
 from tapctl.safety.files import read_file
@@ -34,7 +34,8 @@ def init(invocation: Invocation, screen: Screen, system: str) -> int:
     """Write the files of this CI system; one that is there, and is another, is overwritten only where that is said.
 
     Raises:
-        ConfigError: there is no environment, or the folder's name cannot stand in a workflow, or is of this machine.
+        ConfigError: there is no environment, or one whose name is none; or the folder's name cannot stand in a
+            workflow, or is of this machine.
         UsageError: a file is there, and nobody can be asked.
         Refused: a name is a link's, which may lead out of the repository; or a file cannot be written.
     """
@@ -69,6 +70,9 @@ def _filled(invocation: Invocation, template: str) -> str:
     names = environments(invocation.config)
     if not names:
         raise ConfigError([Problem(str(invocation.config), "", "", "has no environment's file")])
+    # They stand in a shell's commands, which whoever adds a file is not to write.
+    if misnamed := name_problems(invocation.config, names):
+        raise ConfigError(misnamed)
     text = (files("tapctl.commands") / "pipelines" / template).read_text(encoding="utf-8")
     return text.replace("@CONFIG@", folder).replace("@ENVIRONMENTS@", ", ".join(f'"{name}"' for name in names))
 

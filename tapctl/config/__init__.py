@@ -52,6 +52,7 @@ __all__ = [
     "known_environments",
     "load",
     "load_all",
+    "name_problems",
     "schema",
 ]
 
@@ -160,6 +161,15 @@ def known_environments(directory: Path) -> tuple[str, ...]:
     with suppress(ConfigError):
         return environments(directory)
     return ()
+
+
+def name_problems(directory: Path, names: Iterable[str]) -> list[Problem]:
+    """The problems of those names by which no environment can be called."""
+    return [
+        Problem(str(directory / f"{name}.toml"), "", "", f"the environment's name, {name}, {rule}")
+        for name in names
+        if (rule := suffix_problem(name))
+    ]
 
 
 def _files(directory: Path) -> list[Path]:
@@ -285,9 +295,7 @@ def _load(
     own = {name: _read(directory / f"{name}.toml", EnvironmentFile, rules.environment_rules, edits) for name in names}
     problems = [*misnamed, *common.problems]
     for name, file in own.items():
-        problems += file.problems
-        if rule := suffix_problem(name):
-            problems.append(Problem(str(file.path), "", "", f"the environment's name, {name}, {rule}"))
+        problems += file.problems + name_problems(directory, (name,))
         if common.raw is not None and file.raw is not None:
             problems += [problem(file.path, *broken) for broken in rules.joint_rules(common.raw, file.raw)]
     if problems:

@@ -738,6 +738,17 @@ def test_without_environments_or_with_a_folder_that_breaks_a_workflow_nothing_is
     assert not (repository / ".github").exists()
 
 
+@pytest.mark.parametrize("system", ["github", "gitlab"])
+@pytest.mark.parametrize("name", ["a b", "x'; touch pwned; '", 'x"]\n  - ENVIRONMENT: ["evil', "Prod", "$(id)"])
+def test_a_file_whose_name_is_no_environment_s_is_written_into_no_pipeline(
+    repository: Path, system: str, name: str
+) -> None:
+    (repository / "environments" / f"{name}.toml").write_text("")
+    refused = called("ci", "init", system)
+    assert (refused.code, "the environment's name, " in refused.err) == (3, True)
+    assert {each.name for each in repository.iterdir()} == {"environments"}
+
+
 def test_a_folder_that_no_checkout_has_is_written_into_no_pipeline(repository: Path) -> None:
     for folder in (str(repository / "environments"), f"../{repository.name}/environments"):
         answer = called("ci", "init", "github", "--config", folder)
