@@ -9,6 +9,7 @@ import click
 
 from tapctl.cli.completion import complete_address, complete_environment
 from tapctl.cli.options import (
+    OrVariable,
     Place,
     approval_options,
     carry_global_flags,
@@ -168,7 +169,12 @@ def waive(invocation: Invocation, screen: Screen, *, targets: tuple[str, ...], r
 @cli.command()
 @click.argument("environments", nargs=-1, shell_complete=complete_environment)
 @click.option(
-    "--env", "another", envvar="TAPCTL_ENV", shell_complete=complete_environment, help="One of them, like an argument."
+    "--env",
+    "another",
+    cls=OrVariable,
+    envvar="TAPCTL_ENV",
+    shell_complete=complete_environment,
+    help="One of them, like an argument.",
 )
 @click.option("--live", is_flag=True, help="Compare what is in AWS now, too.")
 @jobs_option

@@ -48,6 +48,17 @@ class Place(click.Path):
         return super().convert(value, param, ctx)
 
 
+class OrVariable(click.Option):
+    """An option that stands in a variable where the line has none: an empty one is a slip, and means no default."""
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """Refuse an empty variable, which a pipeline makes of one that it has not."""
+        name = str(self.envvar)
+        if os.environ.get(name) == "" and not ctx.resilient_parsing:
+            raise click.UsageError(f"{name} is set and empty: give it a value, or take it out of the environment", ctx)
+        return super().resolve_envvar_value(ctx)
+
+
 def _named(_: click.Context, param: click.Parameter, value: str | None) -> str:
     """The name that was given, empty where none was: an empty word is no way to give none."""
     if value == "":
@@ -81,6 +92,7 @@ def global_options(command: F) -> F:
 
 _STATE = click.option(
     "--state",
+    cls=OrVariable,
     envvar="TAPCTL_STATE",
     default="./manifests",
     show_default=True,
@@ -89,6 +101,7 @@ _STATE = click.option(
 _CONFIG = click.option(
     "--config",
     "folder",
+    cls=OrVariable,
     envvar="TAPCTL_CONFIG",
     default="environments",
     show_default=True,
@@ -99,7 +112,9 @@ _REGION = click.option("--region", help="Another region than the file's.")
 _SUFFIX = click.option(
     "--suffix", shell_complete=complete_suffix, help="The suffix of every name; default: the environment's name."
 )
-_ENV = click.option("--env", envvar="TAPCTL_ENV", shell_complete=complete_environment, help="The environment.")
+_ENV = click.option(
+    "--env", cls=OrVariable, envvar="TAPCTL_ENV", shell_complete=complete_environment, help="The environment."
+)
 
 
 def target_options(command: F) -> F:

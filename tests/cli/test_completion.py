@@ -84,3 +84,10 @@ def test_a_script_for_the_shell_is_printed(monkeypatch: pytest.MonkeyPatch, caps
     assert ended.value.code == 0
     assert "_TAPCTL_COMPLETE" in capsys.readouterr().out
     assert os.environ["_TAPCTL_COMPLETE"] == "zsh_source"
+
+
+def test_an_empty_variable_ends_no_completion(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TAPCTL_STATE", "")
+    assert offered("tapctl plan --suffix p", monkeypatch, capsys) == ["pr-42"]

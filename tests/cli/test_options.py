@@ -71,3 +71,23 @@ def test_an_empty_word_is_no_name_and_no_place(
     assert run([*words]) == 64
     assert "is empty; is a variable not set?" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("verb", ["plan", "apply", "destroy", "drift", "status", "outputs", "parity", "validate"])
+@pytest.mark.parametrize("name", ["TAPCTL_STATE", "TAPCTL_CONFIG", "TAPCTL_ENV"])
+def test_a_variable_that_is_set_and_empty_means_no_default(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], verb: str, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(name, "")
+    assert run([verb]) == 64
+    assert f"{name} is set and empty" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_line_goes_before_an_empty_variable(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TAPCTL_STATE", "")
+    assert run(["outputs", "--env", "dev", "--config", str(tmp_path), "--state", str(tmp_path)]) == 3
+    assert "TAPCTL_STATE" not in capsys.readouterr().err
