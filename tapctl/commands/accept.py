@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -185,7 +186,11 @@ def _differing(session: Session, config: Config) -> Iterator[tuple[str, str]]:
 
 
 def edited(path: Path, edits: Sequence[Edit]) -> tuple[str, str]:
-    """The file as it is, and with the edits: its comments and its layout are kept."""
+    """The file as it is, and with the edits: its comments and its layout are kept.
+
+    Raises:
+        Refused: its layout takes no such edit.
+    """
     import tomlkit
 
     before = read_text(path)
@@ -195,7 +200,16 @@ def edited(path: Path, edits: Sequence[Edit]) -> tuple[str, str]:
             edit.apply(document)
             edit.apply(plain)
     after = with_line_ends(tomlkit.dumps(document), before)
-    assert tomllib.loads(after) == plain, "the layout is kept, and the values are the edited ones"
+    is_right = False
+    with suppress(tomllib.TOMLDecodeError):
+        is_right = tomllib.loads(after) == plain
+    if not is_right:
+        # tomlkit mistakes the place of a new table between dotted keys (processor.memory_mb = 1024).
+        keys = ", ".join(".".join(edit.key) for edit in edits if edit.file == path.stem)
+        raise Refused(
+            f"{path} is laid out in a way that tapctl cannot edit, and {NOTHING_CHANGED}",
+            hint=f"write it there by hand ({keys}), or put its dotted keys into tables, then accept it again",
+        )
     return before, after
 
 

@@ -220,6 +220,7 @@ def with_waivers(path: Path, rows: Sequence[dict[str, Any]], environments: tuple
         ConfigError: the file, or a waiver, breaks a rule.
     """
     import tomlkit
+    from tomlkit.items import Array
 
     text = _HEADER
     if not is_absent(path, follow=False):
@@ -227,16 +228,18 @@ def with_waivers(path: Path, rows: Sequence[dict[str, Any]], environments: tuple
         if isinstance(raw, Problem):
             raise ConfigError([raw])
         text = read_text(path)
-    before, document = text, tomlkit.parse(text)
+    # What comes after a last line without an end would stand in that line.
+    before, document = text, tomlkit.parse(text if text.endswith("\n") else f"{text}\n")
     for row in rows:
         _take_out_earlier(document, row)
         present = [one for one in document.get("waiver", ()) if _identity(one) == _identity(row)]
         if present:
             present[0].update(row)
             continue
-        table = tomlkit.table()
+        tables = document.setdefault("waiver", tomlkit.aot())
+        table = tomlkit.inline_table() if isinstance(tables, Array) else tomlkit.table()
         table.update(row)
-        document.setdefault("waiver", tomlkit.aot()).append(table)
+        tables.append(table)
     text = with_line_ends(tomlkit.dumps(document), before)
     # What stands there already may have been written by a clock that is ahead.
     grace = timedelta() if any(row["until"] > today() + timedelta(days=MAX_DAYS) for row in rows) else GRACE

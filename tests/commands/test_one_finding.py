@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import tomllib
 from collections.abc import Callable
@@ -325,12 +326,44 @@ def test_nothing_is_put_back_that_the_record_alone_calls_ours_or_no_files_want(s
     assert part.fields[alarm.address] == {"description"}
 
 
+def test_a_file_of_dotted_keys_that_would_be_spoilt_is_not_edited(session: Session) -> None:
+    path = session.invocation.config / "dev.toml"
+    path.write_text("processor.memory_mb = 1024\nalarms.error_threshold = 1\n")
+    assert "memory_mb = 2048" in edited(path, [Edit("dev", ("processor", "memory_mb"), 2048)])[1]
+    with pytest.raises(Refused, match="cannot edit") as refused:
+        edited(path, [Edit("dev", ("processor", "image", "tag"), "2")])
+    assert "processor.image.tag" in str(refused.value.hint)
+
+
 def test_the_same_waiver_again_is_prolonged_and_comments_are_kept(session: Session) -> None:
     path = path_of(session.invocation.config)
     path.write_text(with_waivers(path, [row()], ("dev",)) + "# the end\n")
     longer = with_waivers(path, [row(until=today() + timedelta(days=19)), row(field="tags.y")], ("dev",))
     assert (longer.count("[[waiver]]"), "# the end" in longer) == (2, True)
     assert [longer.count(str(today() + timedelta(days=days))) for days in (9, 19)] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        *(
+            "",
+            "# nothing yet",
+            "waiver = []",
+            "waiver = [ # none\n]",
+            "waiver = [{INLINE}]",
+            "waiver = [\n {INLINE},\n]",
+        ),
+        *("[[waiver]]\nKEYS", "[[waiver]]\nKEYS # the end", "[[waiver]]\r\nKEYS\r\n", "[[waiver]]\r\nKEYS"),
+    ],
+)
+def test_a_waiver_is_written_beside_the_others_however_the_file_is_laid_out(session: Session, layout: str) -> None:
+    keys = [f"{name} = {value if name == 'until' else json.dumps(value)}" for name, value in row().items()]
+    text = layout.replace("INLINE", ", ".join(keys)).replace("KEYS", ("\r\n" if "\r" in layout else "\n").join(keys))
+    path = path_of(session.invocation.config)
+    path.write_text(text, newline="")
+    waivers = tomllib.loads(with_waivers(path, [row(field="tags.y")], ("dev",)))["waiver"]
+    assert waivers == [*tomllib.loads(text).get("waiver", []), row(field="tags.y")]
 
 
 def test_a_waiver_of_an_item_that_was_taken_away_takes_the_place_of_an_earlier_tapctls(session: Session) -> None:
