@@ -89,7 +89,8 @@ function* joined(groups) {
     let digits = "";
     let usual = true;
     const lengths = [];
-    for (const next of groups.slice(first)) {
+    // Each group has a digit at least.
+    for (const next of groups.slice(first, first + LONGEST + GLUED)) {
       usual = digits === "" || (usual && USUAL.test(next.marks));
       digits += next.digits;
       lengths.push(next.digits.length);

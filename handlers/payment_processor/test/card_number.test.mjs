@@ -94,3 +94,12 @@ test("every digit of every script counts what it says", () => {
     assert.equal(looksLikeCardNumber(`400000000000000${digit}`), index % 10 === 2, digit.codePointAt(0).toString(16));
   }
 });
+
+test("the time taken grows with the text, and not with its square", () => {
+  for (const repeated of ["1'", "12'34'", "1'''", "1:", "❶'"]) {
+    const begun = performance.now();
+    assert.equal(holdsCardNumber(repeated.repeat(60_000)), false);
+    // It is less than one, and was forty.
+    assert.ok(performance.now() - begun < 15_000, repeated);
+  }
+});
