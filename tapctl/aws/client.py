@@ -18,7 +18,7 @@ from tapctl.aws.answers import arn_parts, unusable
 from tapctl.aws.callers import session_name, user_agent, with_source_identity
 from tapctl.aws.prompts import forbid_prompts
 from tapctl.aws.services import Clients
-from tapctl.aws.setup_errors import setup_error
+from tapctl.aws.setup_errors import credentials_error, setup_error
 from tapctl.aws.transport import COUNTED_BY, IN_FLIGHT, CallLog, client_base, guard_hook, parse_hook, to_tapctl_error
 from tapctl.errors import AwsNoAnswer, AwsRefused, WrongTarget, credentials_hint, denial_hint
 from tapctl.safety.redaction import hide
@@ -335,10 +335,17 @@ def beside(id_: str, ids: Iterable[str], most: int | None) -> tuple[str, ...]:
 
 
 def _hide_credentials(credentials: Any) -> None:
-    """Let no text show these; those that are still to be asked for are known when they are used."""
+    """Let no text show these; those that are still to be asked for are known when they are used.
+
+    Raises:
+        WrongTarget: one is no text, as a helper may have written it.
+    """
     known = vars(credentials) if credentials is not None else {}
     for name in ("access_key", "secret_key", "token"):
-        hide(known.get(name) or known.get(f"_{name}"))
+        value = known.get(name) or known.get(f"_{name}")
+        if not isinstance(value, str | None):
+            raise credentials_error(TypeError(f"the {name.replace('_', ' ')} is no text"))
+        hide(value)
 
 
 def _isolated_session(region: str, key: str, secret: str) -> boto3.session.Session:

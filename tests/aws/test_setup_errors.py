@@ -45,6 +45,13 @@ mfa_serial = arn:aws:iam::{ACCOUNT}:mfa/dana
 [profile role-of-junk]
 role_arn = {ROLE}
 source_profile = junk
+[profile numbers]
+credential_process = echo '{{"Version": 1, "AccessKeyId": 1, "SecretAccessKey": 2}}'
+[profile token-of-objects]
+credential_process = echo '{{"Version": 1, "AccessKeyId": "A", "SecretAccessKey": "S", "SessionToken": {{"a": 1}}}}'
+[profile role-of-numbers]
+role_arn = {ROLE}
+source_profile = numbers
 [profile loop]
 role_arn = {ROLE}
 source_profile = loop-2
@@ -86,6 +93,9 @@ def identify(machine: pytest.MonkeyPatch, **variables: str) -> TapctlError:
         ({"AWS_WEB_IDENTITY_TOKEN_FILE": "/nowhere", "AWS_ROLE_ARN": ROLE}, ["No such file", "_TOKEN_FILE=/nowhere"]),
         ({"AWS_PROFILE": "junk"}, ["JSONDecodeError", "AWS_PROFILE=junk", "not what boto3 expects"]),
         ({"AWS_PROFILE": "list"}, ["AWS_PROFILE=list", "not what boto3 expects"]),
+        ({"AWS_PROFILE": "numbers"}, ["AWS_PROFILE=numbers", "not what boto3 expects"]),
+        ({"AWS_PROFILE": "token-of-objects"}, ["AWS_PROFILE=token-of-objects", "not what boto3 expects"]),
+        ({"AWS_PROFILE": "role-of-numbers"}, ["AWS_PROFILE=role-of-numbers", "not what boto3 expects"]),
         ({"AWS_PROFILE": "missing"}, ["/nowhere/helper", "AWS_PROFILE=missing"]),
         ({"AWS_PROFILE": "refusing"}, ["http://***@vault says no", "AWS_PROFILE=refusing"]),
         ({"AWS_PROFILE": "asking"}, ["read 1"]),
