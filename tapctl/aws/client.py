@@ -18,7 +18,7 @@ from tapctl.aws.answers import arn_parts, unusable
 from tapctl.aws.callers import session_name, user_agent, with_source_identity
 from tapctl.aws.prompts import forbid_prompts
 from tapctl.aws.services import Clients
-from tapctl.aws.setup_errors import credentials_error, setup_error
+from tapctl.aws.setup_errors import credentials_error, setting_error, setup_error
 from tapctl.aws.transport import COUNTED_BY, IN_FLIGHT, CallLog, client_base, guard_hook, parse_hook, to_tapctl_error
 from tapctl.errors import AwsNoAnswer, AwsRefused, WrongTarget, credentials_hint, denial_hint
 from tapctl.safety.redaction import hide
@@ -271,6 +271,9 @@ class Aws(Clients):
                 config=_config(self.run, retries=retries, proxies=proxies, connections=self.in_flight),
                 endpoint_url=self.target.endpoint_url,
             )
+        except AttributeError as error:
+            # What the file has as a text is a table, or the other way round: all else is alike in every run.
+            raise setting_error(error) from None
         except Exception as error:  # noqa: BLE001 -- what is not the user's setting is raised as it is
             raise (setup_error(error) or to_tapctl_error(service, "client", error) or error) from None
 

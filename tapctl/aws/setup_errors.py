@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from tapctl.errors import ConfigError, Problem, TapctlError, WrongTarget
 
@@ -23,6 +24,8 @@ _SECRET_VARIABLES = (
     "AWS_CONTAINER_AUTHORIZATION_TOKEN",
 )
 _PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
+_ENDPOINT = "AWS_ENDPOINT_URL"
+"""The beginning of the names of variables that have an address, of all services or of one."""
 _NO_SETTING = "|".join((*_CREDENTIAL_PLACES, *_SECRET_VARIABLES))
 _SETTING = re.compile(rf"(?!(?:{_NO_SETTING})$)AWS_[A-Z0-9_]+")
 _CERTIFICATES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
@@ -68,14 +71,14 @@ def setup_error(error: Exception, call: str = "") -> WrongTarget | ConfigError |
     )
     if broke_off(error):
         return _unsendable(error, call)
-    if isinstance(error, bc.InvalidConfigError) and "botocore.args" in modules:
+    last = next((module for module in reversed(modules) if module.startswith("botocore.")), "")
+    if (isinstance(error, bc.InvalidConfigError) and "botocore.args" in modules) or last == "botocore.configprovider":
         return setting_error(error)
     if isinstance(error, about_credentials) or _CREDENTIAL_MODULES.intersection(modules):
         return credentials_error(error, call)
     own_mistakes = bc.ParamValidationError | bc.DataNotFoundError | bc.PaginationError | bc.OperationNotPageableError
     if isinstance(error, bc.BotoCoreError):
         return None if isinstance(error, own_mistakes) else setting_error(error)
-    last = next((module for module in reversed(modules) if module.startswith("botocore.")), "")
     return setting_error(error) if isinstance(error, ValueError | OSError) and last in _SETTING_MODULES else None
 
 
@@ -120,10 +123,38 @@ def credentials_error(error: Exception, call: str = "") -> WrongTarget:
 
 
 def setting_error(error: Exception) -> ConfigError:
-    """The error for a setting that boto3 does not take: botocore's sentence, and the variable or file that it is in."""
+    """The error for a setting that boto3 does not take: botocore's sentence, and the variable or file that it is in.
+
+    A variable is named where the sentence has its value, or where it is the address that the sentence is about. What no
+    variable has is in the file; where there is no file, any variable may be meant.
+    """
+    sentence = f"{type(error).__name__}: {error}"
     variables = {name: value for name, value in os.environ.items() if _SETTING.fullmatch(name) and value}
-    named = [name for name, value in variables.items() if value in str(error)]
-    return _setting(named or variables, f"{type(error).__name__}: {error}")
+    addresses = [name for name in variables if name.startswith(_ENDPOINT)]
+    named = [name for name, value in variables.items() if _has_word(sentence, value)] or _unusable(addresses)
+    return _setting(named or ([] if _config_file().exists() else variables), sentence)
+
+
+def _has_word(sentence: str, word: str) -> bool:
+    return re.search(rf"(?<![\w.-]){re.escape(word)}(?![\w-]|\.\w)", sentence) is not None
+
+
+def _config_file() -> Path:
+    return Path(os.environ.get("AWS_CONFIG_FILE") or "~/.aws/config").expanduser()
+
+
+def _unusable(variables: Iterable[str]) -> list[str]:
+    """Those of the variables whose value is no address."""
+    from urllib3.exceptions import LocationParseError
+    from urllib3.util import parse_url
+
+    wrong = []
+    for name in variables:
+        try:
+            parse_url(os.environ[name])
+        except LocationParseError:
+            wrong.append(name)
+    return wrong
 
 
 def _setting(variables: Iterable[str], sentence: str) -> ConfigError:
@@ -141,15 +172,22 @@ def _unsendable(error: Exception, call: str) -> WrongTarget | ConfigError | None
     from urllib3.exceptions import LocationParseError
 
     reason = getattr(error, "kwargs", {}).get("error")
-    if isinstance(reason, LocationParseError):
+    if isinstance(reason, LocationParseError) or (isinstance(reason, ValueError) and _is_of_address(reason)):
         # Its own text is a piece of the address, which may be a piece of a password.
-        places = [name for name in os.environ if name in _PROXIES or name.startswith("AWS_ENDPOINT_URL")]
-        return _setting(places, "the address of the proxy or the endpoint is wrong, or a part of it has to be escaped")
+        places = [name for name, value in os.environ.items() if value and name.startswith((*_PROXIES, _ENDPOINT))]
+        return _setting(
+            _unusable(places) or places,
+            "the address of the proxy or the endpoint is wrong, or a part of it has to be escaped",
+        )
     if isinstance(reason, ValueError) and "header value" in str(reason):
         return credentials_error(
             ValueError("the access key or the token holds a character that no HTTP header takes"), call
         )
     return None
+
+
+def _is_of_address(error: ValueError) -> bool:
+    return _modules(error)[-1:] == ["urllib.parse"]
 
 
 def _set(names: Iterable[str], secret: Iterable[str] = ()) -> Iterator[str]:

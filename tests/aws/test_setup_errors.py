@@ -147,6 +147,45 @@ def test_a_setting_that_boto3_does_not_take_is_named(
     assert "half" not in f"{error.cause} {error.evidence} {error.hint}"
 
 
+@pytest.mark.parametrize(
+    ("variables", "place"),
+    [
+        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:99999"}, "AWS_ENDPOINT_URL"),
+        ({"AWS_ENDPOINT_URL": "http://[::1"}, "AWS_ENDPOINT_URL"),
+        ({"AWS_ENDPOINT_URL": "https://sts.example", "HTTPS_PROXY": "http://[::1"}, "HTTPS_PROXY"),
+        ({"AWS_METADATA_SERVICE_TIMEOUT": "abc"}, "AWS_METADATA_SERVICE_TIMEOUT"),
+        ({"AWS_METADATA_SERVICE_NUM_ATTEMPTS": "abc"}, "AWS_METADATA_SERVICE_NUM_ATTEMPTS"),
+    ],
+    ids=str,
+)
+def test_no_variable_is_blamed_for_what_another_one_has(
+    machine: pytest.MonkeyPatch, variables: dict[str, str], place: str
+) -> None:
+    keys = {} if "METADATA" in place else KEYS
+    error = identify(machine, **(keys | {"AWS_MAX_ATTEMPTS": "1"} | variables))
+    assert (type(error), exit_code_of(error)) == (ConfigError, 3)
+    assert str(error.evidence).startswith(f"{place}: ")
+
+
+@pytest.mark.parametrize(
+    ("lines", "service"),
+    [
+        ("defaults_mode = fast", "sts"),
+        ("metadata_service_timeout = abc", "sts"),
+        ("s3 =\n  addressing_style = junk", "s3"),
+        ("s3 = junk", "s3"),
+    ],
+)
+def test_no_variable_is_blamed_for_what_the_file_has(
+    machine: pytest.MonkeyPatch, tmp_path: Path, lines: str, service: str
+) -> None:
+    (tmp_path / "config").write_text(f"[default]\n{lines}\n")
+    machine.setenv("AWS_MAX_ATTEMPTS", "1")
+    with pytest.raises(ConfigError) as refused:
+        Aws(Connection(REGION)).client(service)
+    assert str(refused.value.evidence).startswith(f"{tmp_path}/config: ")
+
+
 def test_a_proxy_that_does_not_answer_is_the_wrong_target_and_its_password_is_not_told(
     machine: pytest.MonkeyPatch,
 ) -> None:
