@@ -1,20 +1,27 @@
-"""Prompts on the way to credentials: any but our own is refused at once, and never waited for."""
+"""Prompts on the way to credentials: any but our own is refused at once, and nothing is waited for without an end."""
 
 from __future__ import annotations
 
 import os
 import signal
 import subprocess
-from typing import Any, NoReturn
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, NoReturn
 
 from tapctl.errors import WrongTarget
+from tapctl.safety.files import read_file
 
 HELPER_S = 60
 """The longest that a ``credential_process`` may take."""
 
 
+_MAX_TOKEN_BYTES: Final = 64 * 1024
+
+
 def forbid_prompts(core: Any) -> None:
-    """Make this botocore session's credential providers refuse to ask: for an MFA code, or through a helper.
+    """Make this botocore session's credential providers refuse to ask: for an MFA code, through a helper, or a pipe.
 
     botocore has no public way to say so.
     """
@@ -28,11 +35,31 @@ def _forbid(provider: Any) -> Any:
         attributes["_prompter"] = _refuse
     if "_popen" in attributes:
         attributes["_popen"] = _Helper
+    if "_token_loader_cls" in attributes:
+        attributes["_token_loader_cls"] = lambda path: partial(_read_token, path)
+    if hasattr(provider, "ENV_VAR_AUTH_TOKEN_FILE"):
+        attributes["_build_headers"] = partial(_build_headers, provider, provider._build_headers)  # noqa: SLF001
     builder = attributes.get("_profile_provider_builder")
     if builder is not None:  # makes the providers of a source profile
         make = builder.providers
         vars(builder)["providers"] = lambda *args, **kwargs: [_forbid(each) for each in make(*args, **kwargs)]
     return provider
+
+
+def _read_token(path: str) -> str:
+    """The token that a file holds: a plain one, since nobody may ever write into a pipe.
+
+    Raises:
+        OSError: it is none, is too large, or cannot be read.
+    """
+    return read_file(Path(path), _MAX_TOKEN_BYTES).decode()
+
+
+def _build_headers(provider: Any, build: Callable[[], Any]) -> Any:
+    """The headers for a container's credentials; the file of their token is looked at before botocore opens it."""
+    if path := os.environ.get(provider.ENV_VAR_AUTH_TOKEN_FILE):
+        _read_token(path)
+    return build()
 
 
 def _refuse(prompt: str) -> NoReturn:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore import exceptions as bc
+from botocore.utils import ContainerMetadataFetcher
 from urllib3.exceptions import LocationParseError
 
 from tapctl.aws import prompts
@@ -89,7 +91,7 @@ def identify(machine: pytest.MonkeyPatch, **variables: str) -> TapctlError:
             {"AWS_ACCESS_KEY_ID": KEYS["AWS_ACCESS_KEY_ID"]},
             ["missing: AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID (set)"],
         ),
-        ({"AWS_WEB_IDENTITY_TOKEN_FILE": "/usr", "AWS_ROLE_ARN": ROLE}, ["Is a directory", "_TOKEN_FILE=/usr"]),
+        ({"AWS_WEB_IDENTITY_TOKEN_FILE": "/usr", "AWS_ROLE_ARN": ROLE}, ["it is a folder", "_TOKEN_FILE=/usr"]),
         ({"AWS_WEB_IDENTITY_TOKEN_FILE": "/nowhere", "AWS_ROLE_ARN": ROLE}, ["No such file", "_TOKEN_FILE=/nowhere"]),
         ({"AWS_PROFILE": "junk"}, ["JSONDecodeError", "AWS_PROFILE=junk", "not what boto3 expects"]),
         ({"AWS_PROFILE": "list"}, ["AWS_PROFILE=list", "not what boto3 expects"]),
@@ -215,6 +217,36 @@ def test_a_setting_without_a_variable_is_in_the_file(machine: pytest.MonkeyPatch
     machine.delenv("AWS_CONFIG_FILE")
     error = setup_error(wrong)
     assert "~/.aws/config: InvalidRetryModeError" in str(error and error.evidence)
+
+
+OF_TOKENS = {"AWS_ROLE_ARN": ROLE, "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:1/"}
+
+
+@pytest.mark.parametrize("name", ["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"])
+@pytest.mark.parametrize(
+    ("kind", "told"), [("pipe", "it is a pipe"), ("device", "no plain file"), ("vast", "is larger than 65,536 bytes")]
+)
+def test_a_token_is_read_from_a_plain_file_alone(
+    machine: pytest.MonkeyPatch, tmp_path: Path, name: str, kind: str, told: str
+) -> None:
+    path = tmp_path / "token"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path = Path("/dev/zero")
+    else:
+        path.write_text("t" * 65_537)
+    error = identify(machine, **OF_TOKENS, **{name: str(path)})
+    assert (type(error), exit_code_of(error)) == (WrongTarget, 9)
+    assert told in str(error.evidence)
+    assert f"{name}={path}" in str(error.evidence)
+
+
+def test_the_token_of_a_container_is_sent_from_its_file(machine: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    machine.setattr(ContainerMetadataFetcher, "SLEEP_TIME", 0)
+    (tmp_path / "token").write_text("token")
+    error = identify(machine, **OF_TOKENS, AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=str(tmp_path / "token"))
+    assert "from container-role" in str(error.evidence)
 
 
 def test_a_helper_that_does_not_end_is_not_waited_for(machine: pytest.MonkeyPatch) -> None:
