@@ -258,10 +258,11 @@ Action = Annotated[
     ),
 ]
 # A policy's variable, such as ${aws:username}, is IAM's own.
+RESOURCE: Final = rf"^(\*|arn:{_PARTITION}:[a-z0-9-]+:[a-z0-9*{{}}_-]*:({_ACCOUNT}|aws|\*)?:[!#-\[\]-~]{{1,500}})$"
 StatementResource = Annotated[
     str,
     Field(
-        pattern=rf"^(\*|arn:{_PARTITION}:[a-z0-9-]+:[a-z0-9*{{}}_-]*:({_ACCOUNT}|aws|\*)?:[!#-\[\]-~]{{1,500}})$",
+        pattern=RESOURCE,
         description="an ARN, such as arn:{partition}:sqs:{region}:{account_id}:payments-events-{suffix}; or *",
     ),
     AfterValidator(known_tokens),

@@ -17,10 +17,21 @@ from tapctl.config.additions import (
     BOUNDARY_ARN,
     MAX_POLICY_CHARS,
     MINUTE_S,
+    RESOURCE,
     is_everything,
     longest_window_s,
 )
-from tapctl.config.types import APP_USER, BACKUP_WINDOW, DAY, MAINTENANCE_WINDOW, MAX_TIMEOUT_S, ROLE_ARN, WEEK, window
+from tapctl.config.types import (
+    ACCOUNT_ID,
+    APP_USER,
+    BACKUP_WINDOW,
+    DAY,
+    MAINTENANCE_WINDOW,
+    MAX_TIMEOUT_S,
+    ROLE_ARN,
+    WEEK,
+    window,
+)
 from tapctl.names import is_our_alarm
 from tapctl.regions import partition_of, registry_of
 from tapctl.safety.card_data import card_data_rule
@@ -215,7 +226,7 @@ def _role(raw: Mapping[str, Any]) -> Iterator[Violation]:
     if not _matches(ROLE_ARN, arn):
         return
     _, partition, _, _, owner, _ = arn.split(":", 5)
-    if isinstance(account, str) and owner != account:
+    if _matches(ACCOUNT_ID, account) and owner != account:
         yield "role_arn", arn, f"must be a role in this environment's account {account}"
     if isinstance(region, str) and partition != partition_of(region):
         yield "role_arn", arn, f"must be in the partition of {region}: arn:{partition_of(region)}:…"
@@ -238,7 +249,7 @@ def _resources(common: Mapping[str, Any], raw: Mapping[str, Any]) -> Iterator[Vi
     region = _value_at(raw, "region")
     for place, table in _tables(common, "processor.permissions"):
         for arn in _listed(table.get("resources")):
-            partition = arn.split(":", 2)[1] if isinstance(arn, str) and arn.count(":") > 1 else "{partition}"
+            partition = arn.split(":", 2)[1] if _matches(RESOURCE, arn) and arn != "*" else "{partition}"
             if isinstance(region, str) and partition not in ("{partition}", partition_of(region)):
                 rule = f"must be in the partition of {arn} ({place}.resources in common.toml), {partition}"
                 yield "region", region, f"{rule}, or write {{partition}} there"

@@ -88,7 +88,8 @@ ServiceName = Annotated[
         description="a name of at most 64 lower-case letters, digits and hyphens, a letter first",
     ),
 ]
-AccountId = Annotated[str, Field(pattern="^[0-9]{12}$", description="an AWS account id: a string of 12 digits")]
+ACCOUNT_ID = "^[0-9]{12}$"
+AccountId = Annotated[str, Field(pattern=ACCOUNT_ID, description="an AWS account id: a string of 12 digits")]
 Region = Annotated[str, Field(pattern=f"^{REGION}$", description=REGION_RULE)]
 ROLE_ARN = "^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,576}$"
 RoleArn = Annotated[

@@ -108,6 +108,17 @@ def test_no_rule_fails_on_a_value_of_another_kind(folder: Folder, value: Any) ->
         within[key] = before
 
 
+def test_a_rule_of_two_keys_repeats_no_value_that_is_wrong_in_itself(folder: Folder) -> None:
+    wrong = "arn:password=hunter2hunter2:" + "x" * 2000
+    permission = {"sid": "A", "actions": ["sqs:SendMessage"], "resources": [f"{wrong}:{wrong}"]}
+    folder.put("common", "processor.permissions", [permission]).put("prod", "account_id", wrong)
+    folder.put("prod", "role_arn", "arn:aws:iam::123456789012:role/deploy")
+    told = folder.problems()
+    assert [each.key for each in told] == ["processor.permissions.0.resources.0", "account_id"]
+    assert max(len(str(each)) for each in told) < 1000
+    assert "hunter2" not in "".join(map(str, told))
+
+
 def test_tags_that_differ_in_case_alone_are_refused(folder: Folder) -> None:
     _, key, shown, rule = folder.put("common", "tags", {"Team": "a", "TEAM": "b"}).problem()
     assert (key, shown) == ("tags", '"team"')
