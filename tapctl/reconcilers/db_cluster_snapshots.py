@@ -125,7 +125,8 @@ def misnamed(name: str, snapshot: DBClusterSnapshotTypeDef) -> str:
 def described_final_snapshots(aws: Aws, id: str) -> dict[str, DBClusterSnapshotTypeDef]:
     """List the manual snapshots that a removal's final ones may be, the newest last; anybody may choose a name."""
     named = sorted(_named_final(aws, id).items(), key=_age)
-    return {name: snapshot for name, snapshot in named if snapshot.get("DBClusterIdentifier") == id}
+    # Of one whose cluster AWS does not tell, the name tells it.
+    return {name: snapshot for name, snapshot in named if snapshot.get("DBClusterIdentifier", id) == id}
 
 
 def _named_final(aws: Aws, id: str) -> dict[str, DBClusterSnapshotTypeDef]:

@@ -80,7 +80,7 @@ LISTINGS: Final = (
     *(
         Listing(
             *("rds", operation, f"{member}AutomatedBackups", type_, f"{member}Identifier"),
-            counts=lambda backup: backup.get("Status") == "retained",
+            counts=lambda backup: backup.get("Status") not in {"active", "creating"},
         )
         for operation, member, type_ in (
             ("describe_db_cluster_automated_backups", "DBCluster", "db-cluster-backup"),

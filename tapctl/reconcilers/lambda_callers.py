@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from tapctl.aws.answers import arn_parts
 from tapctl.aws.policy import PolicyDocument, from_answer
 from tapctl.errors import AwsRefused
 from tapctl.reconcilers.exposures import with_details
@@ -65,7 +66,17 @@ def list_event_sources(aws: Aws, id: str) -> frozenset[str]:
     """
     pages = aws.pages(aws.lambda_.get_paginator("list_event_source_mappings"))
     listed = (mapping for page in pages for mapping in page.get("EventSourceMappings", ()))
-    return frozenset(_event_source(each) for each in listed if f":function:{id}:" in f"{each.get('FunctionArn', '')}:")
+    return frozenset(_event_source(each) for each in listed if _function_of(each) == id)
+
+
+def _function_of(mapping: Mapping[str, Any]) -> str:
+    """The name of the function that the event source mapping calls.
+
+    Raises:
+        AwsNoAnswer: it names none, and may call any.
+    """
+    parts = arn_parts(mapping["FunctionArn"], "lambda:ListEventSourceMappings", "FunctionArn")
+    return parts[-1].removeprefix("function:").partition(":")[0]
 
 
 def _event_source(mapping: Mapping[str, Any]) -> str:

@@ -184,7 +184,7 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
             if error.matches(_MISSING):
                 return None
             raise
-        if group.get("metricFilterCount", 0) > 0:
+        if _may_be_counted(group):
             aws.learnt.add(_counted(id))
         answer: Mapping[str, Any] = group  # some members are newer than the stubs
         protection = str(answer.get("dataProtectionStatus", ""))
@@ -281,7 +281,7 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
 
 
 def filters_on(aws: Aws, id: str) -> frozenset[str]:
-    """The addresses of the filters on the group: one call, and another where `observe` has seen metric filters."""
+    """The addresses of the filters on the group: one call, and another where metric filters may be."""
     asks: list[tuple[str, Any, str]] = [(_SUBSCRIPTION_FILTER, "describe_subscription_filters", "subscriptionFilters")]
     if _counted(id) in aws.learnt:
         asks.append((_METRIC_FILTER, "describe_metric_filters", "metricFilters"))
@@ -311,7 +311,7 @@ def kind_of_filter(place: str) -> str:
 
 
 def _counted(id: str) -> str:
-    """The fact that metric filters count the group's events."""
+    """The fact that metric filters may count the group's events."""
     return f"metric filters on {id}"
 
 
@@ -322,8 +322,12 @@ def _is_default(group: Mapping[str, Any], spec: LogGroupSpec) -> bool:
     """
     kept_for_ever = "retentionInDays" not in group or "retentionPolicyName" in group
     guards = (spec.kms_key_arn, spec.deletion_protection, spec.data_protection, spec.bearer_tokens)
-    is_counted = group.get("metricFilterCount", 0) > 0
-    return kept_for_ever and spec.log_class == _DEFAULT_CLASS and not is_counted and not any(guards)
+    return kept_for_ever and spec.log_class == _DEFAULT_CLASS and not _may_be_counted(group) and not any(guards)
+
+
+def _may_be_counted(group: Mapping[str, Any]) -> bool:
+    """True if metric filters count the group's events, or AWS does not tell how many do."""
+    return group.get("metricFilterCount") != 0
 
 
 def _created(group: Mapping[str, Any]) -> datetime | None:

@@ -33,10 +33,9 @@ _REASONS: Mapping[str, Mapping[str, str]] = {
         "kms:ListAliases Aliases[]": "AliasArn CreationDate LastUpdatedDate",
         _FUNCTION: "FunctionName CodeSize LastModified Version RevisionId State StateReason StateReasonCode "
         "LastUpdateStatus LastUpdateStatusReason LastUpdateStatusReasonCode ConfigSha256",
-        f"{_FUNCTION}.ImageConfigResponse": "Error",
         f"{_FUNCTION}.SnapStart": "OptimizationStatus",
         "lambda:GetFunction Code": "RepositoryType Location ImageUri ResolvedS3Object Error",
-        "logs:DescribeLogGroups logGroups[]": "creationTime metricFilterCount arn storedBytes logGroupArn",
+        "logs:DescribeLogGroups logGroups[]": "metricFilterCount arn storedBytes logGroupArn",
         _CLUSTER: "PercentProgress EarliestRestorableTime LatestRestorableTime UpgradeRolloutOrder StatusInfos "
         "HostedZoneId CloneGroupId ClusterCreateTime IOOptimizedNextAllowedModificationTime CrossAccountClone "
         "AutomaticRestartTime DBSystemId AwsBackupRecoveryPointArn",

@@ -29,6 +29,7 @@ DEFAULTS = {
     "ec2:DescribeSubnets Subnets[].Ipv6Native": "no",
     "ec2:DescribeSubnets Subnets[].MapPublicIpOnLaunch": "no: what makes a subnet public is its route",
     "ec2:DescribeVpcEndpoints VpcEndpoints[].PrivateDnsEnabled": "no, which is told",
+    "ecr:DescribeImages imageDetails[].imageStatus": "active: an older ECR archives no image",
     "iam:GetRole Role.MaxSessionDuration": "an hour",
     "kms:DescribeKey KeyMetadata.MultiRegion": "a key of one region",
     "kms:GetKeyRotationStatus RotationPeriodInDays": "365",
@@ -68,7 +69,7 @@ NO_FIELD = {
     "kms:ListAliases Truncated",
     "kms:ListGrants Truncated",
     "kms:ListResourceTags Truncated",
-    "logs:DescribeLogGroups logGroups[].creationTime",
+    "logs:DescribeLogGroups logGroups[].metricFilterCount",
     *(
         f"rds:{operation} Parameters[].{name}"
         for operation in ("DescribeDBClusterParameters", "DescribeDBParameters")

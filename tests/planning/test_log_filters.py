@@ -8,6 +8,7 @@ from tapctl.aws.client import Aws
 from tapctl.planning.log_filters import ended_filters, tell_of_ended_filters
 from tapctl.reconcilers.log_group import LogGroup
 from tapctl.session.session import Session
+from tests.reconcilers.scripted import answer
 
 GROUP = "/aws/lambda/payment-processor-dev"
 
@@ -36,6 +37,14 @@ def test_of_many_filters_five_are_named_and_a_name_may_hold_a_slash(
     assert said.getvalue() == (
         f"warning: {GROUP} has filters that others have added, and they go with it: {named}2 more\n"
     )
+
+
+def test_where_aws_does_not_tell_how_many_metric_filters_there_are_they_are_asked_for(
+    session: Session, aws: Aws
+) -> None:
+    answer(aws.logs, "DescribeLogGroups", {"logGroups": [{"logGroupName": GROUP}]})
+    put(aws, "theirs")
+    assert ended_filters(session, [f"log-group/{GROUP}"], approved=False) == (f"log-metric-filter/{GROUP}:theirs",)
 
 
 def test_a_group_that_is_gone_since_or_stays_has_no_filters_that_end(

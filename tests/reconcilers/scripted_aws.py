@@ -31,6 +31,7 @@ class ScriptedAws:
     region: str = "us-east-1"
     account: str = "123456789012"
     searches: bool = True
+    learnt: set[str] = field(default_factory=set)
     target: Connection = field(default_factory=lambda: Connection("us-east-1"))
 
     def __getattr__(self, service: str) -> _Client:

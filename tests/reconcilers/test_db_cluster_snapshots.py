@@ -43,6 +43,12 @@ def test_a_final_snapshot_being_taken_is_waited_for(aws: Aws) -> None:
     assert remaining_after_delete(aws, DUE, {**mine, "Status": "available"}) is None
 
 
+def test_a_final_snapshot_of_which_aws_does_not_tell_the_cluster_is_waited_for_by_its_name(aws: Aws) -> None:
+    mine = snapshot(f"{ID}-final-x", "creating", NEW)
+    del mine["DBClusterIdentifier"]
+    assert remaining_after_delete(aws, DUE, mine) == f"the final snapshot {ID}-final-x is creating (0 %)"
+
+
 def test_a_failed_newest_snapshot_is_an_error_where_one_was_due(aws: Aws) -> None:
     # One of an earlier removal, which did not end, and then the last, which has no time since nothing was taken.
     before = snapshot(f"{ID}-final-x", "available", NEW, NEW)

@@ -705,3 +705,15 @@ def test_an_attribute_of_a_snapshot_that_lets_nobody_restore_it_is_none(aws: Aws
     )
 
     assert exposed(bench).spec.shared_snapshots == frozenset()
+
+
+@pytest.mark.parametrize("source", [{"UUID": "1"}, {"UUID": "1", "FunctionArn": ""}])
+def test_an_event_source_that_does_not_tell_whom_it_calls_may_call_ours(
+    aws: Aws, sandbox_app: Sandbox, source: dict[str, str]
+) -> None:
+    bench = Bench(aws, CASES["lambda_function"], sandbox_app)
+    bench.converge(bench.fresh()[0])
+    answer(aws.lambda_, "ListEventSourceMappings", {"EventSourceMappings": [source]})
+    seen = exposed(bench)
+    assert dict(seen.unreadable) == {"event_sources": "lambda:ListEventSourceMappings"}
+    assert "the answer cannot be used" in seen.refusals["event_sources"]

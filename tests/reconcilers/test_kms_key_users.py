@@ -67,6 +67,11 @@ ARN = "arn:aws:kms:us-east-1:123456789012:key/0a"
             {"DBInstanceIdentifier": "i", "KmsKeyId": ARN, "Status": "active"},
             "",
         ),
+        (
+            *("rds", "DescribeDBInstanceAutomatedBackups", "DBInstanceAutomatedBackups"),
+            {"DBInstanceIdentifier": "i", "KmsKeyId": ARN},
+            "db-backup/i",
+        ),
         ("logs", "DescribeLogGroups", "logGroups", {"logGroupName": "/g", "kmsKeyId": ARN}, "log-group//g"),
         ("secretsmanager", "ListSecrets", "SecretList", {"Name": "s", "KmsKeyId": "alias/k"}, "secret/s"),
         ("secretsmanager", "ListSecrets", "SecretList", {"Name": "s", "KmsKeyId": ARN, "OwningService": "rds"}, ""),

@@ -32,7 +32,8 @@ def with_(**changes: Any) -> LogGroupSpec:
 
 def group(**changes: Any) -> dict[str, Any]:
     """DescribeLogGroups' answer: the group as wanted, but for the changes."""
-    return {"logGroups": [{"logGroupName": NAME, "retentionInDays": 30, "kmsKeyId": KEY, **changes}]}
+    told = {"logGroupName": NAME, "retentionInDays": 30, "kmsKeyId": KEY, "metricFilterCount": 0}
+    return {"logGroups": [told | changes]}
 
 
 def look(aws: Any, expected: LogGroupSpec | None = WANT) -> Any:
@@ -64,12 +65,15 @@ def test_it_may_hold_events_from_two_weeks_before_it_was_made_on(created: dict[s
         ({"deletionProtectionEnabled": True}, False),
         ({"dataProtectionStatus": "ACTIVATED"}, False),
         ({"bearerTokenAuthenticationEnabled": True}, False),
+        ({"metricFilterCount": 1}, False),
+        ({"metricFilterCount": None}, False),
     ],
 )
 def test_aws_makes_a_group_for_a_late_writer_without_a_retention_a_key_or_a_guard(
     set_by_somebody: dict[str, Any], is_default: bool
 ) -> None:
-    there = {"logGroups": [{"logGroupName": NAME, **set_by_somebody}]}
+    told = {"logGroupName": NAME, "metricFilterCount": 0} | set_by_somebody
+    there = {"logGroups": [{name: value for name, value in told.items() if value is not None}]}
     aws = scripted({"describe_log_groups": there, "list_tags_for_resource": {"tags": {}}})
     assert look(aws, None).is_default is is_default
 
