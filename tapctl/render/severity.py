@@ -47,7 +47,8 @@ ACCESS: Final = Kind(
             *("iam-role.trust", "iam-role.inline", "iam-role.attached", "iam-role.instance_profiles"),
             *("kms-key.grants", "kms-key.further_aliases", "security-group-rules.rules"),
             *("security-group.strangers", "security-group.other_vpcs"),
-            *("db-cluster.security_group_ids", "db-cluster.associated_roles", "db-cluster.shared_snapshots"),
+            *("db-cluster.security_group_ids", "db-cluster.subnet_group", "db-instance.cluster"),
+            *("db-cluster.associated_roles", "db-cluster.shared_snapshots"),
             *("db-cluster.http_endpoint", "db-cluster.iam_authentication", "db-cluster.replicas"),
             *(
                 "db-cluster.activity_stream",

@@ -32,7 +32,8 @@ _DOORS: Final = (Rule, PolicyDocument)
 _WAYS_IN: Final = frozenset(
     {
         _MEMBERS,
-        ("db-cluster", "security_group_ids"),
+        *(("db-cluster", name) for name in ("security_group_ids", "subnet_group")),
+        ("db-instance", "cluster"),
         *(("lambda-function", name) for name in ("security_group_ids", "role_arn", "file_systems", "dead_letter")),
         *(("lambda-function", name) for name in ("image_uri", "code_sha256", "layers", "runtime", "handler")),
         *(("lambda-function", name) for name in ("environment", "image_config")),
@@ -44,7 +45,7 @@ _TRUSTED: Final = frozenset(
     {
         ("iam-role", "permissions_boundary"),
         *(("*", name) for name in ("kms_key_arn", "topic_arn", "log_group")),
-        ("db-cluster", "performance_insights_kms_key_arn"),
+        *(("db-cluster", name) for name in ("performance_insights_kms_key_arn", "secret_kms_key_arn")),
         *(("sns-subscription", name) for name in ("filter_policy", "raw_delivery", "delivery_policy")),
     }
 )

@@ -9,12 +9,16 @@ from typing import Any
 import pytest
 
 from tapctl.aws.policy import parse
+from tapctl.config import load
 from tapctl.config.waivers import path_of
+from tapctl.engine.refs import needs
 from tapctl.engine.waiver import live_text
 from tapctl.errors import ConfigError
 from tapctl.reconcilers import registry
 from tapctl.render.severity import kind_of
-from tapctl.stack.waivers import _MEMBERS, _WAYS_IN, opens, waivers_of
+from tapctl.stack.definition import planned_stack
+from tapctl.stack.waivers import _MEMBERS, _WAYS_IN, is_never_waived, names_one_value, opens, waivers_of
+from tests.support.config_folder import ENVIRONMENTS
 
 TODAY = date(2026, 11, 28)
 
@@ -85,6 +89,19 @@ def test_each_way_in_is_a_field_that_there_is() -> None:
     assert _WAYS_IN - {_MEMBERS} <= fields
 
 
+def test_a_waiver_of_which_other_resource_is_used_names_that_one() -> None:
+    stack = planned_stack(load(Path(ENVIRONMENTS), "dev"), "dev")
+    ids = {resource.id for resource in stack}
+    uses = {
+        (resource.type, name)
+        for resource in stack
+        for name, value in resource.spec
+        if needs(value) or (isinstance(value, str) and value in ids - {resource.id})
+    }
+    assert {("db-cluster", "subnet_group"), ("db-cluster", "kms_key_arn"), ("db-instance", "cluster")} <= uses
+    assert {one for one in uses if not names_one_value(*one) and not is_never_waived(*one)} == set()
+
+
 def test_another_value_of_each_way_in_is_severe() -> None:
     assert {(name, field) for name, field in _WAYS_IN if kind_of(name, field, "a", "b").severity != "high"} == set()
 
@@ -120,6 +137,7 @@ def test_another_value_of_each_way_in_is_severe() -> None:
         (("db-cluster/c", "members", ""), "live", "would cover an open door in db-cluster.members"),
         (("*/x", "members", ""), "live", "would cover an open door in db-cluster.members"),
         (("db-cluster/c", "security_group_ids", ""), "live", "open door in db-cluster.security_group_ids"),
+        (("db-cluster/c", "subnet_group", ""), "live", "open door in db-cluster.subnet_group"),
         (("lambda-function/f", "image_*", ""), "live", "would cover an open door in lambda-function.image_config"),
         (("lambda-function/f", "environment.DB_ENDPOINT", ""), "live", "open door in lambda-function.environment"),
         (("lambda-function/f", "environment.*", '"(hidden)"'), "live", "in place of a value that is not told"),
