@@ -386,9 +386,10 @@ def _ask_consent(reconciler: Reconciler[Any, Any], change: Change, *, given: boo
     assert field is not None, "one of the two needs consent"
     loses = field.impact is Impact.DATA_LOSS
     why = "what is older than that is lost" if loses else "nothing leads back from a new major version"
+    kept = "put what is there" if field.outside else "put the old value back"
     blocked = ConsentMissing(
         f"{change.address}: {field.path} would go from {field.have} to {field.want}, and {why}",
-        hint=f"if that is meant: --allow {change.address}; otherwise put the old value back into the configuration",
+        hint=f"if that is meant: --allow {change.address}; otherwise {kept} into the configuration",
     )
     return replace(change, blocked=blocked)
 

@@ -9,9 +9,12 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
+from pydantic import ValidationError
+
 from tapctl.config import Edit, load
 from tapctl.engine.drift import Finding, FindingState, Reason, Report, finding_id
-from tapctl.engine.model import ALLOW, REBOOT, Observed
+from tapctl.engine.impact import impact_of
+from tapctl.engine.model import ALLOW, REBOOT, Impact, Observed
 from tapctl.engine.observe import Absent, Observation, Observations
 from tapctl.engine.owner_tags import ENVIRONMENT_TAG, OWNER_TAG, REGION_TAG, SUFFIX_TAG
 from tapctl.engine.ownership import Verdict, command_back
@@ -23,7 +26,7 @@ from tapctl.evidence.unfinished_destroy import is_gone_from_aws
 from tapctl.findings.places import place_of
 from tapctl.findings.revertible import revertible
 from tapctl.findings.selection import place
-from tapctl.reconcilers import registry
+from tapctl.reconcilers import reconciler_of, registry
 from tapctl.reconcilers.db_cluster import DbCluster
 from tapctl.reconcilers.iam_role import IamRole
 from tapctl.reconcilers.rds import how_to_close, how_to_delete
@@ -47,6 +50,12 @@ _THAT_ONE: Final = "where the one that is there is meant (nothing brings the oth
 _BACK: Final = "nothing but the recorded one reads what it has encrypted:"
 _OTHERS_TAGS: Final = "it bears others' tags and not ours; where it is ours all the same:"
 _ALL_BACK: Final = "where automation has overwritten our tags, this takes all such resources back:"
+_LOSES: Final = {
+    Impact.DATA_LOSS: "what is older than that is lost with it:",
+    Impact.UPGRADE: "nothing leads back from a new major version:",
+}
+"""The impact of the way back to what it costs, where an apply asks for consent by name."""
+_NO_WAY_BACK: Final = "nothing leads back: it cannot be changed in place, and what holds data is never replaced"
 _NOT_OURS: Final = (
     "where whoever made it agrees: who connects to it is cut off, and if it is the writer, RDS fails over:"
 )
@@ -92,6 +101,7 @@ def advise(
         if is_told and _is_exposure(finding):
             exposed[finding.address, finding.field].append(finding)
     left = _left_by_revert(session, entries, findings, observed)
+    costs = {place(one): _cost_of_way_back(one, entries, observed) for one in findings}
     theirs = {one.address: _taking_back(one, session, entries, observed) for one in report.findings if _is_theirs(one)}
     theirs |= _taken_by_others(session, entries, observed)
     replaced = {one.address: _bringing_back(one, session, entries, observed) for one in findings if _is_replaced(one)}
@@ -107,7 +117,7 @@ def advise(
         is_removed = one.reason in _REMOVED
         own = removed[one.address] if is_removed else _advice(one, session, keys, told, entry.claim if entry else {})
         own = _way_out(one, observed.get(one.address)) or own
-        acting = _acting(own, one, session, left)
+        acting = _acting(own, one, session, left, costs[place(one)])
         advice[one.address, one.field] = _undoing(acting, session, more=more, goes_on=goes_on)
     strangers: dict[tuple[str, str], list[str]] = defaultdict(list)
     for one in findings:
@@ -119,7 +129,7 @@ def advise(
         advice = {place: Advice() if told.undo.startswith(undone) else told for place, told in advice.items()}
     for (address, field), findings in exposed.items():
         ending = Advice(undo=_ending(findings, session, entries), undo_note=_ending_note(findings[0]))
-        advice[address, field] = _acting(ending, findings[0], session, left)
+        advice[address, field] = _acting(ending, findings[0], session, left, Impact.NONE)
     if provenance is None:
         return advice
     places = {(one.address, one.field): place_of(one, session, provenance) for one in report.findings}
@@ -174,8 +184,28 @@ def _left_by_revert(
     return frozenset(revertible(session, entries, recorded, observed, cut_off).left) if recorded else frozenset()
 
 
-def _acting(advice: Advice, finding: Finding, session: Session, left: Collection[str]) -> Advice:
-    """The advice with the commands that act on this finding alone: revert in place of apply, and waive."""
+def _cost_of_way_back(one: Finding, entries: Mapping[str, Entry], observed: Observations) -> Impact:
+    """What it costs to put the recorded value back in the place of what AWS has; nothing where nobody can tell."""
+    seen, entry = observed.get(one.address), entries.get(one.address)
+    if one.reason is not Reason.CHANGED or entry is None or not isinstance(seen, Observed):
+        return Impact.NONE
+    reconciler, name = reconciler_of(entry), _root(one.field)
+    if name not in reconciler.spec.model_fields:
+        return Impact.NONE
+    try:
+        recorded = reconciler.spec.model_validate(entry.spec)
+    except ValidationError:
+        return Impact.NONE
+    cost = impact_of(reconciler, name, recorded, seen, undoes=True)
+    replaced = reconciler.replaceable and not reconciler.holds_data
+    return Impact.NONE if cost is Impact.REPLACE and replaced else cost
+
+
+def _acting(advice: Advice, finding: Finding, session: Session, left: Collection[str], cost: Impact) -> Advice:
+    """The advice with the commands that act on this finding alone: revert in place of apply, and waive.
+
+    ``cost``: of the way back, where no verb makes it without being told to by name, or at all.
+    """
     if finding.waiver is not None:
         return Advice()
     if finding.reason not in (Reason.CHANGED, Reason.NOT_OURS) or _is_theirs(finding):
@@ -186,7 +216,14 @@ def _acting(advice: Advice, finding: Finding, session: Session, left: Collection
     unnamed = unnamed or finding.field in NEVER_WAIVED
     if not unnamed and not isinstance(session.loaded, ConfigError):
         advice = replace(advice, waive=f"{session.command('waive')} {target} --reason '…' --until 30d")
-    if advice.undo == session.command("apply") and not advice.undo_note and place(finding) not in left:
+    if advice.undo != session.command("apply") or advice.undo_note:
+        return advice
+    if cost is Impact.REPLACE:
+        ways = [_NO_WAY_BACK, registry()[finding.type].by_hand.get(_root(finding.field), "")]
+        return replace(advice, undo="", undo_note="; ".join(filter(None, ways)))
+    if cost in _LOSES:
+        return replace(advice, undo=f"{advice.undo} --allow {finding.address}", undo_note=_LOSES[cost])
+    if place(finding) not in left:
         advice = replace(advice, undo=f"{session.command('revert')} {target}")
     return advice
 

@@ -378,8 +378,10 @@ def advice_lines(advice: Advice, paint: Palette = PLAIN) -> list[str]:
         ("do it now:", advice.now, ""),
     ]
     for label, command, note in commands:
+        if one_line(command) or one_line(note):
+            lines.append(f"      {paint('dim', label)} {one_line(note)}".rstrip())
         if one_line(command):
-            lines += [f"      {paint('dim', label)} {one_line(note)}".rstrip(), f"        {one_line(command)}"]
+            lines.append(f"        {one_line(command)}")
     return lines
 
 

@@ -70,7 +70,7 @@ def commands(finding: Finding) -> list[tuple[str, str, str]]:
         ("read it", finding.read_note, finding.read),
         ("do it now", "", finding.now),
     ]
-    return [choice for choice in choices if choice[2] or (choice[0] == "keep it" and choice[1])]
+    return [choice for choice in choices if choice[1] or choice[2]]
 
 
 def field_name(finding: Finding) -> str:

@@ -95,7 +95,11 @@ def test_an_update_that_loses_data_is_made_only_where_its_address_is_named() -> 
     assert (blocked.action, blocked.impact) == (Action.UPDATE, Impact.DATA_LOSS)
     assert blocked.blocked is not None
     assert blocked.blocked.cause == "keeper/a: limit would go from 90 to 30, and what is older than that is lost"
-    assert "--allow keeper/a" in (blocked.blocked.hint or "")
+    hint = "if that is meant: --allow keeper/a; otherwise put {} into the configuration"
+    assert blocked.blocked.hint == hint.format("the old value back")
+    outside = planned(WEEKS, seen(MONTHS, holds_data_since=OLD), record_of(WEEKS)).blocked
+    assert outside is not None
+    assert outside.hint == hint.format("what is there")
     named = planned(WEEKS, seen(MONTHS), record_of(MONTHS), allowed=["keeper/a"])
     assert (named.action, named.impact, named.blocked) == (Action.UPDATE, Impact.DATA_LOSS, None)
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shlex
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from tapctl.engine.record import Entry, Phase
 from tapctl.engine.waiver import Waiver
 from tapctl.errors import ConfigError, Problem
 from tapctl.findings.advice import ACCEPTED, advise
+from tapctl.reconcilers.db_cluster import DbCluster
 from tapctl.reconcilers.security_group import SecurityGroup, SecurityGroupOutputs
 from tapctl.reconcilers.security_group_rules import Rule
 from tapctl.render.screen import Advice, Place
@@ -36,6 +38,7 @@ CLUSTER = "db-cluster/db-cluster-dev"
 LOGS = "log-group//aws/lambda/payment-processor-dev"
 TABLES = ("common.toml: processor.image", "common.toml: tags")
 THROTTLES = "cloudwatch-alarm/payment-processor-throttles-dev"
+NO_WAY_BACK = "nothing leads back: it cannot be changed in place, and what holds data is never replaced"
 DURATION = "common.toml: database.log_min_duration_statement_ms"
 
 
@@ -578,3 +581,30 @@ def test_no_waiver_is_offered_of_a_tag_that_tells_whose_a_resource_is(run: Sessi
     for tag, offered in (("ManagedBy", False), ("Environment", False), ("Name", True)):
         (told,) = advice(run, found(TOPIC, f"tags.{tag}", None))
         assert bool(told.waive) is offered, tag
+
+
+@pytest.mark.parametrize(
+    ("field", "live", "way_back"),
+    [
+        ("backup_retention_days", 35, (f"{APPLY} --allow {CLUSTER}", "what is older than that is lost with it:")),
+        ("backup_retention_days", 1, (f"tapctl revert --env dev {CLUSTER}.backup_retention_days", "")),
+        ("engine_version", "15.8", (f"{APPLY} --allow {CLUSTER}", "nothing leads back from a new major version:")),
+        ("engine_version", "17.5", ("", NO_WAY_BACK)),
+        ("subnet_group", "theirs", ("", f"{NO_WAY_BACK}; {DbCluster.by_hand['subnet_group']}")),
+    ],
+)
+def test_a_way_back_that_an_apply_refuses_says_what_it_takes(
+    run: Session, field: str, live: Any, way_back: tuple[str, str]
+) -> None:
+    entries = recorded(run.config, run.names)
+    spec = DbCluster.spec.model_validate(entries[CLUSTER].spec)
+    old = datetime(2020, 1, 1, tzinfo=UTC)
+    seen: Any = Observed(spec.model_copy(update={field: live}), None, holds_data_since=old)
+    report = Report((found(CLUSTER, field, live), found(CLUSTER, "status", "odd")), 10, 0, 1)
+    advised = advise(report, run, entries, observed={CLUSTER: seen})
+    told = advised[CLUSTER, field]
+    assert (told.undo, told.undo_note) == way_back
+    assert advised[CLUSTER, "status"].undo == f"tapctl revert --env dev {CLUSTER}.status"
+    spoilt = entries[CLUSTER].model_copy(update={"spec": {"of": "another form"}})
+    told = advise(report, run, {**entries, CLUSTER: spoilt}, observed={CLUSTER: seen})[CLUSTER, field]
+    assert told.undo == APPLY
