@@ -23,9 +23,12 @@ from tapctl.manifest.store import Store
 from tapctl.planning.subscribers import tell_of_subscribers
 from tapctl.reconcilers import kept_without_reason, reconciler_of
 from tapctl.reconcilers.cloudwatch_alarm import CloudwatchAlarm, described_alarms
-from tapctl.reconcilers.db_instance import DbInstance
+from tapctl.reconcilers.db_cluster_settings import DbClusterSpec
+from tapctl.reconcilers.db_instance import DbInstance, DbInstanceSpec
+from tapctl.reconcilers.db_subnet_group import DbSubnetGroup
 from tapctl.reconcilers.lambda_function import LambdaFunction
 from tapctl.reconcilers.lambda_function_settings import INACTIVE
+from tapctl.reconcilers.rds import SERVING
 from tapctl.render.screen import Screen, Target
 from tapctl.session.damaged_record import read_stored
 from tapctl.session.invocation import Invocation
@@ -329,7 +332,15 @@ def _state(entry: Entry, observed: Observed[Any, Any]) -> str:
         return reason if reason.startswith(status) else status if reason in status else f"{status}: {reason}"
     if entry.type == LambdaFunction.type and status.startswith(INACTIVE):
         return status
-    return "" if observed.settled and not observed.deleting else status
+    if entry.type == DbSubnetGroup.type and status.casefold() != "complete":
+        return status
+    return "" if not observed.deleting and _serves(observed) else status
+
+
+def _serves(observed: Observed[Any, Any]) -> bool:
+    """True if the resource is in use as it is, also where RDS works on something beside."""
+    is_of_rds = isinstance(observed.spec, DbClusterSpec | DbInstanceSpec)
+    return observed.settled or (is_of_rds and observed.status in SERVING)
 
 
 def _members(compared: Compared) -> Iterator[Problem]:
@@ -345,7 +356,7 @@ def _members(compared: Compared) -> Iterator[Problem]:
     instances = [seen[address] for address in seen.keys() - {*worked_on}]
     if any(isinstance(each, Unreadable) for each in instances):
         return
-    serving = sum(isinstance(each, Observed) and each.settled and not _gave_up(each) for each in instances)
+    serving = sum(isinstance(each, Observed) and _serves(each) and not _gave_up(each) for each in instances)
     if instances and not serving:
         yield Problem(f"0 of {len(instances)} instances serve")
 

@@ -67,6 +67,17 @@ UNTIE: Final = (
 )
 
 
+SERVING: Final = frozenset(
+    {
+        *("available", "backing-up", "storage-optimization", "storage-config-upgrade"),
+        *(
+            f"configuring-{what}"
+            for what in ("associated-roles", "enhanced-monitoring", "iam-database-auth", "log-exports")
+        ),
+    }
+)
+"""The states in which a cluster or an instance takes connections, also while RDS works on it
+(https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/accessing-monitoring.html)."""
 RECOVERABLE: Final = "inaccessible-encryption-credentials-recoverable"
 """The state of a cluster, and of its instances, for seven days after its key went out of reach."""
 

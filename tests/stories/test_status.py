@@ -15,6 +15,7 @@ import pytest
 
 from tapctl.manifest import open_store
 from tapctl.render.terminal import table_lines
+from tests.failures.test_answers import answering
 from tests.failures.trouble import deny
 from tests.manifest.examples import SAM
 from tests.stories.test_drift_access import OPEN, group_id, permission
@@ -187,6 +188,31 @@ def test_instances_of_which_none_serves_are_counted(dev: World) -> None:
     dev.client("rds").delete_db_instance(DBInstanceIdentifier="db-cluster-dev-0")
     found = row(dev.tapctl("status", "--json"))
     assert "0 of 1 instances serve" in found["problems"]
+
+
+def telling(listed: str, **more: Any) -> Callable[[dict[str, Any]], None]:
+    """Let every item of this list of an answer hold these members."""
+
+    def tell(answer: dict[str, Any]) -> None:
+        for each in answer[listed]:
+            each.update(more)
+
+    return tell
+
+
+def test_a_database_that_rds_works_on_serves_and_a_subnet_group_that_is_not_complete_is_told(dev: World) -> None:
+    moving = [{"VpcSecurityGroupId": group_id(dev, "db-sg-dev"), "Status": "adding"}]
+    with (
+        answering("rds:DescribeDBInstances", telling("DBInstances", DBInstanceStatus="backing-up")),
+        answering("rds:DescribeDBClusters", telling("DBClusters", VpcSecurityGroups=moving)),
+    ):
+        found = dev.tapctl("status", "--env", "dev", "--json")
+    assert (found.code, row(found)["problems"]) == (0, [])
+    with answering("rds:DescribeDBInstances", telling("DBInstances", DBInstanceStatus="rebooting")):
+        assert "0 of 1 instances serve" in row(dev.tapctl("status", "--env", "dev", "--json"))["problems"]
+    with answering("rds:DescribeDBSubnetGroups", telling("DBSubnetGroups", SubnetGroupStatus="Incomplete")):
+        found = dev.tapctl("status", "--env", "dev", "--json")
+    assert (found.code, row(found)["problems"]) == (2, ["db-subnet-group/db-subnet-dev is Incomplete"])
 
 
 @pytest.mark.parametrize("phase", ["leaving", "making"])
