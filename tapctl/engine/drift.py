@@ -219,6 +219,11 @@ class Finding:
         return _MEANINGS[self.reason][0] if self.waiver is None else FindingState.WAIVED
 
     @property
+    def may_be_waived(self) -> bool:
+        """True if a waiver can cover it: what waits, or could not be read, none does."""
+        return self.reason in _WAIVABLE
+
+    @property
     def to_waive(self) -> Any:
         """The live value by which a waiver names the difference; of an item that is not there, that item as removed."""
         return Removed(self.recorded) if self.item and self.live is None else self.live
@@ -326,7 +331,7 @@ def detect_drift(entries: Mapping[str, Entry], observations: Observations, waive
 
 
 def _waived(finding: Finding, waivers: Sequence[Waiver]) -> Finding:
-    if finding.reason not in _WAIVABLE:
+    if not finding.may_be_waived:
         return finding
     covering = (one for one in waivers if one.covers(finding.address, finding.field, finding.to_waive))
     return replace(finding, waiver=next(covering, None))

@@ -155,7 +155,7 @@ def _why_idle(waiver: Waiver, findings: Collection[Finding]) -> str:
         return (
             f': live = "{waiver.live}" is there with more, which decides what it opens; waive that, and take this out'
         )
-    if waiver.live is None and any(waiver.is_about(one.address, one.field) for one in findings):
+    if waiver.live is None and any(waiver.is_about(one.address, one.field) for one in findings if one.may_be_waived):
         return ": no files may have what is there: a waiver has to name it (live)"
     if waiver.live != live_text(None):
         return ""

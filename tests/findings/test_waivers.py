@@ -12,6 +12,7 @@ import pytest
 from tapctl.aws.client import Aws, Connection, Identity
 from tapctl.clock import today
 from tapctl.config.waivers import path_of
+from tapctl.engine.drift import Finding, Reason
 from tapctl.errors import ConfigError
 from tapctl.findings.waivers import waivers_for, warn_of_idle_waivers
 from tapctl.manifest import open_store
@@ -88,3 +89,19 @@ def test_a_waiver_that_names_no_value_covers_of_what_guards_what_some_files_may_
     group = f"log-group/{dev.names.database_log_group}"
     covered = {days for days in (1, 14, 30, 400) if waiver.covers(group, "retention_days", days)}
     assert covered == {30, 400}
+
+
+@pytest.mark.parametrize(
+    ("reason", "why"),
+    [
+        (Reason.CHANGED, ": no files may have what is there: a waiver has to name it (live)"),
+        (Reason.UNCONFIRMED, ""),
+    ],
+)
+def test_a_waiver_is_told_to_name_a_value_only_where_that_helps(
+    look: Open, said: io.StringIO, reason: Reason, why: str
+) -> None:
+    waive("payment-processor-dev")
+    place = "lambda-function/payment-processor-dev"
+    warn_of_idle_waivers(look("dev"), [Finding(place, "lambda-function", "memory_mb", reason, 30, 31)])
+    assert said.getvalue().rstrip().endswith(f"matches nothing here{why}")
