@@ -87,6 +87,57 @@ def test_a_merge_applies_the_plan_of_the_reviewed_commit_in_a_protected_environm
     assert command in job["steps"][-1]["run"]
 
 
+_SET = {"TAPCTL_STATE": "s3://b", "TAPCTL_REGION": "us-east-1", "TAPCTL_READER_ROLES": "{}", "ROLE": "r"}
+_SET |= {f"TAPCTL_{role}_ROLE": "r" for role in ("STATUS", "CHANGER", "COPIES", "READER")}
+_SET |= {"TAPCTL_BOT_TOKEN": "t", "AWS_DEFAULT_REGION": "us-east-1", "PATH": os.environ["PATH"]}
+
+
+def _ended(script: str, values: dict[str, str]) -> Done:
+    shell = shutil.which("sh")
+    assert shell
+    return subprocess.run([shell, "-e", "-c", script], env=values, capture_output=True, text=True, check=False)
+
+
+def test_a_job_of_github_s_ends_before_it_has_a_role_where_a_variable_is_not_set(workflows: Path) -> None:
+    checked = set()
+    for name in FILES:
+        for job in yaml.safe_load((workflows / name).read_text())["jobs"].values():
+            if all("configure-aws-credentials" not in step.get("uses", "") for step in job["steps"]):
+                continue
+            script, given = job["steps"][0]["run"], job["steps"][0]["env"]
+            assert _ended(script, _SET).returncode == 0
+            for variable in ("TAPCTL_STATE", *given):
+                done = _ended(script, _SET | {variable: ""})
+                assert done.returncode != 0
+                assert f"{variable}: " in done.stderr
+            (assumes,) = [step["with"] for step in job["steps"] if "configure-aws-credentials" in step.get("uses", "")]
+            assert {assumes["role-to-assume"], assumes["aws-region"]} <= {*given.values()}
+            checked.add(job["name"])
+    assert len(checked) == 5  # two jobs list the environments
+
+
+@pytest.mark.parametrize("job", ["plan", "apply", "drift", "copies"])
+def test_a_job_of_gitlab_s_ends_before_it_touches_anything_where_a_variable_is_not_set(
+    repository: Path, job: str
+) -> None:
+    assert called("ci", "init", "gitlab").code == 0
+    pipeline = yaml.safe_load((repository / ".gitlab-ci.yml").read_text())
+    tools = repository / "bin"
+    tools.mkdir()
+    for tool, leaves in (("tapctl", "said"), ("curl", "said"), ("apt-get", "touched"), ("pip", "touched")):
+        (tools / tool).write_text(f"#!/bin/sh\ntouch {leaves}\n")
+        (tools / tool).chmod(0o755)
+    script = "\n".join([*pipeline[".tapctl"]["before_script"], *pipeline[job]["script"]])
+    assert not re.findall(r"\$(?:TAPCTL_\w+_ROLE|\{TAPCTL_\w+_ROLE\})", script), "each ends the job where it is empty"
+    values = _SET | {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"}
+    first = ["TAPCTL_STATE", "AWS_DEFAULT_REGION", *["TAPCTL_BOT_TOKEN"] * (job in ("apply", "drift"))]
+    for variable in first:
+        done = _ended(script, values | {variable: "", "AWS_WEB_IDENTITY_TOKEN_FILE": "token"})
+        assert (done.returncode != 0, f"{variable}: is not set" in done.stderr) == (True, True)
+        assert Path("touched").exists() == (variable == "TAPCTL_BOT_TOKEN"), "what is installed alone"
+    assert not Path("said").exists()
+
+
 MESSAGE = """Smaller logs.\r
 tapctl-allow: dev log-group//aws/lambda/payment-processor-dev\r
 tapctl-allow: dev sns-subscription/email:on.call+1@example.com
@@ -670,7 +721,7 @@ def _github_job(job: dict[str, Any], run: str, refused: str = "") -> None:
     """Run the steps of dev's job that are ours, and keep the artifacts of this run as GitHub does."""
     for folder in ("last", "drift"):
         shutil.rmtree(folder, ignore_errors=True)
-    values = {"PATH": f"{Path('bin').absolute()}{os.pathsep}{os.environ['PATH']}", "ENVIRONMENT": "dev"}
+    values = _SET | {"PATH": f"{Path('bin').absolute()}{os.pathsep}{os.environ['PATH']}", "ENVIRONMENT": "dev"}
     values |= {"GITHUB_RUN_ID": run, "REFUSED": refused}
     shell = shutil.which("bash")
     assert shell
