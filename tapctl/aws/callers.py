@@ -30,7 +30,8 @@ def as_kept(text: str) -> str:
 
     One line of characters that print, not too long, and without the user part of an address.
     """
-    plain = "".join(char if char.isprintable() else "?" for char in text)
+    # A secret is known by its own characters, and an address by none that break a line.
+    plain = "".join(char if char.isprintable() else "?" for char in redact(text))
     return redact(plain)[:_LONGEST_KEPT]
 
 

@@ -107,7 +107,7 @@ def hide_path(text: str) -> str:
         return text
     import hashlib  # needed here alone, and its start costs as much as all of click's
 
-    digest = hashlib.sha256(found[0].encode()).hexdigest()[:16]
+    digest = hashlib.sha256(encoded(found[0])).hexdigest()[:16]
     return f"{text[: found.start()]}{found['scheme']}{found['host'].rpartition('@')[2]}/#{digest}"
 
 
@@ -172,9 +172,24 @@ def _forms() -> set[str]:
     for secret in (*secrets, *_in_environment()):
         parts = [part.strip() for part in secret.splitlines()] if "\n" in secret or "\r" in secret else []
         for part in (secret, *parts):
-            escaped = (repr(part)[1:-1], repr(part.encode())[2:-1], json.dumps(part)[1:-1], quote(part, safe=""))
-            forms.update(form for form in (part, *escaped) if len(form) >= _SHORTEST)
+            raw = encoded(part)
+            escaped = (repr(part)[1:-1], repr(raw)[2:-1], json.dumps(part)[1:-1], quote(raw, safe=""))
+            read = () if part.isascii() else (raw.decode(errors="replace"), raw.decode("latin-1"))
+            forms.update(form for form in (part, *escaped, *read) if len(form) >= _SHORTEST)
     return forms
+
+
+def is_utf8(text: str) -> bool:
+    """True unless the bytes that the text stands for are no UTF-8."""
+    return not any("\ud800" <= char <= "\udfff" for char in text)
+
+
+def encoded(text: str) -> bytes:
+    """The bytes of a text, also of one that stands in the environment or on the command line and is no UTF-8."""
+    try:
+        return text.encode(errors="surrogateescape")
+    except UnicodeEncodeError:  # half a character: of JSON, and of no system
+        return text.encode(errors="surrogatepass")
 
 
 def _in_environment() -> Iterator[str]:

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import json
+import os
 import time
+from urllib.parse import quote
 
 import pytest
 
+from tapctl.aws.callers import as_kept
 from tapctl.errors import AwsRefused, TapctlError
 from tapctl.safety import redaction
 from tapctl.safety.redaction import hide, hide_path, hide_path_once, hide_paths_within, host_alone, is_secret, redact
@@ -63,6 +67,24 @@ def test_the_environment_s_secrets_are_stripped_and_its_places_stay(monkeypatch:
     monkeypatch.setenv("HTTPS_PROXY", "http://dana:proxy%2Fpassword@proxy:1")
     text = redact("token-value api-key-value /var/run/token platform proxy/password proxy%2Fpassword")
     assert text == "*** *** /var/run/token platform *** ***"
+
+
+@pytest.mark.parametrize("value", [b"\xff\xfeabcdefgh", "pässwörd12".encode("latin-1"), "pässwörd12".encode()])
+def test_a_value_that_is_no_utf_8_is_stripped_by_its_bytes(monkeypatch: pytest.MonkeyPatch, value: bytes) -> None:
+    text = os.fsdecode(value)
+    monkeypatch.setenv("DB_PASSWORD", text)
+    monkeypatch.setenv("HTTPS_PROXY", f"http://dana:{text}@proxy:1")
+    written = [text, repr(value), json.dumps(text), quote(value, safe=""), value.decode(errors="replace")]
+    for each in (*written, value.decode("latin-1")):
+        assert redact(f"with {each}").replace("b'***'", "***").replace('"***"', "***") == "with ***"
+    assert as_kept(f"tapctl waive --reason {text}") == "tapctl waive --reason ***"
+    assert str(TapctlError(text)) == "***"
+
+
+def test_half_a_character_is_stripped_too() -> None:
+    hide("\ud800-of-json")
+    assert redact("a \ud800-of-json, and \\ud800-of-json") == "a ***, and ***"
+    assert hide_path("https://example.com/\udcff") != hide_path("https://example.com/\udcfe")
 
 
 def test_no_text_of_an_error_holds_a_credential() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -95,3 +96,15 @@ def test_an_unlocking_of_an_odd_form_is_told_with_the_key(shared: World, tmp_pat
     told = shared.tapctl("manifest", "history", "--env", "dev", "--state", str(state))
     assert "is no record of an unlocking" in told.out + told.err
     assert OF_A_LIBRARY.search(told.out + told.err) is None, told.out + told.err
+
+
+@pytest.mark.parametrize("variable", ["MY_API_TOKEN", "DB_PASSWORD", "HTTPS_PROXY"])
+def test_a_secret_in_the_environment_that_is_no_utf_8_ends_no_command(
+    shared: World, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    value = os.fsdecode(b"p\xe4ssword12")
+    monkeypatch.setenv(variable, f"http://dana:{value}@proxy" if variable == "HTTPS_PROXY" else value)
+    is_told(shared.tapctl("validate", "--env", value), "= ")
+    assert shared.tapctl("validate", "--env", value, "--json").records[-1]["exit"] == 3
+    told = shared.tapctl("waive", "--env", "dev", "a/b.c", "--reason", value, "--until", "never")
+    assert "ssword12" not in told.out + told.err
