@@ -21,7 +21,7 @@ from tapctl.aws.services import Clients
 from tapctl.aws.setup_errors import credentials_error, setting_error, setup_error
 from tapctl.aws.transport import COUNTED_BY, IN_FLIGHT, CallLog, client_base, guard_hook, parse_hook, to_tapctl_error
 from tapctl.errors import AwsNoAnswer, AwsRefused, WrongTarget, credentials_hint, denial_hint
-from tapctl.safety.redaction import hide
+from tapctl.safety.redaction import hide, is_utf8
 
 if TYPE_CHECKING:
     import boto3
@@ -341,7 +341,8 @@ def _hide_credentials(credentials: Any) -> None:
     """Let no text show these; those that are still to be asked for are known when they are used.
 
     Raises:
-        WrongTarget: one is no text, as a helper may have written it.
+        WrongTarget: one is no text, as a helper may have written it, or its bytes are no UTF-8: botocore cannot sign with
+            it.
     """
     known = vars(credentials) if credentials is not None else {}
     for name in ("access_key", "secret_key", "token"):
@@ -349,6 +350,8 @@ def _hide_credentials(credentials: Any) -> None:
         if not isinstance(value, str | None):
             raise credentials_error(TypeError(f"the {name.replace('_', ' ')} is no text"))
         hide(value)
+        if value is not None and not is_utf8(value):
+            raise credentials_error(ValueError(f"the {name.replace('_', ' ')} is no text of UTF-8"))
 
 
 def _isolated_session(region: str, key: str, secret: str) -> boto3.session.Session:

@@ -27,6 +27,8 @@ PROFILES = f"""
 credential_process = echo hello
 [profile list]
 credential_process = echo []
+[profile numbers]
+credential_process = echo '{{"Version": 1, "AccessKeyId": 123456789012345, "SecretAccessKey": 987654321098765}}'
 [profile missing]
 credential_process = /nowhere/helper
 [profile refusing]
@@ -98,6 +100,11 @@ def identify(machine: pytest.MonkeyPatch, **variables: str) -> TapctlError:
         ({"AWS_PROFILE": "numbers"}, ["AWS_PROFILE=numbers", "not what boto3 expects"]),
         ({"AWS_PROFILE": "token-of-objects"}, ["AWS_PROFILE=token-of-objects", "not what boto3 expects"]),
         ({"AWS_PROFILE": "role-of-numbers"}, ["AWS_PROFILE=role-of-numbers", "not what boto3 expects"]),
+        (
+            {**KEYS, "AWS_SECRET_ACCESS_KEY": "\udcff\udcfeabcdefgh"},
+            ["no text of UTF-8", "AWS_SECRET_ACCESS_KEY (set)"],
+        ),
+        (KEYS | {"AWS_SESSION_TOKEN": "\udcff\udcfeabcdefgh"}, ["no text of UTF-8", "AWS_SESSION_TOKEN (set)"]),
         ({"AWS_PROFILE": "missing"}, ["/nowhere/helper", "AWS_PROFILE=missing"]),
         ({"AWS_PROFILE": "refusing"}, ["http://***@vault says no", "AWS_PROFILE=refusing"]),
         ({"AWS_PROFILE": "asking"}, ["read 1"]),
