@@ -138,18 +138,18 @@ def test_a_job_of_gitlab_s_ends_before_it_touches_anything_where_a_variable_is_n
     assert not Path("said").exists()
 
 
-MESSAGE = """Smaller logs.\r
+MESSAGE = """Smaller logs: tapctl-allow: dev in a sentence permits nothing.\r
 tapctl-allow: dev log-group//aws/lambda/payment-processor-dev\r
-tapctl-allow: dev sns-subscription/email:on.call+1@example.com
- tapctl-allow: dev kms-key/indented
+tapctl-allow: dev sns-subscription/alarms-dev/https://events.example.com/#24ad362987ecbcb9
+  tapctl-allow:  dev   sns-subscription/alarms-dev/email:o'n&call~%1!{$(*)}@example.com\t
 tapctl-allow: prod db-cluster/db-cluster-prod
-tapctl-allow: dev db-cluster/$(touch pwned)
-tapctl-allow: dev --yes of-two-words
 """
+PLANNING = ["github", "github-apply", "gitlab"]
 
 
-@pytest.mark.parametrize("system", ["github", "gitlab"])
-def test_a_permit_is_a_line_of_the_reviewed_commit_s_message_for_one_environment(repository: Path, system: str) -> None:
+def _planned(repository: Path, system: str, message: str) -> tuple[Done, list[str]]:
+    """Run the step that plans dev by this message; returns the words that tapctl was given, too."""
+    system, _, step_of = system.partition("-")
     assert called("ci", "init", system).code == 0
     program = repository / "bin" / "tapctl"
     program.parent.mkdir()
@@ -159,27 +159,56 @@ def test_a_permit_is_a_line_of_the_reviewed_commit_s_message_for_one_environment
         scripts = [step.get("run", "") for step in _steps(repository / ".github" / "workflows")]
     else:
         scripts = yaml.safe_load((repository / ".gitlab-ci.yml").read_text())["plan"]["script"]
-    (script,) = [each for each in scripts if "tapctl plan --env" in each and "--expires" in each]
-    git, shell = shutil.which("git"), shutil.which("sh")
+    out = "now.json" if step_of else "--expires"
+    (script,) = [each for each in scripts if "tapctl plan --env" in each and out in each]
+    (repository / "message").write_text(message)
+    git = shutil.which("git")
     assert git
-    assert shell
     subprocess.run([git, "init", "--quiet"], check=True)
     author = ["-c", "user.name=somebody", "-c", "user.email=somebody@example.com"]
-    subprocess.run([git, *author, "commit", "--quiet", "--allow-empty", "--message", MESSAGE], check=True)
+    subprocess.run([git, *author, "commit", "--quiet", "--allow-empty", "--message", message], check=True)
     path = f"{program.parent}{os.pathsep}{os.environ['PATH']}"
-    values = {"PATH": path, "ENVIRONMENT": "dev", "HEAD": "HEAD", "CI_COMMIT_MESSAGE": MESSAGE}
-    subprocess.run([shell, "-e", "-c", script], env=values, check=True)
-    said = Path("said").read_text().splitlines()
-    assert said[:7] == [
+    values = {"PATH": path, "ENVIRONMENT": "dev", "HEAD": "HEAD", "CI_COMMIT_MESSAGE": message}
+    done = _ended(script, values | {"TAPCTL_CONFIG": "environments"})
+    return done, Path("said").read_text().splitlines() if Path("said").exists() else []
+
+
+@pytest.mark.parametrize("system", PLANNING)
+def test_a_permit_is_a_line_of_the_reviewed_commit_s_message_for_one_environment(repository: Path, system: str) -> None:
+    done, said = _planned(repository, system, MESSAGE)
+    assert done.returncode == 0, done.stderr
+    assert said[:9] == [
         "plan",
         "--env",
         "dev",
         "--allow",
         "log-group//aws/lambda/payment-processor-dev",
         "--allow",
-        "sns-subscription/email:on.call+1@example.com",
+        "sns-subscription/alarms-dev/https://events.example.com/#24ad362987ecbcb9",
+        "--allow",
+        "sns-subscription/alarms-dev/email:o'n&call~%1!{$(*)}@example.com",
     ]
-    assert "--allow" not in said[7:]
+    assert "--allow" not in said[9:]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "tapctl-allow: dev --yes of-two-words",
+        "tapctl-allow: dev db-cluster/$(touch pwned)",
+        "tapctl-allow: dev",
+        "tapctl-allow: db-cluster/db-cluster-dev",
+        "tapctl-allow: devv db-cluster/db-cluster-dev",
+        "tapctl-allow dev db-cluster/db-cluster-dev",
+        "tapctl-allow:dev db-cluster/db-cluster-dev",
+        "Tapctl-Allow: dev db-cluster/db-cluster-dev",
+    ],
+)
+@pytest.mark.parametrize("system", ["github", *(pytest.param(each, marks=pytest.mark.soak) for each in PLANNING[1:])])
+def test_a_line_that_looks_like_a_permit_and_is_none_is_a_stop(repository: Path, system: str, line: str) -> None:
+    done, said = _planned(repository, system, f"Smaller logs.\n\n{line}\n")
+    assert (done.returncode, said) == (1, [])
+    assert "line 3 of the reviewed commit's message is not tapctl-allow: ENVIRONMENT ADDRESS" in done.stdout
 
 
 def _night(repository: Path, system: str, said: str, code: int) -> subprocess.CompletedProcess[str]:
