@@ -62,6 +62,7 @@ def annotation_lines(run: Run, env: Mapping[str, str]) -> list[str]:
 
 
 def _annotations(run: Run) -> Iterator[Annotation]:
+    from tapctl.errors import is_file
     from tapctl.reports.values import field_name, finding_text
 
     for error in run.errors:
@@ -69,8 +70,10 @@ def _annotations(run: Run) -> Iterator[Annotation]:
         if not error.problems:
             yield "error", "", 0, title, told
         for problem in error.problems:
-            where = " ".join(filter(None, (problem.key, problem.value and f"= {problem.value}")))
-            yield "error", problem.file, problem.line, title, ": ".join(filter(None, (where, problem.rule)))
+            # What stands in no file of the checkout is named in the message.
+            file, key = (problem.file, problem.key) if is_file(problem.file) else ("", problem.file or problem.key)
+            where = " ".join(filter(None, (key, problem.value and f"= {problem.value}")))
+            yield "error", file, problem.line, title, ": ".join(filter(None, (where, problem.rule)))
     for finding in run.findings:
         if finding.state != "WAIVED":
             place = finding.config

@@ -13,6 +13,7 @@ from pathlib import PurePath
 from typing import Any, Final
 from urllib.parse import quote
 
+from tapctl.errors import is_file
 from tapctl.render.severity import kind_of
 from tapctl.render.terminal import one_line, sanitize_json
 from tapctl.reports.events import Finding
@@ -138,8 +139,9 @@ def _errors(run: Run) -> Iterator[tuple[_Rule, dict[str, Any]]]:
         if not error.problems:
             yield rule, _fingerprinted(_result(rule.id, "high", told, "", 0), error.code, "")
         for problem in error.problems:
-            text = f"{problem.key} {problem.rule}".strip()
-            result = _result(rule.id, "high", text, problem.file, problem.line)
+            file, key = (problem.file, problem.key) if is_file(problem.file) else ("", problem.file or problem.key)
+            text = f"{key} {problem.rule}".strip()
+            result = _result(rule.id, "high", text, file, problem.line)
             yield rule, _fingerprinted(result, error.code, f"{problem.file} {text}")
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 
 from tapctl.cli.github import annotation_lines, tell_github
+from tapctl.reports import sarif
 from tapctl.reports.md import LIMIT
 from tapctl.reports.run import run_of
-from tests.reports.examples import HOSTILE, PLACE, finding, run, verdict, version
+from tests.reports.examples import HOSTILE, PLACE, error, finding, run, verdict, version
 
 
 def test_findings_and_errors_are_annotations_on_their_lines() -> None:
@@ -25,6 +27,18 @@ def test_findings_and_errors_are_annotations_on_their_lines() -> None:
         "lambda-function/payment-processor-dev timeout_s: 30 → 15"
     )
     assert not [line for line in lines if "memory_mb" in line]  # waived
+
+
+@pytest.mark.parametrize(
+    "place", ["--env", "--suffix", "TAPCTL_STATE", "AWS_DEFAULT_REGION, or the profile", "https_proxy"]
+)
+def test_an_option_and_a_variable_are_no_file(place: str) -> None:
+    problem = {"file": place, "key": "", "value": '"nope"', "rule": "is none", "line": 0}
+    told = run_of([version(), error(problems=[problem]), verdict()])
+    assert annotation_lines(told, {}) == [f'::error title=tapctl aws-refused::{place} = "nope": is none']
+    (result,) = json.loads(sarif.render(told))["runs"][0]["results"]
+    assert result["message"]["text"] == f"{place} is none"
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "environments"
 
 
 def test_at_most_ten_of_a_kind_and_the_rest_counted() -> None:
