@@ -82,7 +82,8 @@ def destroy(session: Session, *, confirm: str | None = None, approval: Approval 
             session.screen.warn(f"{address} bears the tags of {session.suffix} and none of its names: it is left")
         tell_of_theirs(session, inventory)
         loses = bool(plan.impacts[Impact.DATA_LOSS.key])
-        if inventory.to_delete and not confirm_destroy(session, approval.suffix or confirm, due=due, loses=loses):
+        asks = bool(inventory.to_delete or inventory.forgotten)
+        if asks and not confirm_destroy(session, approval.suffix or confirm, due=due, loses=loses):
             return session.finish(Status.CANCELLED, ExitCode.REFUSED, summary=NOTHING_CHANGED)
         if session.invocation.interactive:
             # While the question was open somebody may have protected it: no instance may go before its cluster may.

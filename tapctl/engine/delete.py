@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from tapctl.engine import refs
 from tapctl.engine.estimate import Operation
@@ -49,6 +49,10 @@ def is_another(reconciler: Reconciler[Any, Any], before: Observation | None, now
     )
 
 
+GONE_ALREADY: Final = "was gone already"
+"""The note on what nobody had to remove."""
+
+
 class _DeleteLoop:
     def __init__(self, deletion: Deletion, context: EngineContext, emit: Emit, *, replacing: bool) -> None:
         self.deletion, self.context, self.emit, self.replacing = deletion, context, emit, replacing
@@ -60,6 +64,8 @@ class _DeleteLoop:
         self.last_step_on: Observed[Any, Any] | None = None
         """The observation on which the last step was taken: the next one waits for another."""
         self.intended = False
+        self.found = False
+        """True once it was seen: what was gone before is removed by nobody here."""
         self.released = False
         self.leftovers: str | None = None
         """The things AWS still holds of a resource that is gone."""
@@ -77,6 +83,7 @@ class _DeleteLoop:
             seen = None
         if seen is None:
             self.observe_leftovers()
+        self.found = self.found or seen is not None
         return seen
 
     def observe_leftovers(self) -> None:
@@ -193,8 +200,9 @@ class _DeleteLoop:
             self.context.journal.drop(self.address, *subresources)
         return Finished(
             self.address,
-            Result.DELETED,
+            Result.DELETED if self.found else Result.UNCHANGED,
             self.poller.elapsed,
+            note="" if self.found else GONE_ALREADY,
             subresources=subresources,
             left_behind=self.left_behind,
         )

@@ -13,6 +13,7 @@ from tapctl.engine.model import Observed, Owner, Reconciler, Retained, UnreadTag
 from tapctl.engine.observe import Absent, Observation, ObserveRequest, Unreadable, observe_all
 from tapctl.engine.owner_tags import MANAGED_BY
 from tapctl.engine.ownership import Ownership, Verdict, other_identity
+from tapctl.engine.record import Phase
 from tapctl.engine.resources import AnyResource, Deletion
 from tapctl.errors import ConfigError, Refused, TapctlError
 from tapctl.evidence.earlier_versions import EarlierVersions
@@ -82,6 +83,15 @@ class Inventory:
         """Address to the address that it is deleted with; empty for a deletion of its own."""
         alone = dict.fromkeys(self.present.keys() - self.retained.keys(), "")
         return alone | {child: parent for parent in alone for child in self.deletions[parent].subresources}
+
+    @property
+    def forgotten(self) -> frozenset[str]:
+        """The addresses that the record tells of and AWS does not have: nothing is removed, and the record loses them.
+
+        Of what an earlier destroy has kept it lost nothing that was to stay.
+        """
+        recorded = {address for address, entry in self.manifest.entries.items() if entry.phase is not Phase.KEPT}
+        return frozenset(recorded - self.present.keys() - self.to_delete.keys())
 
 
 def take_inventory(session: Session) -> Inventory:
@@ -378,7 +388,7 @@ def leftovers(
         and not seen.deleting
         and address not in found
         and address in finished
-        and finished[address].result is Result.DELETED
+        and finished[address].result in (Result.DELETED, Result.UNCHANGED)
     )
     return found, tuple(anew), unidentified.beside(observations)
 

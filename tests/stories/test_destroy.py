@@ -128,6 +128,30 @@ def test_a_destroy_of_nothing_succeeds(world: World) -> None:
     assert "nothing to remove" in gone.out
 
 
+def test_a_record_of_which_aws_has_nothing_is_emptied_by_nobody_unasked(world: World) -> None:
+    """Behind an address there may be another AWS, which has none of it."""
+    world.deploy()
+    record = world.path().read_bytes()
+    assert world.tapctl("destroy", "--env", "dev", "--yes").code == 0
+    shutil.rmtree(world.path().parent)
+    world.path().parent.mkdir(mode=0o700)
+    world.path().write_bytes(record)
+    for flags in ((), ("--json",)):
+        nobody = world.tapctl("destroy", "--env", "dev", *flags)
+        assert (nobody.code, nobody.changes, world.path().read_bytes()) == (64, (), record)
+        assert "tapctl destroy --env dev" in nobody.out + nobody.err
+    assert not world.path().with_name("dev.certificate.json").exists()
+    gone = world.tapctl("destroy", "--env", "dev", "--yes", "--json")
+    ended = gone.of_type("resource")
+    assert (gone.code, {one["result"] for one in ended}, gone.records[-1]["counts"]["deleted"]) == (
+        0,
+        {"unchanged", "kept"},
+        0,
+    )
+    assert [*world.manifest()["entries"]] == ["kms-key/alias/db-key-dev"]
+    assert world.tapctl("destroy", "--env", "dev").code == 0, "there is nothing to ask"
+
+
 def test_without_the_record_the_tags_find_everything(world: World) -> None:
     before = left(world)
     world.deploy()
