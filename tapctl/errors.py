@@ -120,6 +120,14 @@ class UsageError(TapctlError):
     exit_code = ExitCode.USAGE
 
 
+_NO_FILE = r"--[a-z]|(?i:(?:AWS|TAPCTL)_[A-Z0-9_]+|(?:HTTPS?|ALL|NO)_PROXY|REQUESTS_CA_BUNDLE)(?:,|$)"
+
+
+def is_file(place: str) -> bool:
+    """True of the place of a problem that is a file, or a folder of theirs; not of an option, nor of variables."""
+    return bool(place) and re.match(_NO_FILE, place) is None
+
+
 @dataclass(frozen=True, order=True)
 class Problem:
     """A mistake in one place of one file."""
@@ -149,10 +157,9 @@ class ConfigError(TapctlError):
     def __init__(self, problems: list[Problem], *, hint: str | None = None) -> None:
         self.problems = tuple(sorted(set(problems)))
         count = len(self.problems)
-        # A flag is no file: what is wrong is what was typed, and no edit of the configuration corrects it.
-        flags = {problem.file for problem in self.problems if problem.file.startswith("--")}
-        typed = flags.pop() if len(flags) == count == 1 else ""
-        single = f"{typed} is not valid" if typed else "the configuration is not valid"
+        # What is wrong is what was typed or set, and no edit of the configuration corrects it.
+        given = {problem.file for problem in self.problems if not is_file(problem.file)}
+        single = f"{given.pop()} is not valid" if len(given) == count == 1 else "the configuration is not valid"
         shown = [str(problem) for problem in self.problems[:_MAX_PROBLEMS]]
         rest = [f"and {count - _MAX_PROBLEMS} more"] if count > _MAX_PROBLEMS else []
         super().__init__(

@@ -341,8 +341,7 @@ def _hide_credentials(credentials: Any) -> None:
     """Let no text show these; those that are still to be asked for are known when they are used.
 
     Raises:
-        WrongTarget: one is no text, as a helper may have written it, or its bytes are no UTF-8: botocore cannot sign with
-            it.
+        WrongTarget: one is no text, as a helper may have written it, or no UTF-8: botocore cannot sign with it.
     """
     known = vars(credentials) if credentials is not None else {}
     for name in ("access_key", "secret_key", "token"):

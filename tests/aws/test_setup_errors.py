@@ -27,8 +27,6 @@ PROFILES = f"""
 credential_process = echo hello
 [profile list]
 credential_process = echo []
-[profile numbers]
-credential_process = echo '{{"Version": 1, "AccessKeyId": 123456789012345, "SecretAccessKey": 987654321098765}}'
 [profile missing]
 credential_process = /nowhere/helper
 [profile refusing]
