@@ -505,7 +505,7 @@ def _step(repository: Path, workflow: str, part: str, answers: dict[str, Any], t
     jobs = yaml.safe_load((repository / ".github/workflows" / workflow).read_text())["jobs"].values()
     (script,) = [step["run"] for job in jobs for step in job["steps"] if part in step.get("run", "")]
     values = {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}", "GH_REPO": "a/b", "GITHUB_SHA": "m12"}
-    values |= {"GITHUB_OUTPUT": "output", "ENVIRONMENT": "dev"}
+    values |= {"GITHUB_OUTPUT": "output", "ENVIRONMENT": "dev", "TAPCTL_CONFIG": "environments"}
     shell = shutil.which("bash")
     assert shell
     return subprocess.run([shell, "-e", "-c", script], env=values, capture_output=True, text=True, check=False)
