@@ -12,6 +12,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 
 from tapctl.aws.policy import UNREAD, PolicyDocument, Principal, Statement, policy
+from tapctl.aws.wildcards import far_reaching
 from tapctl.config.rules import assumes_by_pattern
 from tapctl.config.schema import Permission
 from tapctl.engine.model import Spec, address
@@ -207,8 +208,8 @@ def _policy_reasons(document: PolicyDocument) -> Iterator[tuple[Statement, str]]
     for statement in _allowing(document):
         if any(principal.name == EVERYBODY for principal in statement.principals):
             yield statement, f"{statement.sid or 'a statement'} lets everybody in"
-        if statement.actions >= {EVERYBODY} and statement.resources >= {EVERYBODY}:
-            yield statement, f"{statement.sid or 'a statement'} allows everything"
+        if reach := far_reaching(statement.actions, statement.resources):
+            yield statement, f"{statement.sid or 'a statement'} allows {reach}"
         if UNREAD in statement.other:
             yield statement, "a statement is in a form that nobody knows"
         elif statement.other:

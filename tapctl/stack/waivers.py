@@ -13,6 +13,7 @@ from typing import Any, Final, get_args, get_origin
 from pydantic import BaseModel
 
 from tapctl.aws.policy import PolicyDocument
+from tapctl.aws.wildcards import far_reaching
 from tapctl.config.types import did_you_mean
 from tapctl.config.waivers import EVERY, WaiverTable, load_waivers, path_of, problem_at
 from tapctl.engine.waiver import REMOVED, Waiver, live_text, matches, may_begin
@@ -193,7 +194,11 @@ def _allows_all(value: Any) -> bool:
         return any(map(_allows_all, value))
     if not isinstance(value, dict):
         return False
-    everything = all(EVERY in (value.get(part) or ()) for part in ("actions", "resources"))
-    if value.get("effect") == "Allow" and (value.get("other") or everything):
+    actions, resources = (_texts(value.get(part)) for part in ("actions", "resources"))
+    if value.get("effect") == "Allow" and (value.get("other") or far_reaching(actions, resources)):
         return True
     return any(map(_allows_all, value.values()))
+
+
+def _texts(value: Any) -> list[str]:
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []

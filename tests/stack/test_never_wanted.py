@@ -183,6 +183,8 @@ def test_a_door_to_the_world_is_never_wanted(group: str, rule: tuple[str, str, i
         ({"Sid": "All", "Effect": "Allow", "Principal": "*", "Action": "sns:Publish"}, "All lets everybody in"),
         ({"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sns:Publish"}, "a statement lets everybody in"),
         ({"Effect": "Allow", "Action": "*", "Resource": "*"}, "a statement allows everything"),
+        ({"Effect": "Allow", "Action": "*:*", "Resource": "arn:*:*:*:*:*"}, "a statement allows everything"),
+        ({"Effect": "Allow", "Action": "iam:*", "Resource": "*"}, "a statement allows any rights to be given"),
         ({"Effect": "Allow", "NotAction": "sns:Publish"}, "a statement allows all but what it names"),
         ({"Effect": "Allow", "Principal": 1}, "a statement is in a form that nobody knows"),
         ({"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"}, ""),

@@ -70,6 +70,8 @@ def test_a_difference_of_the_platform_may_be_waived(tmp_path: Path, address: str
         ({"Effect": "Allow", "NotPrincipal": {"AWS": "999999999999"}, "Action": "sns:Publish", "Resource": "*"}, True),
         ({"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}, True),
         ({"Effect": "Allow", "Action": "*", "Resource": "*"}, True),
+        ({"Effect": "Allow", "Action": "*:*", "Resource": "arn:aws:*:*:*:*"}, True),
+        ({"Effect": "Allow", "Action": ["s3:*", "iam:*"], "Resource": "*"}, True),
         ({"Effect": "Deny", "NotAction": "iam:*", "Resource": "*"}, False),
         ({"Effect": "Allow", "Action": "s3:*", "Resource": "*"}, False),
     ],
@@ -82,6 +84,11 @@ def test_a_statement_that_allows_all_but_what_it_names_is_an_open_door(
     for live in (statement, document):
         assert opens(live_text(live)) is opens_door
         assert not opens(f"{live_text(live)}x"), "no such text is any live value's"
+
+
+@pytest.mark.parametrize("part", ['"*"', "5", "[5]", "{}", "null", "[[]]"])
+def test_a_text_that_is_like_a_statement_and_is_none_opens_nothing(part: str) -> None:
+    assert not opens(f'{{"effect": "Allow", "actions": {part}, "resources": ["*"]}}')
 
 
 def test_each_way_in_is_a_field_that_there_is() -> None:

@@ -1,0 +1,39 @@
+"""Everything is everything, however a policy spells it, and so is what gives itself any rights."""
+
+from __future__ import annotations
+
+import pytest
+
+from tapctl.aws.wildcards import far_reaching
+
+ALL, RIGHTS = "everything", "any rights to be given"
+
+
+@pytest.mark.parametrize(
+    ("action", "resource", "reach"),
+    [
+        *((action, "*", ALL) for action in ("*", "**", "*:*", "?*", "*:**", "*?:*")),
+        *(("*", f"{each}", ALL) for each in ("**", "arn:*", "arn:aws:*", "a*", "*:*", "arn:aws", "arn:*:*:*:*:*")),
+        *(("*", f"arn:aws:*:{each}:*", ALL) for each in ("*:*", "us-east-2:123456789012", ":", "*:123456789012")),
+        *(("*", resource, "") for resource in ("arn:aws:s3:::*", "arn:aws:sns:*:*:t", "arn:aws:sqs:*:*:*", "s*")),
+        *((action, "*", "") for action in ("s3:*", "kms:*", "rds:*", "sns:Publish", "*:Get*", "iam:Get*", "iam:List*")),
+        *((action, "*", RIGHTS) for action in ("iam:*", "IAM:*", "i*:*", "iam:putRolePolicy", "iam:Attach*", "*:Put*")),
+        *((action, "*", RIGHTS) for action in ("sts:*", "sts:AssumeRole", "iam:CreateAccessKey", "iam:PutRolePol???")),
+        ("iam:PutRolePolicy", "arn:aws:iam::123456789012:role/lambda-role-dev", RIGHTS),
+        ("sts:AssumeRole", "arn:aws:iam::*:role/*", RIGHTS),
+        ("sts:AssumeRole", "arn:aws:iam", RIGHTS),
+        ("sts:AssumeRole", "arn:aws:iam::123456789012:role/reader", ""),
+        ("sts:AssumeRole", "arn:aws:iam::123456789012:role/reader-*", ""),
+        ("*", "", ""),
+    ],
+)
+def test_what_a_statement_reaches(action: str, resource: str, reach: str) -> None:
+    assert far_reaching(["sqs:SendMessage", action], ["arn:aws:sqs:::x", resource]) == reach
+
+
+def test_a_statement_without_resources_reaches_no_further_than_what_it_is_on() -> None:
+    assert far_reaching(["sts:AssumeRole", "*", "iam:*"], []) == ""
+
+
+def test_a_pattern_of_many_parts_takes_no_long() -> None:
+    assert far_reaching(["*z" * 5_000], ["?*" * 5_000]) == ""
