@@ -103,7 +103,7 @@ def waive(session: Session, targets: Sequence[str], *, reason: str, until: str) 
 def _may_stand(path: Path, rows: Sequence[Mapping[str, Any]]) -> bool:
     """True if these waivers break no rule by themselves."""
     try:
-        check_doors(path, check(path, {"waiver": rows}, tuple({one["environment"] for one in rows}), today()))
+        check_doors(path, check(path, {"waiver": rows}, tuple({one["environment"] for one in rows}), today()), today())
     except ConfigError:
         return False
     return True
@@ -244,7 +244,7 @@ def with_waivers(path: Path, rows: Sequence[dict[str, Any]], environments: tuple
     # What stands there already may have been written by a clock that is ahead.
     grace = timedelta() if any(row["until"] > today() + timedelta(days=MAX_DAYS) for row in rows) else GRACE
     try:
-        check_doors(path, check(path, tomllib.loads(text), environments, today(), grace=grace))
+        check_doors(path, check(path, tomllib.loads(text), environments, today(), grace=grace), today())
     except ConfigError as error:
         # No such place is in the file yet, which was read without a fault before.
         raise ConfigError([*error.problems], hint=_HINT) from None

@@ -35,7 +35,7 @@ from tapctl.config.types import (
 from tapctl.names import is_our_alarm
 from tapctl.regions import partition_of, registry_of
 from tapctl.safety.card_data import card_data_rule
-from tapctl.safety.open_networks import HTTPS, opens_world
+from tapctl.safety.open_networks import HTTPS, opened_with, opens_world
 from tapctl.safety.redaction import is_secret
 
 RECEIVERS: Final = "alarms.subscribers"
@@ -151,6 +151,15 @@ def _egress(raw: Mapping[str, Any]) -> Iterator[Violation]:
         port, peer = table.get("port"), table.get("to")
         if isinstance(peer, str) and opens_world(peer) and port != HTTPS:
             yield f"{place}.to", peer, f"is the whole internet, which is for HTTPS (port {HTTPS}) alone"
+        elif isinstance(peer, str) and port != HTTPS and (world := opened_with(peer, _beside(raw, port))):
+            rule = f"is {world} with the others of port {port}: the whole internet, which is for HTTPS (port {HTTPS})"
+            yield f"{place}.to", peer, f"{rule} alone"
+
+
+def _beside(raw: Mapping[str, Any], port: Any) -> list[str]:
+    """All peers to which the files let out by this port."""
+    tables = (table for _, table in _tables(raw, "processor.egress") if table.get("port") == port)
+    return [table["to"] for table in tables if isinstance(table.get("to"), str)]
 
 
 def _extra_alarms(raw: Mapping[str, Any]) -> Iterator[Violation]:

@@ -16,7 +16,7 @@ from tapctl.aws.policy import Condition
 from tapctl.config.schema import Egress
 from tapctl.names import EXTRA_ALARM, OUR_STATEMENTS, Names
 from tapctl.reconcilers.iam_role import IamRole
-from tapctl.reconcilers.security_group_rules import Rule
+from tapctl.reconcilers.security_group_rule import Rule
 from tapctl.stack.never_wanted import may_be_added
 
 _ALARM: Final = "NAME"

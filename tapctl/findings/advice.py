@@ -37,7 +37,7 @@ from tapctl.safety.hidden_values import is_stand_in
 from tapctl.session.session import Session
 from tapctl.session.target import is_gone
 from tapctl.stack.provenance import Key, Provenance, provenance_of, value_at, values_as_written
-from tapctl.stack.waivers import is_never_waived, opens
+from tapctl.stack.waivers import is_never_waived, opening_together, opens
 
 ACCEPTED: Final = "the files want it already, and an apply records it"
 _WHERE_FROM: Final = "with --restore SNAPSHOT or --empty, which says where its data comes from:"
@@ -102,6 +102,7 @@ def advise(
             exposed[finding.address, finding.field].append(finding)
     left = _left_by_revert(session, entries, findings, observed)
     costs = {place(one): _cost_of_way_back(one, entries, observed) for one in findings}
+    several = _several(findings)
     theirs = {one.address: _taking_back(one, session, entries, observed) for one in report.findings if _is_theirs(one)}
     theirs |= _taken_by_others(session, entries, observed)
     replaced = {one.address: _bringing_back(one, session, entries, observed) for one in findings if _is_replaced(one)}
@@ -117,7 +118,7 @@ def advise(
         is_removed = one.reason in _REMOVED
         own = removed[one.address] if is_removed else _advice(one, session, keys, told, entry.claim if entry else {})
         own = _way_out(one, observed.get(one.address)) or own
-        acting = _acting(own, one, session, left, costs[place(one)])
+        acting = _acting(own, one, session, left, costs[place(one)], several)
         advice[one.address, one.field] = _undoing(acting, session, more=more, goes_on=goes_on)
     strangers: dict[tuple[str, str], list[str]] = defaultdict(list)
     for one in findings:
@@ -201,10 +202,26 @@ def _cost_of_way_back(one: Finding, entries: Mapping[str, Entry], observed: Obse
     return Impact.NONE if cost is Impact.REPLACE and replaced else cost
 
 
-def _acting(advice: Advice, finding: Finding, session: Session, left: Collection[str], cost: Impact) -> Advice:
+def _several(findings: Sequence[Finding]) -> frozenset[tuple[str, str]]:
+    """The address and the text of each live rule that opens the world together with others: none is to be waived."""
+    rules: dict[str, list[str]] = defaultdict(list)
+    for one in findings:
+        rules[one.address].append(live_text(one.live))
+    return frozenset((address, text) for address, texts in rules.items() for text in opening_together(texts))
+
+
+def _acting(
+    advice: Advice,
+    finding: Finding,
+    session: Session,
+    left: Collection[str],
+    cost: Impact,
+    several: Collection[tuple[str, str]],
+) -> Advice:
     """The advice with the commands that act on this finding alone: revert in place of apply, and waive.
 
-    ``cost``: of the way back, where no verb makes it without being told to by name, or at all.
+    ``cost``: of the way back, where no verb makes it without being told to by name, or at all. ``several``: as
+    `_several`.
     """
     if finding.waiver is not None:
         return Advice()
@@ -213,7 +230,7 @@ def _acting(advice: Advice, finding: Finding, session: Session, left: Collection
     target = _target(finding, session)
     live = live_text(finding.live)
     unnamed = is_never_waived(finding.type, _root(finding.field)) or opens(live) or is_stand_in(live)
-    unnamed = unnamed or finding.field in NEVER_WAIVED
+    unnamed = unnamed or finding.field in NEVER_WAIVED or (finding.address, live) in several
     if not unnamed and not isinstance(session.loaded, ConfigError):
         advice = replace(advice, waive=f"{session.command('waive')} {target} --reason '…' --until 30d")
     if advice.undo != session.command("apply") or advice.undo_note:

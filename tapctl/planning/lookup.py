@@ -24,8 +24,10 @@ from tapctl.reconcilers.db_instance import DbInstance
 from tapctl.reconcilers.db_parameter_groups import DbClusterParameterGroup, DbParameterGroup
 from tapctl.reconcilers.iam_role import boundary_exists
 from tapctl.reconcilers.lambda_function import LambdaFunction
-from tapctl.reconcilers.prefix_lists import NO_SUCH_LIST, is_prefix_list, world_in
-from tapctl.safety.open_networks import HTTPS
+from tapctl.reconcilers.open_rules import open_together, part_of
+from tapctl.reconcilers.prefix_lists import NO_SUCH_LIST, blocks_in, is_prefix_list
+from tapctl.reconcilers.security_group_rule import Rule
+from tapctl.safety.open_networks import HTTPS, open_networks
 from tapctl.session.session import Session
 from tapctl.stack.definition import ENGINE, Artifact
 from tapctl.stack.image import resolve as resolve_image
@@ -107,11 +109,18 @@ def check_additions(session: Session) -> None:
                 problems.append((f"{key}.{name}", value, f"is a parameter of {family} that RDS lets nobody set"))
     egress = session.config.processor.egress
     lists = dict.fromkeys(each.to for each in egress if is_prefix_list(each.to))
-    held = {each: _ask(session, f"what {each} holds", partial(_world_in, session.aws, each)) or () for each in lists}
+    held = {each: _ask(session, f"what {each} holds", partial(_blocks_in, session.aws, each)) or () for each in lists}
     problems += [
         (f"processor.egress.{at}.to", each.to, f"holds {network}: {_OPEN_LIST}")
         for at, each in enumerate(egress)
-        for network in held.get(each.to, ())
+        for network in open_networks(held.get(each.to, ()))
+    ]
+    rules = (Rule(direction="egress", protocol="tcp", from_port=e.port, to_port=e.port, peer=e.to) for e in egress)
+    problems += [
+        (f"processor.egress.{part.holder}.to", part.rule.peer, f"holds a part of {world.peer}, of {_OPEN_LIST}")
+        for world, parts in open_together(part_of(str(at), rule, held) for at, rule in enumerate(rules))
+        for part in parts
+        if part.rule.peer in held
     ]
     if problems:
         file = str(session.invocation.config / "common.toml")
@@ -119,10 +128,10 @@ def check_additions(session: Session) -> None:
         raise ConfigError([Problem(file, key, value, rule) for key, value, rule in problems], hint=hint)
 
 
-def _world_in(aws: Aws, prefix_list: str) -> list[str]:
-    """As `world_in`; nothing of a list that is not there, which is told where a rule is to name it."""
+def _blocks_in(aws: Aws, prefix_list: str) -> list[str]:
+    """As `blocks_in`; nothing of a list that is not there, which is told where a rule is to name it."""
     try:
-        return world_in(aws, prefix_list)
+        return blocks_in(aws, prefix_list)
     except AwsRefused as error:
         if not error.matches(NO_SUCH_LIST):
             raise

@@ -28,7 +28,8 @@ from tapctl.reconcilers.kms_key import KmsKey
 from tapctl.reconcilers.kms_key_rights import FINGERPRINT_RIGHT
 from tapctl.reconcilers.lambda_function import LambdaFunction
 from tapctl.reconcilers.prefix_lists import is_prefix_list
-from tapctl.reconcilers.security_group_rules import OF_EVERY_NEW_GROUP, Rule, SecurityGroupRules
+from tapctl.reconcilers.security_group_rule import Rule
+from tapctl.reconcilers.security_group_rules import OF_EVERY_NEW_GROUP, SecurityGroupRules
 from tapctl.render.screen import Check
 from tapctl.stack.rights import Values
 from tapctl.threads import in_background, side_by_side

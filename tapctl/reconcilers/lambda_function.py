@@ -54,7 +54,7 @@ from tapctl.reconcilers.lambda_interfaces import (
     remaining_interfaces,
 )
 from tapctl.reconcilers.lambda_refusals import CONFLICT, INVALID, MISSING, TRANSIENT, change_error
-from tapctl.reconcilers.security_group_rules import Rule
+from tapctl.reconcilers.security_group_rule import Rule
 
 if TYPE_CHECKING:
     from tapctl.aws.client import Aws

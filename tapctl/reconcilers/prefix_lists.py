@@ -5,10 +5,10 @@ A list changes without its rules: what it holds by then was in no plan (VPC user
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from typing import TYPE_CHECKING, Final
 
 from tapctl.aws.answers import unusable
-from tapctl.safety.open_networks import open_networks
 
 if TYPE_CHECKING:
     from tapctl.aws.client import Aws
@@ -24,8 +24,8 @@ def is_prefix_list(peer: str) -> bool:
     return peer.startswith(_MARK)
 
 
-def world_in(aws: Aws, prefix_list: str) -> list[str]:
-    """List the networks by which this list is as open as the internet, alone or together; none for any other list.
+def blocks_in(aws: Aws, prefix_list: str) -> list[str]:
+    """List the blocks of addresses that this list holds, in their canonical form.
 
     Raises:
         AwsRefused: EC2 does not tell: the list is gone, or shared with us no more.
@@ -33,6 +33,6 @@ def world_in(aws: Aws, prefix_list: str) -> list[str]:
     """
     pages = aws.pages(aws.ec2.get_paginator("get_managed_prefix_list_entries"), PrefixListId=prefix_list)
     try:
-        return [*open_networks(entry["Cidr"] for page in pages for entry in page["Entries"])]
+        return [str(ip_network(entry["Cidr"], strict=False)) for page in pages for entry in page["Entries"]]
     except ValueError:
         raise unusable("ec2:GetManagedPrefixListEntries", "an entry is no block of addresses") from None

@@ -9,17 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypedDict
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from tapctl.aws.answers import unusable
 from tapctl.aws.refusals import Transient, classify
 from tapctl.aws.rights import LISTS, OURS, Need, Right
 from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.engine.trail import Trail
 from tapctl.errors import AwsRefused, NotYet, Patience
 from tapctl.reconcilers.exposures import with_exposures
-from tapctl.reconcilers.prefix_lists import PREFIX_LISTS, is_prefix_list, world_in
+from tapctl.reconcilers.open_rules import open_together, part_of
+from tapctl.reconcilers.prefix_lists import PREFIX_LISTS, blocks_in, is_prefix_list
 from tapctl.reconcilers.security_group import GROUPS, NOT_FOUND, RULES, existing_id, find_group, groups, owner_of
-from tapctl.safety.open_networks import HTTPS
+from tapctl.reconcilers.security_group_rule import ANY_PROTOCOL, Rule
+from tapctl.safety.open_networks import open_networks
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import (
@@ -31,7 +34,6 @@ if TYPE_CHECKING:
 
     from tapctl.aws.client import Aws
 
-ANY_PROTOCOL: Final = "-1"
 _PEERS: Final = {
     "UserIdGroupPairs": "GroupId",
     "IpRanges": "CidrIp",
@@ -48,37 +50,6 @@ _TRANSIENT: Final = (
 )
 
 
-class Rule(BaseModel):
-    """A rule. ``peer``: a group's id, a CIDR block in its canonical form, or a prefix list's id.
-
-    Ports are inclusive; -1 for both where the protocol has none.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    direction: Literal["ingress", "egress"]
-    protocol: str
-    from_port: int
-    to_port: int
-    peer: str
-    description: str = ""
-
-    def __str__(self) -> str:
-        ports = f"{self.from_port}" if self.from_port == self.to_port else f"{self.from_port}-{self.to_port}"
-        traffic = "all traffic" if self.protocol == ANY_PROTOCOL else f"{self.protocol}/{ports}"
-        return f"{self.direction} {self.peer} {traffic}"
-
-    @property
-    def key(self) -> tuple[str, str, int, int, str]:
-        """The rule's identity: two that differ in description alone are one rule to EC2."""
-        return (self.direction, self.protocol, self.from_port, self.to_port, self.peer)
-
-    @property
-    def is_https(self) -> bool:
-        """True if the rule is for HTTPS alone, with which the function may reach the whole internet."""
-        return (self.protocol, self.from_port, self.to_port) == ("tcp", HTTPS, HTTPS)
-
-
 OF_EVERY_NEW_GROUP: Final = frozenset(
     Rule(direction="egress", protocol=ANY_PROTOCOL, from_port=-1, to_port=-1, peer=peer)
     for peer in ("0.0.0.0/0", "::/0")
@@ -93,7 +64,8 @@ class SecurityGroupRulesSpec(Spec):
     vpc_id: str
     rules: frozenset[Rule] = Field(min_length=1)
     open_lists: frozenset[str] = frozenset()
-    """Prefix lists that a rule names and that are as open as the internet: ``<id> holds <network>``. Wanted: none."""
+    """Prefix lists that a rule names and that are as open as the internet, alone or with other rules: ``<id> holds
+    <network>``. Wanted: none."""
 
 
 class SecurityGroupRulesOutputs(Outputs):
@@ -185,7 +157,18 @@ class SecurityGroupRules(Reconciler[SecurityGroupRulesSpec, SecurityGroupRulesOu
         lists = sorted({rule.peer for rule in seen.spec.rules if is_prefix_list(rule.peer)})
 
         def held() -> frozenset[str]:
-            return frozenset(f"{each} holds {network}" for each in lists for network in world_in(aws, each))
+            if any(not rule.peer for rule in seen.spec.rules):
+                raise unusable("ec2:DescribeSecurityGroups", "a rule does not tell whom it lets through")
+            blocks = {each: blocks_in(aws, each) for each in lists}
+            alone = {f"{each} holds {network}" for each in lists for network in open_networks(blocks[each])}
+            found = open_together(part_of("", rule, blocks) for rule in seen.spec.rules)
+            together = {
+                f"{part.rule.peer} holds a part of {world.peer}, and other rules the rest"
+                for world, parts in found
+                for part in parts
+                if is_prefix_list(part.rule.peer)
+            }
+            return frozenset(alone | together)
 
         return with_exposures(seen, {"open_lists": held})
 

@@ -32,3 +32,25 @@ def open_networks(blocks: Iterable[str]) -> Iterator[str]:
     of_4 = collapse_addresses(one for one in networks if isinstance(one, IPv4Network))
     of_6 = collapse_addresses(one for one in networks if isinstance(one, IPv6Network))
     yield from filter(opens_world, map(str, chain(of_4, of_6)))
+
+
+def opened_with(peer: str, others: Iterable[str]) -> str:
+    """The network as open as the internet that this peer makes up with these others; empty if there is none."""
+    blocks = [each for each in others if _is_block(each)]
+    worlds = [*open_networks(blocks)] if _is_block(peer) else []
+    return next((world for world in worlds if _is_in(peer, world)), "")
+
+
+def _is_in(block: str, world: str) -> bool:
+    inner, outer = ip_network(block, strict=False), ip_network(world)
+    if inner.version != outer.version or inner.prefixlen < outer.prefixlen:
+        return False
+    return inner.supernet(new_prefix=outer.prefixlen) == outer
+
+
+def _is_block(peer: str) -> bool:
+    try:
+        ip_network(peer, strict=False)
+    except ValueError:  # a group, a prefix list, or no peer at all
+        return False
+    return True

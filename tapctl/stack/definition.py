@@ -25,7 +25,8 @@ from tapctl.reconcilers.log_group import LogGroup, LogGroupSpec
 from tapctl.reconcilers.rds_event_subscription import RdsEventSubscription, RdsEventSubscriptionSpec
 from tapctl.reconcilers.secret_rotation import SecretRotation, SecretRotationSpec
 from tapctl.reconcilers.security_group import SecurityGroup, SecurityGroupSpec
-from tapctl.reconcilers.security_group_rules import Rule, SecurityGroupRules, SecurityGroupRulesSpec
+from tapctl.reconcilers.security_group_rule import Rule
+from tapctl.reconcilers.security_group_rules import SecurityGroupRules, SecurityGroupRulesSpec
 from tapctl.reconcilers.sns_subscription import SnsSubscription, SnsSubscriptionSpec, delivery
 from tapctl.reconcilers.sns_topic import SnsTopic, SnsTopicSpec
 from tapctl.safety.open_networks import HTTPS

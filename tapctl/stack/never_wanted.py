@@ -22,7 +22,9 @@ from tapctl.reconcilers import registry
 from tapctl.reconcilers.db_cluster import DbCluster
 from tapctl.reconcilers.iam_role import IamRoleSpec
 from tapctl.reconcilers.kms_key import KmsKey, KmsKeySpec
-from tapctl.reconcilers.security_group_rules import Rule, SecurityGroupRulesSpec
+from tapctl.reconcilers.open_rules import open_together, part_of
+from tapctl.reconcilers.security_group_rule import Rule
+from tapctl.reconcilers.security_group_rules import SecurityGroupRulesSpec
 from tapctl.reconcilers.sns_topic import SnsTopicSpec
 from tapctl.safety.open_networks import opens_world
 from tapctl.stack.policies import function_policy, key_policy, lambda_trust, topic_policy
@@ -202,6 +204,9 @@ def _reasons(names: Names, id: str, value: Any, passing: Collection[Rule]) -> It
             {rule for rule in value if isinstance(rule, Rule)}.difference(passing), key=lambda rule: rule.key
         )
         yield from ((rule, f"open to the world: {rule}") for rule in rules if _is_open(names, id, rule))
+        for world, parts in open_together(part_of("", rule) for rule in rules):
+            if _is_open(names, id, world):
+                yield from ((one.rule, f"open to the world, with others: {one.rule} of {world.peer}") for one in parts)
 
 
 def _policy_reasons(document: PolicyDocument) -> Iterator[tuple[Statement, str]]:

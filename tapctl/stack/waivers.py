@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from types import UnionType
@@ -20,7 +20,8 @@ from tapctl.engine.waiver import REMOVED, Waiver, live_text, matches, may_begin
 from tapctl.errors import ConfigError, Problem
 from tapctl.reconcilers import registry
 from tapctl.reconcilers.db_cluster import DbCluster
-from tapctl.reconcilers.security_group_rules import Rule
+from tapctl.reconcilers.open_rules import open_together, part_of
+from tapctl.reconcilers.security_group_rule import Rule
 from tapctl.safety.hidden_values import is_stand_in
 from tapctl.safety.open_networks import opens_world
 from tapctl.safety.redaction import hide_path_once
@@ -57,6 +58,8 @@ _SEVERAL: Final = (frozenset, tuple)
 """The types of values that are several items."""
 _EVERYBODY: Final = (" by all", "(NONE)")
 """The ends of an exposure that is everybody's: a snapshot shared with all, a URL that asks nobody who they are."""
+_TO_NOBODY: Final = ("ingress  ", "egress  ")
+"""The beginnings of a rule that does not tell whom it lets through: it may be anybody."""
 _PRINCIPAL: Final = re.compile(r'"(?:name|Principal|AWS)": ?"[*]"')
 
 
@@ -67,7 +70,7 @@ def waivers_of(folder: Path, environment: str, environments: tuple[str, ...], to
         ConfigError: the file breaks a rule, for any environment; with every problem.
     """
     tables = load_waivers(folder, environments, today)
-    check(path_of(folder), tables)
+    check(path_of(folder), tables, today)
     return tuple(as_waiver(one) for one in tables if one.environment in (EVERY, environment))
 
 
@@ -77,13 +80,16 @@ def as_waiver(table: WaiverTable) -> Waiver:
     return Waiver(hide_path_once(table.address), table.field, table.owner, table.reason, table.until.isoformat(), live)
 
 
-def check(path: Path, waivers: Iterable[WaiverTable]) -> None:
+def check(path: Path, waivers: Sequence[WaiverTable], today: date) -> None:
     """Make sure that each waiver is about something that tapctl manages, and about no door to the world.
+
+    Nor may several be one together; those that have ended count no more.
 
     Raises:
         ConfigError: one is not; with every problem.
     """
     problems = [each for index, one in enumerate(waivers) for each in _problems(path, index, one)]
+    problems = problems or [*_together(path, {at: one for at, one in enumerate(waivers) if one.until >= today})]
     if problems:
         raise ConfigError(problems)
 
@@ -117,6 +123,34 @@ def _problems(path: Path, index: int, one: WaiverTable) -> Iterator[Problem]:
     elif doors and is_stand_in(one.live):
         rule = "is shown in place of a value that is not told, and names none: give it to the files, or put it back"
         yield problem_at(path, index, "live", one.live, rule)
+
+
+def _together(path: Path, waivers: Mapping[int, WaiverTable]) -> Iterator[Problem]:
+    """The problems of rules that are waived one by one, and open the world together, where they may be in one group."""
+    rules = {at: rule for at, one in waivers.items() if (rule := Rule.of_text(str(one.live)))}
+    told = set[int]()
+    for at in rules:
+        beside = [other for other in rules if _may_meet(waivers[at], waivers[other])]
+        for world, parts in open_together(part_of(str(other), rules[other]) for other in beside):
+            makers = {int(one.holder) for one in parts} - told
+            told |= makers
+            for one in sorted(makers):
+                why = f"opens {world.peer} with the other waivers of that group: an open door, which is never waived"
+                yield problem_at(path, one, "live", waivers[one].live, why)
+
+
+def _may_meet(one: WaiverTable, other: WaiverTable) -> bool:
+    """True if both may be of one resource."""
+    if EVERY not in (one.environment, other.environment) and one.environment != other.environment:
+        return False
+    both = EVERY in one.address and EVERY in other.address
+    return both or matches(one.address, other.address) or matches(other.address, one.address)
+
+
+def opening_together(rules: Iterable[str]) -> frozenset[str]:
+    """Those of these rules, as `live_text` writes them, that open the world together and not alone."""
+    found = open_together(part_of(text, rule) for text in rules if (rule := Rule.of_text(text)))
+    return frozenset(one.holder for _, parts in found for one in parts)
 
 
 def is_never_waived(type_: str, field: str) -> bool:
@@ -176,9 +210,11 @@ def _kinds(annotation: Any) -> Iterator[Any]:
 def opens(live: Any) -> bool:
     """True if this text of a live value lets the world in: a block that is all of it, or everybody by name.
 
-    So does a statement that allows everything, or all but what it names.
+    So does a statement that allows everything, or all but what it names, and a rule that does not tell for whom it is.
     """
     text = str(live)
+    if text.startswith(_TO_NOBODY):
+        return True
     blocks = any(opens_world(word.strip(",")) for word in text.split())
     if blocks or text == EVERY or text.endswith(_EVERYBODY) or _PRINCIPAL.search(text) is not None:
         return True

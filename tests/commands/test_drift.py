@@ -28,7 +28,8 @@ from tapctl.names import Names
 from tapctl.reconcilers.iam_role import IamRoleSpec
 from tapctl.reconcilers.kms_key import KmsKeySpec
 from tapctl.reconcilers.log_group import LogGroupSpec
-from tapctl.reconcilers.security_group_rules import Rule, SecurityGroupRulesSpec
+from tapctl.reconcilers.security_group_rule import Rule
+from tapctl.reconcilers.security_group_rules import SecurityGroupRulesSpec
 from tapctl.render import choose_screen
 from tapctl.render.screen import Target
 from tapctl.session.invocation import Invocation

@@ -238,6 +238,14 @@ def test_what_aws_or_tapctl_refuses_is_refused_at_its_place(
     assert rule in told
 
 
+def test_rules_that_let_out_into_the_whole_internet_together_are_refused_each(folder: Folder) -> None:
+    halves = [{**EGRESS, "to": peer, "port": 80} for peer in ("8.0.0.0/8", "9.0.0.0/8", "10.0.0.0/8")]
+    told = folder.put("common", EGRESSES, halves).problems()
+    assert [one.key for one in told] == [f"{EGRESSES}.0.to", f"{EGRESSES}.1.to"]
+    rule = "is 8.0.0.0/7 with the others of port 80: the whole internet, which is for HTTPS (port 443) alone"
+    assert {one.rule for one in told} == {rule}
+
+
 @pytest.mark.parametrize(
     ("value", "rule"),
     [

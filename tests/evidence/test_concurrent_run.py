@@ -18,7 +18,7 @@ from tapctl.evidence.concurrent_run import NOTHING, Meanwhile, Stored, look_betw
 from tapctl.manifest import open_store
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers.log_group import LogGroup
-from tapctl.reconcilers.security_group_rules import Rule
+from tapctl.reconcilers.security_group_rule import Rule
 from tapctl.render import choose_screen
 from tapctl.render.screen import Target
 from tapctl.session.invocation import Invocation

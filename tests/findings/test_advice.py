@@ -20,7 +20,7 @@ from tapctl.errors import ConfigError, Problem
 from tapctl.findings.advice import ACCEPTED, advise
 from tapctl.reconcilers.db_cluster import DbCluster
 from tapctl.reconcilers.security_group import SecurityGroup, SecurityGroupOutputs
-from tapctl.reconcilers.security_group_rules import Rule
+from tapctl.reconcilers.security_group_rule import Rule
 from tapctl.render.screen import Advice, Place
 from tapctl.safety.hidden_values import HIDDEN
 from tapctl.session.session import Session

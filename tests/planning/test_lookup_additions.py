@@ -75,6 +75,20 @@ def naming(session: Session, *lists: str) -> Session:
     return replace(session, loaded=config)
 
 
+def test_a_prefix_list_that_holds_the_world_with_another_rule_of_the_port_is_refused(
+    session: Session, aws: Aws
+) -> None:
+    half = naming(session, listed(aws, "8.0.0.0/8"))
+    (rule,) = half.config.processor.egress
+    processor = half.config.processor.model_copy(update={"egress": (rule, rule.model_copy(update={"to": "9.0.0.0/8"}))})
+    both = replace(half, loaded=half.config.model_copy(update={"processor": processor}))
+    check_additions(half)
+    with pytest.raises(ConfigError) as refused:
+        check_additions(both)
+    ((key, told),) = [(one.key, one.rule) for one in refused.value.problems]
+    assert (key, told.partition(",")[0]) == ("processor.egress.0.to", "holds a part of 8.0.0.0/7")
+
+
 def test_a_prefix_list_that_holds_the_world_is_refused_wherever_a_rule_names_it(session: Session, aws: Aws) -> None:
     wide, narrow = listed(aws, "0.0.0.0/1", "128.0.0.0/1"), listed(aws, "10.20.0.0/16")
     with pytest.raises(ConfigError) as refused:

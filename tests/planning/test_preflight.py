@@ -19,7 +19,7 @@ from tapctl.engine.resources import Stack
 from tapctl.errors import AwsRefused, ConfigError, ConsentMissing, ExitCode, Refused
 from tapctl.names import Names
 from tapctl.planning.preflight import Quotas, check_all, needed_by, simulations, usual_s
-from tapctl.reconcilers.security_group_rules import Rule
+from tapctl.reconcilers.security_group_rule import Rule
 from tapctl.render.screen import Check
 from tapctl.stack.definition import planned_stack
 from tapctl.stack.rights import values_of

@@ -8,9 +8,9 @@ from tapctl.aws.client import Aws
 from tapctl.engine.model import Owner
 from tapctl.errors import AwsRefused, NotYet, Patience
 from tapctl.reconcilers.security_group import SecurityGroup
+from tapctl.reconcilers.security_group_rule import Rule
 from tapctl.reconcilers.security_group_rules import (
     OF_EVERY_NEW_GROUP,
-    Rule,
     SecurityGroupRules,
     SecurityGroupRulesSpec,
 )

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tapctl.safety.open_networks import open_networks, opens_world
+from tapctl.safety.open_networks import open_networks, opened_with, opens_world
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,18 @@ def test_blocks_that_are_the_internet_together_are_told_as_one(blocks: tuple[str
 def test_what_is_no_block_of_addresses_is_no_network() -> None:
     with pytest.raises(ValueError, match="junk"):
         [*open_networks(["10.0.0.0/8", "junk"])]
+
+
+@pytest.mark.parametrize(
+    ("peer", "others", "world"),
+    [
+        ("8.0.0.0/8", ["8.0.0.0/8", "9.0.0.0/8", "pl-1"], "8.0.0.0/7"),
+        ("10.0.0.0/8", ["8.0.0.0/8", "9.0.0.0/8"], ""),
+        ("0.0.0.0/2", ["0.0.0.0/2", "128.0.0.0/1"], "0.0.0.0/2"),
+        ("0.0.0.0/0", ["8.0.0.0/8", "9.0.0.0/8"], ""),
+        ("pl-1", ["8.0.0.0/8", "9.0.0.0/8"], ""),
+        ("::/16", ["8.0.0.0/8", "9.0.0.0/8", "::/16"], ""),
+    ],
+)
+def test_a_block_is_held_together_with_others(peer: str, others: list[str], world: str) -> None:
+    assert opened_with(peer, others) == world

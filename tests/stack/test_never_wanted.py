@@ -13,7 +13,8 @@ from tapctl.engine.model import Spec
 from tapctl.engine.refs import substitute
 from tapctl.names import Names
 from tapctl.reconcilers.iam_role import IamRoleSpec
-from tapctl.reconcilers.security_group_rules import Rule, SecurityGroupRulesSpec
+from tapctl.reconcilers.security_group_rule import Rule
+from tapctl.reconcilers.security_group_rules import SecurityGroupRulesSpec
 from tapctl.reconcilers.sns_topic import SnsTopicSpec
 from tapctl.stack.definition import planned_stack
 from tapctl.stack.never_wanted import let_in, never_wanted
@@ -174,6 +175,18 @@ def test_a_door_to_the_world_is_never_wanted(group: str, rule: tuple[str, str, i
     )
     spec = SecurityGroupRulesSpec(vpc_id="vpc-1", rules=frozenset({live}))
     expected = [("rules", f"open to the world: {live}")] if is_open else []
+    assert told("security-group-rules", group, spec) == expected
+
+
+@pytest.mark.parametrize(("group", "port"), [("db-sg-dev", 443), ("lambda-sg-dev", 80), ("lambda-sg-dev", 443)])
+def test_rules_that_are_a_door_to_the_world_together_are_never_wanted(group: str, port: int) -> None:
+    halves = [
+        Rule(direction="egress", protocol="tcp", from_port=port, to_port=port, peer=peer)
+        for peer in ("8.0.0.0/8", "9.0.0.0/8")
+    ]
+    spec = SecurityGroupRulesSpec(vpc_id="vpc-1", rules=frozenset(halves))
+    https = (group, port) == ("lambda-sg-dev", 443)
+    expected = [] if https else [("rules", f"open to the world, with others: {one} of 8.0.0.0/7") for one in halves]
     assert told("security-group-rules", group, spec) == expected
 
 

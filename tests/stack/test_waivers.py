@@ -168,6 +168,7 @@ def test_another_value_of_each_way_in_is_severe() -> None:
         (("security-group-rules/g", "rules", '"ingress 0.0.0.0/0 tcp/5432"'), "live", "is an open door to the world"),
         (("security-group-rules/g", "rules", '"ingress ::/0 tcp/5432"'), "live", "is an open door"),
         (("security-group-rules/g", "rules", '"ingress 128.0.0.0/1 tcp/5432"'), "live", "is an open door"),
+        (("security-group-rules/g", "rules", '"ingress  tcp/5432"'), "live", "is an open door"),
         (("sns-topic/t", "policy.statements", """'{"kind": "AWS", "name": "*"}'"""), "live", "is an open door"),
         (("sns-topic/t", "policy", """'{"Principal":"*"}'"""), "live", "is an open door"),
         (("db-cluster/c", "shared_snapshots", '"snap by all"'), "live", "is an open door"),
@@ -179,6 +180,53 @@ def test_an_unknown_place_or_an_open_door_is_refused(
 ) -> None:
     ((where, why),) = [one for one in told(tmp_path, *waiver) if one[0] == key]
     assert (where, rule in why) == (key, True), why
+
+
+HALVES = ("ingress 8.0.0.0/8 tcp/5432", "ingress 9.0.0.0/8 all traffic")
+
+
+def together(folder: Path, *waivers: tuple[str, str, str, str]) -> list[tuple[str, str]]:
+    """The problems of these waivers of rules: environment, address, live, until."""
+    path_of(folder).write_text(
+        "".join(
+            f'[[waiver]]\nenvironment = "{environment}"\naddress = "{address}"\nfield = "rules"\n'
+            f'owner = "dana"\nreason = "the office"\nuntil = {until}\nlive = "{live}"\n'
+            for environment, address, live, until in waivers
+        )
+    )
+    try:
+        waivers_of(folder, "dev", ("dev", "prod"), TODAY)
+    except ConfigError as refused:
+        return [(one.key, one.rule) for one in refused.problems]
+    return []
+
+
+@pytest.mark.parametrize("environment", ["dev", "*"])
+@pytest.mark.parametrize("address", ["security-group-rules/db-sg-dev", "security-group-rules/*", "*-rules/*"])
+def test_rules_that_open_the_world_together_are_waived_by_no_waivers(
+    tmp_path: Path, environment: str, address: str
+) -> None:
+    one = ("dev", "security-group-rules/db-sg-dev", HALVES[0], "2026-12-31")
+    other = (environment, address, HALVES[1], "2026-12-31")
+    told = together(tmp_path, one, other)
+    assert [key for key, _ in told] == ["waiver.0.live", "waiver.1.live"]
+    assert {why for _, why in told} == {
+        "opens 8.0.0.0/7 with the other waivers of that group: an open door, which is never waived"
+    }
+    assert together(tmp_path, one) == together(tmp_path, other) == []
+
+
+@pytest.mark.parametrize(
+    ("environment", "address", "until"),
+    [
+        ("prod", "security-group-rules/db-sg-dev", "2026-12-31"),
+        ("dev", "security-group-rules/lambda-sg-dev", "2026-12-31"),
+        ("dev", "security-group-rules/db-sg-dev", "2026-11-27"),
+    ],
+)
+def test_rules_that_never_meet_are_waived_each(tmp_path: Path, environment: str, address: str, until: str) -> None:
+    one = ("dev", "security-group-rules/db-sg-dev", HALVES[0], "2026-12-31")
+    assert together(tmp_path, one, (environment, address, HALVES[1], until)) == []
 
 
 def test_an_environment_has_its_own_waivers_and_those_of_all(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import shlex
 import pytest
 
 from tests.stories.contract import holds
+from tests.stories.test_drift_access import group_id, permission
 from tests.support.world import World
 
 KEY = "kms-key/alias/db-key-dev"
@@ -139,6 +140,59 @@ def test_a_waived_group_of_others_on_the_database_is_told_when_it_lets_the_world
     assert (found.code, dev.tapctl("status", "--env", "dev").code) == (2, 2)
     refused = dev.tapctl("waive", f"{place}.open_groups", "--env", "dev", *reason)
     assert (refused.code, "open door to the world" in refused.err) == (3, True), refused.err
+
+
+def test_the_halves_of_an_open_door_are_waived_by_no_two_waivers(dev: World) -> None:
+    ec2, place = dev.client("ec2"), "security-group-rules/db-sg-dev"
+    own = group_id(dev, "db-sg-dev")
+    for cidr in ("8.0.0.0/8", "9.0.0.0/8"):
+        ec2.authorize_security_group_ingress(GroupId=own, IpPermissions=permission(5432, cidr))
+    reason = ("--reason", "the office", "--until", "30d")
+
+    found = dev.drift()
+    assert (found.code, len(found.of_type("finding"))) == (2, 2)
+    assert not any(one["waive"] for one in found.of_type("finding")), "what is refused is not advised"
+    refused = dev.tapctl("waive", f"{place}.rules", "--env", "dev", *reason)
+    assert (refused.code, "opens 8.0.0.0/7 with the other waivers" in refused.err) == (3, True), refused.err
+
+    half = next(one for one in found.of_type("finding") if "8.0.0.0/8" in str(one["live"]))
+    assert dev.tapctl("waive", half["id"], "--env", "dev", *reason).code == 0
+    assert dev.drift().code == 2
+    assert dev.tapctl("apply", "--env", "dev", "--yes").changes == ("ec2:RevokeSecurityGroupIngress",)
+    assert dev.drift().code == 0
+
+
+def test_a_waived_group_of_others_is_told_where_its_rules_open_the_world_with_others(dev: World) -> None:
+    ec2, rds, place = dev.client("ec2"), dev.client("rds"), "db-cluster/db-cluster-dev"
+    own = group_id(dev, "db-sg-dev")
+    vpc = ec2.describe_security_groups(GroupIds=[own])["SecurityGroups"][0]["VpcId"]
+    made = [ec2.create_security_group(GroupName=name, Description="x", VpcId=vpc)["GroupId"] for name in ("a", "b")]
+    one, other = sorted(made)
+    rds.modify_db_cluster(
+        DBClusterIdentifier="db-cluster-dev", VpcSecurityGroupIds=[own, one, other], ApplyImmediately=True
+    )
+    reason = ("--reason", "the office", "--until", "30d")
+    listed = ec2.create_managed_prefix_list(
+        PrefixListName="p", MaxEntries=9, AddressFamily="IPv4", Entries=[{"Cidr": "11.0.0.0/8"}]
+    )["PrefixList"]["PrefixListId"]
+    ec2.authorize_security_group_ingress(GroupId=own, IpPermissions=permission(5432, "10.0.0.0/8"))
+    assert dev.tapctl("waive", "all", "--env", "dev", *reason).code == 0
+    ec2.authorize_security_group_ingress(GroupId=one, IpPermissions=permission(5432, "8.0.0.0/8"))
+    assert dev.drift().code == 0
+
+    ec2.authorize_security_group_ingress(GroupId=other, IpPermissions=permission(5432, "9.0.0.0/8"))
+    found = dev.drift()
+    told = {(each["field"], each["live"]) for each in found.of_type("finding") if each["state"] == "DRIFT"}
+    world = "ingress 8.0.0.0/7 tcp/5432, by several rules"
+    assert told == {("open_groups", f"{one} {world}"), ("open_groups", f"{other} {world}")}
+    assert found.code == 2
+    refused = dev.tapctl("waive", f"{place}.open_groups", "--env", "dev", *reason)
+    assert (refused.code, "open door to the world" in refused.err) == (3, True), refused.err
+
+    peers = [{"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432, "PrefixListIds": [{"PrefixListId": listed}]}]
+    ec2.authorize_security_group_ingress(GroupId=own, IpPermissions=peers)
+    lists = {each["live"] for each in dev.drift().of_type("finding") if each["field"] == "open_lists"}
+    assert lists == {f"{listed} holds a part of 10.0.0.0/7, and other rules the rest"}
 
 
 def test_a_group_of_others_on_the_function_is_told_as_open_where_it_lets_everything_out(dev: World) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tapctl.aws.client import Aws
 from tapctl.engine.model import Spec
-from tapctl.reconcilers.security_group_rules import Rule, SecurityGroupRules, SecurityGroupRulesSpec
+from tapctl.reconcilers.security_group_rule import Rule
+from tapctl.reconcilers.security_group_rules import SecurityGroupRules, SecurityGroupRulesSpec
 
 RECONCILER = SecurityGroupRules()
 ID = "lambda-sg-test"
