@@ -88,6 +88,17 @@ def unusable(action: str, why: str) -> AwsNoAnswer:
     return AwsNoAnswer(service, operation, UNUSABLE, f"the answer cannot be used: {why}")
 
 
+def why_unread(error: AwsNoAnswer) -> str:
+    """Why something stays unread whose answer cannot be used.
+
+    Raises:
+        AwsNoAnswer: this error, where no answer came.
+    """
+    if error.aws_code != UNUSABLE:
+        raise error
+    return f"answered, but {error.message}"
+
+
 def arn_parts(arn: str, action: str, place: str) -> list[str]:
     """The six parts of an ARN in an answer.
 

@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 
+from tapctl.aws.answers import why_unread
 from tapctl.clock import today
 from tapctl.engine import refs
 from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, Reason, Report, detect_drift, unread_finding
 from tapctl.engine.model import Observed, address
 from tapctl.engine.observe import Absent, Observation, Observations, observe_all
 from tapctl.engine.record import Entry
-from tapctl.errors import AwsRefused
+from tapctl.errors import AwsNoAnswer, AwsRefused
 from tapctl.evidence.certificate import decrypted_by_record, last_certificate
 from tapctl.evidence.forged import forged_whatever_the_files
 from tapctl.evidence.recorded_files import any_files
@@ -41,6 +42,8 @@ from tapctl.session.session import Session
 from tapctl.stack.never_wanted import let_in
 
 _CERTIFICATE: Final = "a look at its certificate"
+_DESCRIBES: Final = "rds:DescribeDBClusterSnapshots"
+_NOT_TOLD: Final = "answered, but it does not tell which cluster the snapshot is of"
 _UNTIL: Final = "kept_until"
 """The name of a finding's field: until when the resource is kept."""
 _GONE: Final = "it is gone"
@@ -181,6 +184,9 @@ class _Snapshots:
         except AwsRefused as error:
             unread = unread_finding(place, SNAPSHOT, WHOLE_RESOURCE, error.iam_action, error.refusal)
             return cls((), (), (), {}, [unread])
+        except AwsNoAnswer as error:
+            unread = unread_finding(place, SNAPSHOT, WHOLE_RESOURCE, error.iam_action, why_unread(error))
+            return cls((), (), (), {}, [unread])
         unusable = [unread_finding(place, SNAPSHOT, WHOLE_RESOURCE, _CERTIFICATE, why) for why in broken]
         named = {one for one in there if there[one].is_ours_by_its_words(session.names.cluster, session.owner)}
         return cls(known, decrypted, keys, there, unusable, named if certificate and certificate.complete else ())
@@ -202,7 +208,9 @@ class _Snapshots:
             is_copy = is_copy or name in self.ours
             if name not in self.known and not self.unread and is_copy:
                 yield Finding(*place, _UNTIL, Reason.KEPT, live=_COPIED)
-            if name in self.known and is_of_another_cluster(name, one.resource_id):
+            if name in self.known and not one.resource_id:
+                yield unread_finding(*place, WHOLE_RESOURCE, _DESCRIBES, _NOT_TOLD)
+            elif name in self.known and is_of_another_cluster(name, one.resource_id):
                 yield Finding(*place, RESOURCE_ID, Reason.KEPT, cluster_in_name(name), one.resource_id)
             elif name in self.decrypted and self.keys and one.kms_key_arn not in self.keys:
                 yield Finding(*place, KMS_KEY_ARN, Reason.KEPT, self.keys[0], one.kms_key_arn)

@@ -52,7 +52,9 @@ _PENDING: Final = {
 # What is asked for by no change of the cluster's own settings: RDS rotates the password, and renews the certificate.
 _BY_RDS: Final = frozenset({"MasterUserPassword", "CertificateDetails"})
 _LOGS: Final = "PendingCloudwatchLogsExports"
-_FORWARDING: Final = ("enabled", "enabling", "requested")
+_STREAM: Final = ("ActivityStreamKinesisStreamName", "ActivityStreamMode", "ActivityStreamKmsKeyId")
+"""The members that RDS tells of an activity stream beside its state."""
+_NAMELESS: Final = "a directory that RDS does not name"
 
 
 @dataclass(frozen=True)
@@ -231,7 +233,7 @@ def _settings(live: Mapping[str, Any], expected: DbClusterSpec | None) -> dict[s
         "subnet_group": live.get("DBSubnetGroup", ""),
         "cluster_parameter_group": live.get("DBClusterParameterGroup", ""),
         "security_group_ids": frozenset(
-            group.get("VpcSecurityGroupId", "") for group in groups if group.get("Status") != "removing"
+            group["VpcSecurityGroupId"] for group in groups if group.get("Status") != "removing"
         ),
         "kms_key_arn": live.get("KmsKeyId", "") if live.get("StorageEncrypted") else "",
         "storage_encrypted": live.get("StorageEncrypted", False),
@@ -259,8 +261,13 @@ def _settings(live: Mapping[str, Any], expected: DbClusterSpec | None) -> dict[s
 
 def _access(live: Mapping[str, Any]) -> dict[str, Any]:
     """Read the ways in, out and into copies that the answer tells; RDS leaves out what is off."""
-    streaming = live.get("ActivityStreamStatus", "stopped") != "stopped"
-    forwarding = {"global": live.get("GlobalWriteForwardingStatus"), "local": live.get("LocalWriteForwardingStatus")}
+    # Only the word for off is off: RDS has others, and one of them is "unknown".
+    streaming = live.get("ActivityStreamStatus", "" if any(map(live.get, _STREAM)) else "stopped") != "stopped"
+    requested = "requested" if live.get("GlobalWriteForwardingRequested") else "disabled"
+    forwarding = {
+        "global": live.get("GlobalWriteForwardingStatus", requested),
+        "local": live.get("LocalWriteForwardingStatus", "disabled"),
+    }
     return {
         "auto_minor_version_upgrade": live["AutoMinorVersionUpgrade"],
         "activity_stream": (live.get("ActivityStreamKinesisStreamName") or "starting") if streaming else "",
@@ -268,10 +275,10 @@ def _access(live: Mapping[str, Any]) -> dict[str, Any]:
         "global_cluster": live.get("GlobalClusterIdentifier", ""),
         "replicas": frozenset(live.get("ReadReplicaIdentifiers", ())),
         "replicates": live.get("ReplicationSourceIdentifier", ""),
-        "write_forwarding": frozenset(name for name, status in forwarding.items() if status in _FORWARDING),
+        "write_forwarding": frozenset(name for name, status in forwarding.items() if status != "disabled"),
         "custom_endpoints": frozenset(live.get("CustomEndpoints", ())),
         "directories": frozenset(
-            domain.get("Domain", "") for domain in live.get("DomainMemberships", ()) if domain.get("Domain")
+            domain.get("Domain") or domain.get("FQDN") or _NAMELESS for domain in live.get("DomainMemberships", ())
         ),
     }
 

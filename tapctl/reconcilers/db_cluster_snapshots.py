@@ -86,7 +86,7 @@ def lasting_snapshots(aws: Aws) -> dict[str, LastingSnapshot]:
     """Read the cluster snapshots of the account that are whole and no automated ones: one call."""
     pages = aws.pages(aws.rds.get_paginator("describe_db_cluster_snapshots"))
     return {
-        snapshot.get("DBClusterSnapshotIdentifier", "").rpartition(":")[2]: LastingSnapshot(
+        snapshot["DBClusterSnapshotIdentifier"].rpartition(":")[2]: LastingSnapshot(
             Owner.of(as_dict(snapshot.get("TagList", []))),
             snapshot.get("KmsKeyId", ""),
             snapshot.get("DBClusterIdentifier", ""),
@@ -205,28 +205,23 @@ def shared_snapshots(aws: Aws, id: str) -> frozenset[str]:
     """List who else may restore a manual snapshot; RDS shares no other kind, and keeps at most 100 of this one."""
     paginator = aws.rds.get_paginator("describe_db_cluster_snapshots")
     pages: list[Any] = aws.pages(paginator, DBClusterIdentifier=id, SnapshotType="manual")
-    names = [
-        each.get("DBClusterSnapshotIdentifier", "") for page in pages for each in page.get("DBClusterSnapshots", ())
-    ]
+    names = [each["DBClusterSnapshotIdentifier"] for page in pages for each in page.get("DBClusterSnapshots", ())]
     return frozenset(f"{name} by {account}" for name in names for account in restorers_of(aws, name))
 
 
 def restorers_of(aws: Aws, snapshot: str) -> list[str]:
     """Read which other accounts may restore the snapshot; none of one that is gone."""
     try:
-        answer: Mapping[str, Any] = aws.read(
-            aws.rds.describe_db_cluster_snapshot_attributes, DBClusterSnapshotIdentifier=snapshot
-        )
+        answer: Any = aws.read(aws.rds.describe_db_cluster_snapshot_attributes, DBClusterSnapshotIdentifier=snapshot)
     except AwsRefused as error:
         # Deleted since it was listed.
         if error.matches("DBClusterSnapshotNotFoundFault"):
             return []
         raise
-    attributes = answer.get("DBClusterSnapshotAttributesResult", {}).get("DBClusterSnapshotAttributes", ())
     return [
         account
-        for attribute in attributes
-        if attribute.get("AttributeName") == "restore"
+        for attribute in answer["DBClusterSnapshotAttributesResult"]["DBClusterSnapshotAttributes"]
+        if attribute["AttributeName"] == "restore"
         for account in attribute.get("AttributeValues", ())
     ]
 
@@ -242,7 +237,7 @@ def _manual_snapshots(aws: Aws) -> dict[str, DBClusterSnapshotTypeDef]:
     # Without DBClusterIdentifier, which must be an existing cluster's (DescribeDBClusterSnapshots).
     pages = aws.pages(aws.rds.get_paginator("describe_db_cluster_snapshots"), SnapshotType="manual")
     return {
-        snapshot.get("DBClusterSnapshotIdentifier", ""): snapshot
+        snapshot["DBClusterSnapshotIdentifier"]: snapshot
         for page in pages
         for snapshot in page.get("DBClusterSnapshots", ())
     }

@@ -78,7 +78,7 @@ class ParameterGroups(DatabaseGroups[ParameterGroupSpec, ParameterGroupOutputs])
             if error.matches(NO_PARAMETER_GROUP):
                 return None
             raise
-        live = {item.get("ParameterName", ""): item for item in parameters if "ParameterValue" in item}
+        live = {item["ParameterName"]: item for item in parameters if "ParameterValue" in item}
         values = {name: _value(item, wanted.get(name)) for name, item in live.items()}
         static = [item.get("ParameterName") for item in parameters if item.get("ApplyType") == "static"]
         spec = ParameterGroupSpec(

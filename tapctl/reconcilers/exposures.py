@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from tapctl.aws.answers import UNUSABLE
+from tapctl.aws.answers import why_unread
 from tapctl.aws.refusals import NO_SUCH_OPERATION, UnreadableFields
 from tapctl.engine.model import Observed
 from tapctl.engine.waiver import DETAILS
@@ -68,8 +68,6 @@ def with_exposures(
             if not error.matches(*NO_SUCH_OPERATION, *gone):
                 unreadable.actions[name], refusals[name] = error.iam_action, error.refusal
         except AwsNoAnswer as error:
-            if error.aws_code != UNUSABLE:
-                raise
-            unreadable.actions[name], refusals[name] = error.iam_action, f"answered, but {error.message}"
+            unreadable.actions[name], refusals[name] = error.iam_action, why_unread(error)
     spec = seen.spec.model_copy(update=values)
     return replace(seen, spec=spec, unreadable=unreadable.actions, refusals=refusals)

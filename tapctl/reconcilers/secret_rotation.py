@@ -229,8 +229,8 @@ class SecretRotation(Reconciler[SecretRotationSpec, SecretRotationOutputs]):
 
 
 def _replicas(description: Mapping[str, Any]) -> frozenset[str]:
-    regions = (replica.get("Region", "") for replica in description.get("ReplicationStatus", ()))
-    others = (replica.get("ReplicaSecretARN", "") for replica in description.get("CrossAccountReplicas", ()))
+    regions = (replica["Region"] for replica in description.get("ReplicationStatus", ()))
+    others = (replica["ReplicaSecretARN"] for replica in description.get("CrossAccountReplicas", ()))
     return frozenset([*regions, *others])
 
 

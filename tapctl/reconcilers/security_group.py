@@ -38,7 +38,7 @@ _PAGE: Final = 1000
 _NAMES_A_CALL: Final = 200
 """https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeSecurityGroups.html"""
 _UUID: Final = re.compile(r"[0-9a-f-]{36}")
-_ASSOCIATED: Final = ("associating", "associated", "disassociation-failed")
+_NOT_ASSOCIATED: Final = ("association-failed", "disassociating", "disassociated")
 # Prefixes of the descriptions of the interfaces that Lambda and RDS make, and remove some time after the last user.
 _OF_AWS: Final = ("AWS Lambda VPC ENI", "RDSNetworkInterface")
 
@@ -358,10 +358,10 @@ def _other_vpcs(aws: Aws, group_id: str, ids: Sequence[str]) -> frozenset[str]:
         Filters=[{"Name": "group-id", "Values": list(ids)}],
     )
     return frozenset(
-        each.get("VpcId", "")
+        each["VpcId"]
         for page in pages
         for each in page.get("SecurityGroupVpcAssociations", ())
-        if each.get("GroupId") == group_id and each.get("State") in _ASSOCIATED
+        if each["GroupId"] == group_id and each.get("State") not in _NOT_ASSOCIATED
     )
 
 

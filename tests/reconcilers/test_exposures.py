@@ -380,14 +380,21 @@ EXPOSURES = [
     Exposure("db_cluster", "auto_minor_version_upgrade", _modified(AutoMinorVersionUpgrade=False), "False"),
     Exposure("db_cluster", "activity_stream", _activity_stream, "aws-rds-das-"),
     Exposure("db_cluster", "activity_stream", _cluster(ActivityStreamStatus="starting"), "starting"),
+    Exposure("db_cluster", "activity_stream", _cluster(ActivityStreamKinesisStreamName="theirs"), "theirs"),
+    Exposure("db_cluster", "activity_stream", _cluster(ActivityStreamMode="async"), "starting"),
     Exposure("db_cluster", "internet_gateway", _gateway, "True"),
     Exposure("db_cluster", "global_cluster", _global_member, "world"),
     Exposure("db_cluster", "replicas", _replica, "cluster:replica"),
     Exposure("db_cluster", "replicates", _cluster(ReplicationSourceIdentifier="arn:s"), "arn:s"),
     Exposure("db_cluster", "write_forwarding", _modified(EnableLocalWriteForwarding=True), "local"),
     Exposure("db_cluster", "write_forwarding", _global_forwarding, "global"),
+    Exposure("db_cluster", "write_forwarding", _cluster(LocalWriteForwardingStatus="of tomorrow"), "local"),
+    Exposure("db_cluster", "write_forwarding", _cluster(GlobalWriteForwardingStatus="unknown"), "global"),
+    Exposure("db_cluster", "write_forwarding", _cluster(GlobalWriteForwardingRequested=True), "global"),
     Exposure("db_cluster", "custom_endpoints", _endpoint, "reports.cluster-custom-"),
     Exposure("db_cluster", "directories", _modified(Domain="d-1", DomainIAMRoleName="finder"), "d-1"),
+    Exposure("db_cluster", "directories", _cluster(DomainMemberships=[{"FQDN": "corp.example"}]), "corp.example"),
+    Exposure("db_cluster", "directories", _cluster(DomainMemberships=[{}]), "a directory that RDS does not name"),
     Exposure("db_cluster", "shared_snapshots", _share, "copy by 999999999999", ("rds", "DescribeDBClusterSnapshots")),
     Exposure("db_cluster", "put_off", _renamed_in_the_window, "DBClusterIdentifier mallorys"),
     Exposure("db_instance", "shared_zone", _same_zone, "us-east-1a"),
@@ -681,6 +688,41 @@ def test_a_mute_rule_that_has_expired_mutes_nothing(aws: Aws, sandbox_app: Sandb
     answer(aws.cloudwatch, "ListAlarmMuteRules", {"AlarmMuteRuleSummaries": [summary]})
 
     assert exposed(bench).spec.muted_by == frozenset()
+
+
+@pytest.mark.parametrize("state", ["associated", "of tomorrow", None])
+def test_a_vpc_that_has_not_left_a_group_uses_it(aws: Aws, sandbox_app: Sandbox, state: str | None) -> None:
+    bench = Bench(aws, CASES["security_group"], sandbox_app)
+    bench.converge(bench.fresh()[0])
+    used = {"GroupId": _group_id(bench), "VpcId": "vpc-9"} | ({"State": state} if state else {})
+    answer(aws.ec2, "DescribeSecurityGroupVpcAssociations", {"SecurityGroupVpcAssociations": [used]})
+
+    assert exposed(bench).spec.other_vpcs == {"vpc-9"}
+
+
+@pytest.mark.parametrize("state", ["association-failed", "disassociating", "disassociated"])
+def test_a_vpc_that_has_left_a_group_uses_it_no_more(aws: Aws, sandbox_app: Sandbox, state: str) -> None:
+    bench = Bench(aws, CASES["security_group"], sandbox_app)
+    bench.converge(bench.fresh()[0])
+    used = {"GroupId": _group_id(bench), "VpcId": "vpc-9", "State": state}
+    answer(aws.ec2, "DescribeSecurityGroupVpcAssociations", {"SecurityGroupVpcAssociations": [used]})
+
+    assert exposed(bench).spec.other_vpcs == frozenset()
+
+
+@pytest.mark.parametrize("case", ["db_cluster", "security_group_rules"])
+def test_rules_that_do_not_tell_whom_they_let_through_leave_open_what_they_open(
+    aws: Aws, sandbox_app: Sandbox, case: str
+) -> None:
+    bench = Bench(aws, CASES[case], sandbox_app)
+    bench.converge(bench.fresh()[0])
+    groups: list[Any] = [*aws.ec2.describe_security_groups()["SecurityGroups"]]
+    for group in groups:
+        group["IpPermissions"] = [{"IpProtocol": "tcp", "FromPort": 1, "ToPort": 1, "IpRanges": [{}]}]
+    answer(aws.ec2, "DescribeSecurityGroups", {"SecurityGroups": groups})
+
+    field = "open_groups" if case == "db_cluster" else "open_lists"
+    assert "a rule does not tell whom it lets through" in exposed(bench).refusals[field]
 
 
 def test_a_snapshot_that_went_since_it_was_listed_is_shared_with_nobody(aws: Aws, sandbox_app: Sandbox) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.failures.test_answers import answering
 from tests.failures.trouble import deny
 from tests.support.door import Proceed, Served, Visit, denied
 from tests.support.world import World
@@ -101,6 +102,25 @@ def test_whom_the_kept_snapshot_is_shared_with_is_told_with_the_command_that_end
     assert "0 of them in AWS" in alike["summary"]
     rds.modify_db_cluster_snapshot_attribute(**named, ValuesToRemove=[STRANGER])
     assert told_of(destroyed) == {}
+
+
+@pytest.mark.parametrize("member", ["AttributeName", "DBClusterSnapshotAttributesResult", "DbClusterResourceId"])
+def test_what_aws_leaves_out_of_its_answer_on_the_kept_snapshot_is_not_taken_for_granted(
+    destroyed: World, member: str
+) -> None:
+    snapshots = "rds:DescribeDBClusterSnapshots"
+    operation = snapshots if member == "DbClusterResourceId" else "rds:DescribeDBClusterSnapshotAttributes"
+
+    def leave_out(answer: Any) -> None:
+        result = answer.get("DBClusterSnapshotAttributesResult", {})
+        for one in (answer, *answer.get("DBClusterSnapshots", ()), *result.get("DBClusterSnapshotAttributes", ())):
+            one.pop(member, None)
+
+    with answering(operation, leave_out):
+        found = destroyed.drift()
+    (finding,) = found.of_type("finding")
+    assert (found.code, finding["state"], operation in finding["note"]) == (7, "UNKNOWN", True)
+    assert "answered, but" in finding["note"]
 
 
 def test_another_clusters_snapshot_in_the_place_of_the_kept_one_is_told(destroyed: World, evil: str) -> None:
