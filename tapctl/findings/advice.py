@@ -118,7 +118,7 @@ def advise(
         is_removed = one.reason in _REMOVED
         own = removed[one.address] if is_removed else _advice(one, session, keys, told, entry.claim if entry else {})
         own = _way_out(one, observed.get(one.address)) or own
-        acting = _acting(own, one, session, left, costs[place(one)], several)
+        acting = _acting(own, one, session, left, cost=costs[place(one)], several=several)
         advice[one.address, one.field] = _undoing(acting, session, more=more, goes_on=goes_on)
     strangers: dict[tuple[str, str], list[str]] = defaultdict(list)
     for one in findings:
@@ -130,7 +130,7 @@ def advise(
         advice = {place: Advice() if told.undo.startswith(undone) else told for place, told in advice.items()}
     for (address, field), findings in exposed.items():
         ending = Advice(undo=_ending(findings, session, entries), undo_note=_ending_note(findings[0]))
-        advice[address, field] = _acting(ending, findings[0], session, left, Impact.NONE)
+        advice[address, field] = _acting(ending, findings[0], session, left)
     if provenance is None:
         return advice
     places = {(one.address, one.field): place_of(one, session, provenance) for one in report.findings}
@@ -215,8 +215,9 @@ def _acting(
     finding: Finding,
     session: Session,
     left: Collection[str],
-    cost: Impact,
-    several: Collection[tuple[str, str]],
+    *,
+    cost: Impact = Impact.NONE,
+    several: Collection[tuple[str, str]] = (),
 ) -> Advice:
     """The advice with the commands that act on this finding alone: revert in place of apply, and waive.
 

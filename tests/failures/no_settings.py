@@ -103,9 +103,6 @@ _REASONS: Mapping[str, Mapping[str, str]] = {
     "means something with another member alone, which is told: what such a one is, in which state it is": {
         "cloudwatch:DescribeAlarms": "CompositeAlarms LogAlarms",
         "ec2:DescribeSecurityGroupVpcAssociations": "SecurityGroupVpcAssociations",
-        "rds:DescribeDBClusterSnapshots": "DBClusterSnapshots",
-        _CLUSTER: "ActivityStreamMode ActivityStreamKmsKeyId ActivityStreamKinesisStreamName "
-        "GlobalWriteForwardingStatus GlobalWriteForwardingRequested LocalWriteForwardingStatus",
         _FUNCTION: "CodeSha256",
         "logs:DescribeLogGroups logGroups[]": "retentionPolicyName",
         "secretsmanager:DescribeSecret": "Description",
