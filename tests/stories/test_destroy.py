@@ -199,6 +199,7 @@ def test_tags_of_another_suffix_are_left_alone(world: World) -> None:
     assert left(world) == before | {"key:PendingDeletion"}
 
 
+@pytest.mark.soak
 def test_filters_of_others_on_the_log_groups_are_told_and_certified(dev: World) -> None:
     database = "/aws/rds/cluster/db-cluster-dev/postgresql"
     asked = dev.tapctl("plan", "--destroy", "--env", "dev").asked
@@ -224,6 +225,7 @@ def test_filters_of_others_on_the_log_groups_are_told_and_certified(dev: World) 
     assert all(" ".join(line[3:]) == "added by others; it ended with the log group" for line in lines)
 
 
+@pytest.mark.soak
 def test_what_others_keep_under_the_key_keeps_it_and_its_last_use_is_told(dev: World) -> None:
     kms, ec2, ssm = dev.client("kms"), dev.client("ec2"), dev.client("ssm")
     key = kms.describe_key(KeyId="alias/db-key-dev")["KeyMetadata"]["Arn"]
@@ -362,6 +364,7 @@ def test_a_late_writer_during_the_destroy_is_swept_up_after(dev: World, times: i
     assert dev.client("logs").describe_log_groups()["logGroups"] == []
 
 
+@pytest.mark.soak
 def test_a_writer_that_never_stops_is_named(dev: World) -> None:
     """Whatever is left at the end is no success."""
     gone = dev.meeting(a_writer(dev, 100), "destroy", "--env", "dev", "--yes")

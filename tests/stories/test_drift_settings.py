@@ -271,6 +271,7 @@ def test_minor_upgrades_switched_off_for_one_instance_are_off_for_its_cluster_un
     assert dev.drift().code == 0
 
 
+@pytest.mark.soak
 def test_a_variable_whose_wanted_value_is_the_text_that_hides_values_is_compared_all_the_same(world: World) -> None:
     Folder(world.folder / "environments").put("common", "processor.environment", {"PARTNER_HOST": "({suffix})"})
     run = ("--env", "dev", "--suffix", "hidden")

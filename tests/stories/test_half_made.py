@@ -344,6 +344,7 @@ def test_a_chosen_name_of_a_stranger_is_refused_and_no_flag_that_does_nothing_th
         assert "--adopt" not in refused.err
 
 
+@pytest.mark.soak
 def test_a_record_that_is_written_anew_goes_on_from_its_history(dev: World) -> None:
     before = dev.manifest()
     kept(dev, before)

@@ -390,6 +390,7 @@ def test_a_kept_snapshot_that_is_deleted_is_told_until_a_destroy_certifies_that(
     assert told_of(destroyed) == {}, "its day has come"
 
 
+@pytest.mark.soak
 def test_a_destroy_tells_of_a_kept_snapshot_that_is_gone_and_certifies_the_copy_that_is_left(world: World) -> None:
     """Somebody with rights on snapshots, and a key of his own, has moved the data under that."""
     file = world.folder / "environments" / "dev.toml"
@@ -434,6 +435,7 @@ def test_a_command_on_a_copy_that_never_was_leaves_nothing_in_the_state(dev: Wor
     assert sorted(dev.path().parent.rglob("*")) == before
 
 
+@pytest.mark.soak
 def test_a_key_that_is_kept_for_many_users_leaves_a_record_that_can_be_read(dev: World) -> None:
     ssm = dev.client("ssm")
     for number in range(20):
