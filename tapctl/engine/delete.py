@@ -200,7 +200,7 @@ class _DeleteLoop:
             self.context.journal.drop(self.address, *subresources)
         return Finished(
             self.address,
-            Result.DELETED if self.found else Result.UNCHANGED,
+            Result.DELETED,
             self.poller.elapsed,
             note="" if self.found else GONE_ALREADY,
             subresources=subresources,

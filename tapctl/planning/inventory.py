@@ -388,7 +388,7 @@ def leftovers(
         and not seen.deleting
         and address not in found
         and address in finished
-        and finished[address].result in (Result.DELETED, Result.UNCHANGED)
+        and finished[address].result is Result.DELETED
     )
     return found, tuple(anew), unidentified.beside(observations)
 

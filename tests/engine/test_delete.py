@@ -166,7 +166,7 @@ def test_what_is_gone_already_is_forgotten_with_the_facets_that_died_with_it() -
     one = Deletion("plain/a", Plain(), "a", None, MADE, subresources=("key/a",))
 
     finished = delete(one, world.context(), quiet)
-    assert (finished.result, finished.note) == (Result.UNCHANGED, "was gone already")
+    assert (finished.result, finished.note) == (Result.DELETED, "was gone already")
     assert world.journal.entries == {}
     assert world.calls == []
 
@@ -380,7 +380,7 @@ def test_what_nobody_has_a_record_of_is_waited_for_and_never_removed() -> None:
     world = World()
     Stranding.left = ["one"]
     world.clock.at(200, Stranding.left.clear)
-    assert delete_until_gone(world, Stranding(), last=None).result is Result.UNCHANGED
+    assert delete_until_gone(world, Stranding(), last=None).result is Result.DELETED
     assert world.calls == []
     assert 200 < world.clock.now() < 230
 

@@ -154,7 +154,6 @@ def test_the_snapshot_is_taken_and_the_key_is_kept_for_it(applied: World, gone: 
     assert "2 kept" in gone.verdict
 
 
-@pytest.mark.soak
 def test_a_second_destroy_removes_nothing(applied: World, gone: Answer) -> None:
     again = applied.tapctl("destroy", "--env", "prod")
     assert (again.code, again.changes) == (0, ())

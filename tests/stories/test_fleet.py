@@ -29,7 +29,6 @@ def two(shared: World) -> World:
     return shared
 
 
-@pytest.mark.soak
 def test_what_is_accepted_or_waived_of_a_copy_is_told_to_be_its_parents_too(two: World) -> None:
     files = two.folder / "environments"
     was = (files / "dev.toml").read_text()
@@ -501,7 +500,6 @@ def test_a_record_of_nothing_is_not_believed_where_its_history_was_elsewhere(
         shutil.rmtree(history)
 
 
-@pytest.mark.soak
 def test_another_environments_copy_of_the_same_suffix_is_no_evidence_against_a_record_that_its_history_bears_out(
     two: World,
 ) -> None:

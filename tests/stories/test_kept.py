@@ -390,7 +390,6 @@ def test_a_kept_snapshot_that_is_deleted_is_told_until_a_destroy_certifies_that(
     assert told_of(destroyed) == {}, "its day has come"
 
 
-@pytest.mark.soak
 def test_a_destroy_tells_of_a_kept_snapshot_that_is_gone_and_certifies_the_copy_that_is_left(world: World) -> None:
     """Somebody with rights on snapshots, and a key of his own, has moved the data under that."""
     file = world.folder / "environments" / "dev.toml"

@@ -210,7 +210,6 @@ def test_what_one_environment_alone_wants_is_no_other_s(drifted: World) -> None:
     assert "the same key decides log-group//aws/rds/cluster/db-cluster-dev/postgresql.retention_days" in retention.out
 
 
-@pytest.mark.soak
 def test_a_waiver_ahead_of_its_difference_is_a_warning_and_all_of_nothing_is_refused(drifted: World) -> None:
     until = ("--reason", "the platform's own", "--until", "9d")
     ahead = drifted.tapctl("waive", "--env", "dev", "lambda-function/*.tags.map-migrated", *until)

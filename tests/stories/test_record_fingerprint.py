@@ -325,7 +325,6 @@ def test_tags_are_renamed_on_a_key_that_takes_no_further_one(world: World) -> No
     assert world.drift().code == 0
 
 
-@pytest.mark.soak
 def test_the_last_tag_that_a_key_has_room_for_is_put_back_in_the_place_of_the_fingerprint(world: World) -> None:
     tagged(world, *FULL, "last")
     world.applied("dev")
