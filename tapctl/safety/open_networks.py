@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
-from itertools import chain
-from typing import Final
+from typing import Final, TypeVar
 
 HTTPS: Final = 443
 """The one port by which the function may reach the whole internet."""
 _WORLD: Final = {4: 7, 6: 15}
 """IP version to the longest prefix that stands for the world: a half of it is no less open."""
+_Network = TypeVar("_Network", IPv4Network, IPv6Network)
 
 
 def opens_world(peer: str) -> bool:
@@ -25,13 +25,31 @@ def opens_world(peer: str) -> bool:
 def open_networks(blocks: Iterable[str]) -> Iterator[str]:
     """List the networks that these blocks make together and that open the world: of two halves the whole.
 
+    Blocks with gaps between them do so, too, by the number of their public addresses: of these it is the network that
+    has them all.
+
     Raises:
         ValueError: one is no block of addresses.
     """
     networks = [ip_network(block, strict=False) for block in blocks]
-    of_4 = collapse_addresses(one for one in networks if isinstance(one, IPv4Network))
-    of_6 = collapse_addresses(one for one in networks if isinstance(one, IPv6Network))
-    yield from filter(opens_world, map(str, chain(of_4, of_6)))
+    yield from _open([*collapse_addresses(one for one in networks if isinstance(one, IPv4Network))])
+    yield from _open([*collapse_addresses(one for one in networks if isinstance(one, IPv6Network))])
+
+
+def _open(collapsed: Sequence[_Network]) -> Iterator[str]:
+    """List what these networks of one version open, of which no two are side by side."""
+    opened = [each for each in map(str, collapsed) if opens_world(each)]
+    yield from opened
+    public = [each for each in collapsed if each.is_global]
+    if opened or not public:
+        return
+    # One that is not told alone has no more addresses than this.
+    largest = 2 ** (public[0].max_prefixlen - _WORLD[public[0].version] - 1)
+    if sum(each.num_addresses for each in public) > largest:
+        around = public[0]
+        while not all(_is_in(str(each), str(around)) for each in public):
+            around = around.supernet()
+        yield str(around)
 
 
 def opened_with(peer: str, others: Iterable[str]) -> str:
