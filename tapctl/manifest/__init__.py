@@ -28,6 +28,8 @@ _S3_URL = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:/[A-Za-z0-9!_.
 _OPTIONS = {"sse": "AES256|aws:kms|aws:kms:dsse", "key": "[A-Za-z0-9:/_-]{1,512}", "owner": "[0-9]{12}"}
 """Options of an address in S3, beside the place."""
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
+# Space around it, a variable that nobody has filled in, an ARN, or an address in S3 without its slashes.
+_SLIP = re.compile(r"^\s|\s$|\$|^arn:|^s3(:|//)", re.IGNORECASE)
 
 
 def open_store(
@@ -105,8 +107,8 @@ def state_rights(url: str) -> tuple[Right, ...]:
 
 
 def is_folder(url: str) -> bool:
-    """True if ``--state`` names a folder."""
-    return not _SCHEME.match(url) and bool(url.strip()) and "\0" not in url
+    """True if ``--state`` names a folder, and is no slip of another place: a pipeline's folder goes with its runner."""
+    return not _SCHEME.match(url) and not _SLIP.search(url) and bool(url) and "\0" not in url
 
 
 def _parse_s3(url: str) -> tuple[str, str, dict[str, str]]:

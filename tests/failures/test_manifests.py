@@ -149,7 +149,13 @@ def test_a_state_folder_that_is_a_file(whole: World) -> None:
         assert "hint" in answer.err
 
 
-@pytest.mark.parametrize("state", ["", "http://bucket/x", "s3://", "s3://UPPER/x", "gs://b/x"])
+@pytest.mark.parametrize(
+    "state",
+    [
+        *("", "http://bucket/x", "s3://", "s3://UPPER/x", "gs://b/x", " s3://bucket/x", "s3:bucket", "s3//bucket/x"),
+        *("arn:aws:s3:::bucket/x", "$BUCKET", "${{ vars.STATE }}", "./manifests "),
+    ],
+)
 def test_a_state_that_is_no_place(whole: World, state: str) -> None:
     answer = whole.tapctl("plan", "--env", "dev", "--state", state)
     assert (answer.code, answer.changes) == (64, ())
