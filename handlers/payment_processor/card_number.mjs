@@ -9,6 +9,9 @@ const GLUED = 4;
 const ON_CARDS = [[4, 4, 4, 4], [4, 6, 5], [4, 6, 4]].map((grouped) => [grouped.reduce((a, b) => a + b), grouped]);
 // Digits, each perhaps followed by a few marks: by neither letters nor numbers. (Modifier letters look like marks.)
 const RUN = /\d(?:[^\p{Lu}\p{Ll}\p{Lt}\p{Lo}\p{N}]{0,3}\d)+/gu;
+// Two groups or three with colons: one of one digit or two makes a time of day of them. More of them are no time.
+const MAYBE_TIME = /(?<![\d:])\d+(?::\d+){1,2}(?![\d:])/g;
+const APART = " ".repeat(4);
 // Marks that are usual between the groups of a card number. Others stand between prices and telephone numbers as well:
 // with those, only what a scheme gives out counts.
 const USUAL = /^(?:[\s\p{Pd}._/·,|;+*#=~•\u2212\u20e3]*|:)$/u;
@@ -69,17 +72,9 @@ function plain(text) {
 
 /** The groups of digits in a text that have few marks between them, each with the marks before it; times are apart. */
 function* runsOf(text) {
-  for (const [found] of text.matchAll(RUN)) {
-    let run = [];
-    for (const [, marks, digits] of found.matchAll(/(\D*)(\d+)/gu)) {
-      // A colon beside one digit or two is that of a time of day.
-      if (marks === ":" && Math.min(run.at(-1).digits.length, digits.length) < 3) {
-        yield run;
-        run = [];
-      }
-      run.push({ marks, digits });
-    }
-    yield run;
+  const apart = text.replace(MAYBE_TIME, (found) => (/\b\d\d?\b/.test(found) ? found.replaceAll(":", APART) : found));
+  for (const [found] of apart.matchAll(RUN)) {
+    yield [...found.matchAll(/(\D*)(\d+)/gu)].map(([, marks, digits]) => ({ marks, digits }));
   }
 }
 

@@ -9,6 +9,7 @@ import boto3
 import pytest
 
 from tapctl.aws import trail
+from tapctl.manifest.manifest import now
 from tests.stories.test_drift_access import put_policy
 from tests.support.door import Proceed, Refusal, Served, Visit
 from tests.support.world import Answer, World
@@ -103,7 +104,7 @@ def test_what_is_too_often_asked_is_said(there: World) -> None:
 @pytest.mark.parametrize(
     ("written_at", "said"),
     [
-        (None, "not delivered yet: CloudTrail takes up to 15 minutes"),
+        ("now", "not delivered yet: CloudTrail takes up to 15 minutes"),
         (
             "2099-01-01T00:00:00Z",
             "the record's own time is yet to come (2099-01-01T00:00:00Z): nothing can be younger",
@@ -111,7 +112,7 @@ def test_what_is_too_often_asked_is_said(there: World) -> None:
         ("2020-01-01T00:00:00Z", "not delivered yet: CloudTrail takes up to 15 minutes; or older than 90 days"),
     ],
 )
-def test_what_no_event_tells_is_never_guessed(there: World, written_at: str | None, said: str) -> None:
+def test_what_no_event_tells_is_never_guessed(there: World, written_at: str, said: str) -> None:
     def nothing(visit: Visit, proceed: Proceed) -> Served:
         status, headers, body = proceed()
         if visit.name != "cloudtrail:LookupEvents":
@@ -122,8 +123,7 @@ def test_what_no_event_tells_is_never_guessed(there: World, written_at: str | No
 
     record = there.path()
     before = record.read_text()
-    if written_at:
-        record.write_text(json.dumps(json.loads(before) | {"written_at": written_at}))
+    record.write_text(json.dumps(json.loads(before) | {"written_at": written_at if written_at != "now" else now()}))
     answer = there.meeting(nothing, "drift", "--json", "--env", "dev", "--who")
     record.write_text(before)
     assert {one["who"]["note"] for one in answer.of_type("finding")} == {said}
