@@ -120,6 +120,7 @@ def advise(
         own = _way_out(one, observed.get(one.address)) or own
         acting = _acting(own, one, session, left, cost=costs[place(one)], several=several)
         advice[one.address, one.field] = _undoing(acting, session, more=more, goes_on=goes_on)
+    advice = {where: _consenting(told, session, findings, costs) for where, told in advice.items()}
     strangers: dict[tuple[str, str], list[str]] = defaultdict(list)
     for one in findings:
         if one.reason is Reason.NOT_OURS and one.waiver is None:
@@ -240,10 +241,19 @@ def _acting(
         ways = [_NO_WAY_BACK, registry()[finding.type].by_hand.get(_root(finding.field), "")]
         return replace(advice, undo="", undo_note="; ".join(filter(None, ways)))
     if cost in _LOSES:
-        return replace(advice, undo=f"{advice.undo} --allow {finding.address}", undo_note=_LOSES[cost])
+        return replace(advice, undo_note=_LOSES[cost])
     if place(finding) not in left:
         advice = replace(advice, undo=f"{session.command('revert')} {target}")
     return advice
+
+
+def _consenting(advice: Advice, session: Session, findings: Sequence[Finding], costs: Mapping[str, Impact]) -> Advice:
+    """The advice whose apply consents to all that the findings' ways back lose: it makes each of them, or none."""
+    apply = session.command("apply")
+    if not f"{advice.undo} ".startswith(f"{apply} "):
+        return advice
+    losing = sorted({one.address for one in findings if one.waiver is None and costs[place(one)] in _LOSES})
+    return replace(advice, undo="".join([advice.undo, *(f" --allow {shlex.quote(one)}" for one in losing)]))
 
 
 def _target(finding: Finding, session: Session) -> str:

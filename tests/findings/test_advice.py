@@ -18,6 +18,7 @@ from tapctl.engine.record import Entry, Phase
 from tapctl.engine.waiver import Waiver
 from tapctl.errors import ConfigError, Problem
 from tapctl.findings.advice import ACCEPTED, advise
+from tapctl.reconcilers import registry
 from tapctl.reconcilers.db_cluster import DbCluster
 from tapctl.reconcilers.security_group import SecurityGroup, SecurityGroupOutputs
 from tapctl.reconcilers.security_group_rule import Rule
@@ -608,3 +609,23 @@ def test_a_way_back_that_an_apply_refuses_says_what_it_takes(
     spoilt = entries[CLUSTER].model_copy(update={"spec": {"of": "another form"}})
     told = advise(report, run, {**entries, CLUSTER: spoilt}, observed={CLUSTER: seen})[CLUSTER, field]
     assert told.undo == APPLY
+
+
+def test_each_apply_that_is_advised_consents_to_what_the_others_lose(run: Session) -> None:
+    """An apply makes all of it, or is refused."""
+    entries, old = recorded(run.config, run.names), datetime(2020, 1, 1, tzinfo=UTC)
+    raised = {CLUSTER: {"backup_retention_days": 35}, LOGS: {"retention_days": 365}}
+    observed: Any = {
+        place: Observed(
+            registry()[entries[place].type].spec.model_validate({**entries[place].spec, **live}),
+            None,
+            holds_data_since=old,
+        )
+        for place, live in raised.items()
+    }
+    gone = Finding(FUNCTION, "lambda-function", "*", Reason.ABSENT)
+    findings = *(found(place, *live.popitem()) for place, live in raised.items()), gone
+    told = advise(Report(findings, 10, 0, 1), run, entries, observed=observed)
+    for one in told.values():
+        assert one.undo.startswith(APPLY)
+        assert one.undo.endswith(f" --allow {CLUSTER} --allow {LOGS}")
