@@ -22,10 +22,23 @@ _RAISES: Final = (
     *(f"iam:put{each}policy" for each in ("role", "user", "group")),
     *(f"iam:attach{each}policy" for each in ("role", "user", "group")),
     *("iam:createpolicyversion", "iam:setdefaultpolicyversion", "iam:updateassumerolepolicy"),
-    *("iam:deleterolepermissionsboundary", "iam:addusertogroup"),
+    *(f"iam:{verb}{each}permissionsboundary" for verb in ("put", "delete") for each in ("role", "user")),
+    *(f"iam:{verb}{each}policy" for verb in ("delete", "detach") for each in ("role", "user", "group")),
+    *("iam:addusertogroup", "iam:deactivatemfadevice"),
     *("iam:createaccesskey", "iam:createloginprofile", "iam:updateloginprofile"),
+    *("iam:createservicespecificcredential", "iam:resetservicespecificcredential"),
+    *("iam:uploadsigningcertificate", "iam:uploadsshpublickey"),
+    *("iam:createsamlprovider", "iam:updatesamlprovider", "iam:createopenidconnectprovider"),
+    *("iam:addclientidtoopenidconnectprovider", "iam:updateopenidconnectproviderthumbprint"),
 )
-"""The actions of IAM by which somebody is given any rights."""
+"""The actions of IAM by which somebody is given any rights: policies and boundaries, denials that go, credentials, and
+whom roles trust."""
+_RAISES_ELSEWHERE: Final = (
+    *("sso:createaccountassignment", "sso:putinlinepolicytopermissionset"),
+    *("sso:attachmanagedpolicytopermissionset", "sso:attachcustomermanagedpolicyreferencetopermissionset"),
+    *("identitystore:creategroupmembership", "organizations:attachpolicy", "organizations:detachpolicy"),
+)
+"""Those of other services, on everything."""
 
 
 def far_reaching(actions: Iterable[str], resources: Iterable[str]) -> str:
@@ -34,12 +47,15 @@ def far_reaching(actions: Iterable[str], resources: Iterable[str]) -> str:
     Rights are given by whoever writes them, or makes others' credentials, in IAM, and by every role to whom may become
     any.
     """
-    patterns, targets = [each.lower() for each in actions], [*map(_widened, resources)]
+    patterns, resources = [each.lower() for each in actions], [*resources]
+    # As it is written, too: a wildcard of it may stand for colons.
+    targets = [*resources, *map(_widened, resources)]
     if _fits_any(patterns, _ANY_ACTION) and _fits_any(targets, _ANY_RESOURCE):
         return "everything"
     becomes_any = _fits_any(patterns, _ASSUMES) and _fits_any(targets, _ANY_ROLE)
     raises = any(map(_may_be_of_iam, targets)) and any(_fits_any(patterns, each) for each in _RAISES)
-    return "any rights to be given" if becomes_any or raises else ""
+    elsewhere = _fits_any(targets, _ANY_RESOURCE) and any(_fits_any(patterns, each) for each in _RAISES_ELSEWHERE)
+    return "any rights to be given" if becomes_any or raises or elsewhere else ""
 
 
 def _widened(resource: str) -> str:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from tapctl.reconcilers.prefix_lists import is_prefix_list
 from tapctl.reconcilers.security_group_rule import ANY_PROTOCOL, Rule
-from tapctl.safety.open_networks import open_networks
+from tapctl.safety.open_networks import open_networks, share_of_world
 
 _ANY_PORT = -1
 
@@ -24,6 +25,21 @@ class Part:
     holder: str
     rule: Rule
     blocks: tuple[str, ...]
+
+    @cached_property
+    def networks(self) -> frozenset[IPv4Network | IPv6Network]:
+        """The blocks as networks."""
+        return frozenset(ip_network(block, strict=False) for block in self.blocks)
+
+    @cached_property
+    def opened(self) -> frozenset[str]:
+        """The networks as open as the internet that it lets through alone."""
+        return frozenset(open_networks(self.blocks))
+
+    @cached_property
+    def share(self) -> float:
+        """As `share_of_world`, of all its blocks."""
+        return sum(map(share_of_world, self.blocks))
 
 
 def part_of(holder: str, rule: Rule, lists: Mapping[str, Collection[str]] | None = None) -> Part:
@@ -39,11 +55,15 @@ def part_of(holder: str, rule: Rule, lists: Mapping[str, Collection[str]] | None
 def open_together(parts: Iterable[Part]) -> Iterator[tuple[Rule, Sequence[Part]]]:
     """List what of the world several rules open, where none does alone: as one rule would, and which they are."""
     told = [one for one in parts if one.blocks]
+    if not _may_open(told):
+        return
     points = {(one.rule.direction, one.rule.protocol, one.rule.from_port): one.rule for one in told}
     for _, at in sorted(points.items()):
         meeting = [one for one in told if _meets(one.rule, at)]
+        if not _may_open(meeting):
+            continue
         for network in open_networks(block for one in meeting for block in one.blocks):
-            if any(network in open_networks(one.blocks) for one in meeting):
+            if any(network in one.opened for one in meeting):
                 continue
             makers = [*_makers(meeting, ip_network(network))]
             ports = [(one.rule.from_port, one.rule.to_port) for one in makers if _has_ports(one.rule, at)]
@@ -51,6 +71,11 @@ def open_together(parts: Iterable[Part]) -> Iterator[tuple[Rule, Sequence[Part]]
             if max((first for first, _ in ports), default=None) == at.from_port:
                 end = min(last for _, last in ports)
                 yield at.model_copy(update={"peer": network, "to_port": end, "description": ""}), makers
+
+
+def _may_open(parts: Iterable[Part]) -> bool:
+    """False if these are too few addresses, wherever they are: most groups', asked without a look at each port."""
+    return sum(one.share for one in parts) > 1
 
 
 def _meets(rule: Rule, at: Rule) -> bool:
@@ -68,13 +93,13 @@ def _has_ports(rule: Rule, at: Rule) -> bool:
 
 def _makers(meeting: Sequence[Part], network: IPv4Network | IPv6Network) -> Iterator[Part]:
     """The parts without which less of the network would be open: not those inside a larger one."""
-    blocks = {one: [ip_network(block) for block in one.blocks] for one in meeting}
-    every = {block for own in blocks.values() for block in own}
-    for one, own in blocks.items():
-        if any(
-            _is_in(block, network) and not any(block != each and _is_in(block, each) for each in every) for block in own
-        ):
-            yield one
+    every = {block for one in meeting for block in one.networks if _is_in(block, network)}
+    largest = {
+        block
+        for block in every
+        if not any(block.supernet(new_prefix=length) in every for length in range(network.prefixlen, block.prefixlen))
+    }
+    return (one for one in meeting if not largest.isdisjoint(one.networks))
 
 
 def _is_in(block: IPv4Network | IPv6Network, other: IPv4Network | IPv6Network) -> bool:

@@ -52,6 +52,16 @@ def _open(collapsed: Sequence[_Network]) -> Iterator[str]:
         yield str(around)
 
 
+def share_of_world(block: str) -> float:
+    """The share that a block has of what opens the world together: blocks whose shares make at most 1 do not.
+
+    Raises:
+        ValueError: it is no block of addresses.
+    """
+    network = ip_network(block, strict=False)
+    return float(2.0 ** (_WORLD[network.version] + 1 - network.prefixlen))
+
+
 def opened_with(peer: str, others: Iterable[str]) -> str:
     """The network as open as the internet that this peer makes up with these others; empty if there is none."""
     blocks = [each for each in others if _is_block(each)]

@@ -41,11 +41,21 @@ def _with_way_back(invocation: Invocation, store: Store, suffix: str, error: Dam
         looked_at = invocation.command_line_for("drift", Target("ENV", suffix))
         hint = f"{suffix} is a copy: name its environment, and the version is told that can be put back: {looked_at}"
         return Damaged(error.cause, evidence=error.evidence, hint=hint)
-    with suppress(TapctlError):  # what is the matter with the history is told by the command that lists it
+    unread = ""
+    try:
         newest = last_version(store, suffix, place)
+    except TapctlError as broken:
+        unread = broken.cause
     target = Target(place[0] if place is not None else suffix, suffix)
     history = invocation.command_line_for("manifest history", target)
     anew = f"{error.hint}: {invocation.command_line_for('apply', target)}"
+    if unread:
+        return Damaged(
+            error.cause,
+            evidence=error.evidence,
+            hint=f"no version can be used as it is ({unread}). What its history has: {history}. Move away what no run "
+            f"of yours has written, then run this again; without a version, {anew}",
+        )
     if newest is None:
         return Damaged(error.cause, evidence=error.evidence, hint=f"{anew}. What its history has: {history}")
     file, copy = f"{history_folder(suffix)}{version_name(newest)}", f"{suffix}-{newest.serial}.json"

@@ -128,10 +128,14 @@ def _problems(path: Path, index: int, one: WaiverTable) -> Iterator[Problem]:
 def _together(path: Path, waivers: Mapping[int, WaiverTable]) -> Iterator[Problem]:
     """The problems of rules that are waived one by one, and open the world together, where they may be in one group."""
     rules = {at: rule for at, one in waivers.items() if (rule := Rule.of_text(str(one.live)))}
+    parts_of = {at: part_of(str(at), rule) for at, rule in rules.items()}
+    # Those of one resource meet the same others.
+    first = {(waivers[at].environment, waivers[at].address): at for at in rules}
     told = set[int]()
-    for at in rules:
-        beside = [other for other in rules if _may_meet(waivers[at], waivers[other])]
-        for world, parts in open_together(part_of(str(other), rules[other]) for other in beside):
+    for beside in dict.fromkeys(
+        tuple(other for other in rules if _may_meet(waivers[at], waivers[other])) for at in first.values()
+    ):
+        for world, parts in open_together(parts_of[other] for other in beside):
             makers = {int(one.holder) for one in parts} - told
             told |= makers
             for one in sorted(makers):
@@ -143,8 +147,11 @@ def _may_meet(one: WaiverTable, other: WaiverTable) -> bool:
     """True if both may be of one resource."""
     if EVERY not in (one.environment, other.environment) and one.environment != other.environment:
         return False
-    both = EVERY in one.address and EVERY in other.address
-    return both or matches(one.address, other.address) or matches(other.address, one.address)
+    if not (EVERY in one.address and EVERY in other.address):
+        return matches(one.address, other.address) or matches(other.address, one.address)
+    begins = one.address.partition(EVERY)[0], other.address.partition(EVERY)[0]
+    ends = one.address.rpartition(EVERY)[2], other.address.rpartition(EVERY)[2]
+    return max(begins, key=len).startswith(min(begins, key=len)) and max(ends, key=len).endswith(min(ends, key=len))
 
 
 def opening_together(rules: Iterable[str]) -> frozenset[str]:

@@ -19,6 +19,16 @@ ALL, RIGHTS = "everything", "any rights to be given"
         *((action, "*", "") for action in ("s3:*", "kms:*", "rds:*", "sns:Publish", "*:Get*", "iam:Get*", "iam:List*")),
         *((action, "*", RIGHTS) for action in ("iam:*", "IAM:*", "i*:*", "iam:putRolePolicy", "iam:Attach*", "*:Put*")),
         *((action, "*", RIGHTS) for action in ("sts:*", "sts:AssumeRole", "iam:CreateAccessKey", "iam:PutRolePol???")),
+        *(
+            (f"iam:{action}", "*", RIGHTS)
+            for action in ("UploadSSHPublicKey", "UpdateSAMLProvider", "DetachRolePolicy")
+        ),
+        *(
+            (action, "*", RIGHTS)
+            for action in ("iam:PutUserPermissionsBoundary", "sso:*", "organizations:AttachPolicy")
+        ),
+        ("sso:*", "arn:aws:s3:::*", ""),
+        ("sts:AssumeRole", "arn:*:role/*", RIGHTS),
         ("iam:PutRolePolicy", "arn:aws:iam::123456789012:role/lambda-role-dev", RIGHTS),
         ("sts:AssumeRole", "arn:aws:iam::*:role/*", RIGHTS),
         ("sts:AssumeRole", "arn:aws:iam", RIGHTS),

@@ -10,7 +10,7 @@ import pytest
 
 from tapctl.aws.policy import parse
 from tapctl.config import load
-from tapctl.config.waivers import path_of
+from tapctl.config.waivers import MAX_WAIVERS, path_of
 from tapctl.engine.refs import needs
 from tapctl.engine.waiver import live_text
 from tapctl.errors import ConfigError
@@ -227,6 +227,21 @@ def test_rules_that_open_the_world_together_are_waived_by_no_waivers(
 def test_rules_that_never_meet_are_waived_each(tmp_path: Path, environment: str, address: str, until: str) -> None:
     one = ("dev", "security-group-rules/db-sg-dev", HALVES[0], "2026-12-31")
     assert together(tmp_path, one, (environment, address, HALVES[1], until)) == []
+
+
+def test_patterns_that_no_group_fits_both_of_meet_nowhere(tmp_path: Path) -> None:
+    one = ("dev", "security-group-rules/db-*", HALVES[0], "2026-12-31")
+    other = ("dev", "security-group-rules/lambda-*", HALVES[1], "2026-12-31")
+    assert together(tmp_path, one, other) == []
+
+
+def test_as_many_rules_as_waivers_may_be_of_one_group_are_held_together_at_once(tmp_path: Path) -> None:
+    """Each has ports of its own, which share some with all others; looked at one by one they took minutes."""
+    group, many = "security-group-rules/db-sg-dev", range(MAX_WAIVERS)
+    rules = [
+        ("dev", group, f"ingress 10.{at % 250}.{at // 250}.0/24 tcp/{at}-{at + 1000}", "2026-12-31") for at in many
+    ]
+    assert together(tmp_path, *rules) == []
 
 
 def test_an_environment_has_its_own_waivers_and_those_of_all(tmp_path: Path) -> None:

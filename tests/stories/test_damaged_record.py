@@ -240,6 +240,16 @@ def test_a_version_of_another_place_is_none_that_a_damaged_record_leads_to(kept:
         assert (told.code, named) == (3, True), told.err
 
 
+def test_a_history_of_files_that_cannot_be_used_is_no_reason_to_make_the_record_anew(kept: Kept) -> None:
+    for number in range(70):
+        kept.put(f"history/dev/{kept.newest + 1 + number:08}-junk.json", "{")
+    kept.put("dev.json", "{")
+    told = kept.tapctl("drift --env dev")
+    said = " ".join(told.err.split())
+    assert (told.code, "no version can be used as it is (" in said) == (3, True), said
+    assert "Move away what no run of yours has written, then run this again" in said
+
+
 def test_of_a_copy_whose_environment_nobody_names_no_version_is_told(kept: Kept) -> None:
     """Its history alone does not tell it: the newest version may say another environment than the copy is of."""
     for serial, place in ((1, {"environment": "dev"}), (2, {"environment": "prod", "region": "us-east-1"})):
