@@ -38,6 +38,7 @@ def _forbid(provider: Any) -> Any:
     if "_token_loader_cls" in attributes:
         attributes["_token_loader_cls"] = lambda path: partial(_read_token, path)
     if hasattr(provider, "ENV_VAR_AUTH_TOKEN_FILE"):
+        # Nothing public of botocore's stands between the provider and the file of its token.
         attributes["_build_headers"] = partial(_build_headers, provider, provider._build_headers)  # noqa: SLF001
     builder = attributes.get("_profile_provider_builder")
     if builder is not None:  # makes the providers of a source profile

@@ -1,4 +1,4 @@
-"""What IAM's wildcards amount to: everything, however it is spelled, or that any rights can be given.
+"""Wildcards of IAM that amount to everything, however that is spelled, or by which any rights can be given.
 
 ``*`` stands for any text and ``?`` for any character, colons too; actions know no upper and lower case (IAM user guide,
 "Action", "Resource").
@@ -42,7 +42,7 @@ _RAISES_ELSEWHERE: Final = (
 
 
 def far_reaching(actions: Iterable[str], resources: Iterable[str]) -> str:
-    """What these actions on these resources amount to: ``everything``, or ``any rights to be given``; empty: neither.
+    """The reach of these actions on these resources: ``everything``, or ``any rights to be given``; empty: neither.
 
     Rights are given by whoever writes them, or makes others' credentials, in IAM, and by every role to whom may become
     any.

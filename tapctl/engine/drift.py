@@ -83,7 +83,7 @@ class Reason(StrEnum):
     """A run was changing the resource during the look."""
     NOT_OURS = "not ours"
     OPENED = "opened"
-    """What a waiver covers has become an open door to the world since; the detail is the waiver."""
+    """A waived resource has become an open door to the world since; the detail is the waiver."""
     NEVER_WANTED = "never wanted"
     """The product can never want the live value, whatever is recorded; the detail is why."""
     FORGED = "forged"

@@ -187,7 +187,7 @@ def _left_by_revert(
 
 
 def _cost_of_way_back(one: Finding, entries: Mapping[str, Entry], observed: Observations) -> Impact:
-    """What it costs to put the recorded value back in the place of what AWS has; nothing where nobody can tell."""
+    """The cost of putting the recorded value back in the place of what AWS has; nothing where nobody can tell."""
     seen, entry = observed.get(one.address), entries.get(one.address)
     if one.reason is not Reason.CHANGED or entry is None or not isinstance(seen, Observed):
         return Impact.NONE

@@ -297,7 +297,7 @@ def _configured(session: Session) -> dict[str, AnyResource]:
 def _removed_before(
     session: Session, kept: EarlierVersions, manifest: Manifest, configured: Collection[str]
 ) -> dict[str, str]:
-    """What destroys have removed that were cut off: of the names of this suffix, and in the record no more."""
+    """The removals of destroys that were cut off: of names of this suffix, and in the record no more."""
     # An apply's end has all that is configured: then there is nothing to be looked for.
     if manifest.entries.keys() >= {*configured}:
         return {}

@@ -60,7 +60,7 @@ def open_groups(
 
 
 def _opened(part: Part) -> Iterator[str]:
-    """What of the world the rule opens by itself."""
+    """The networks as open as the internet that the rule lets through by itself."""
     for network in open_networks(part.blocks):
         holds = f" holds {network}" if is_prefix_list(part.rule.peer) else ""
         yield f"{part.holder} {part.rule}{holds}"
