@@ -172,11 +172,15 @@ def _unsendable(error: Exception, call: str) -> WrongTarget | ConfigError | None
     from urllib3.exceptions import LocationParseError
 
     reason = getattr(error, "kwargs", {}).get("error")
-    if isinstance(reason, LocationParseError) or (isinstance(reason, ValueError) and _is_of_address(reason)):
+    places = [name for name, value in os.environ.items() if value and name.startswith((*_PROXIES, _ENDPOINT))]
+    unescaped = [name for name in places if isinstance(reason, UnicodeEncodeError) and not os.environ[name].isascii()]
+    is_of_address = isinstance(reason, LocationParseError) or (
+        isinstance(reason, ValueError) and _is_of_address(reason)
+    )
+    if unescaped or is_of_address:
         # Its own text is a piece of the address, which may be a piece of a password.
-        places = [name for name, value in os.environ.items() if value and name.startswith((*_PROXIES, _ENDPOINT))]
         return _setting(
-            _unusable(places) or places,
+            unescaped or _unusable(places) or places,
             "the address of the proxy or the endpoint is wrong, or a part of it has to be escaped",
         )
     if isinstance(reason, ValueError) and "header value" in str(reason):

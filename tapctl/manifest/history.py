@@ -468,7 +468,7 @@ def _tried(store: Store, suffix: str, kept: Kept, broken: Broken) -> Manifest | 
 
 
 def _contents(store: Store, suffix: str, kept: Sequence[Kept]) -> Iterator[bytes | ManifestError]:
-    """The contents of these files, or why one cannot be read. Some are fetched at once, and none is parsed beside another.
+    """The contents of these files, or why one is unread. Some are fetched at once, and none is parsed beside another.
 
     Parsed, one takes many times its size.
     """

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from tapctl.aws.tags import as_dict
 from tapctl.engine.model import AT_LEAST_MINOR, Observed, Outputs, Owner, Pending, Spec, address
 from tapctl.reconcilers.rds import RECOVERABLE, put_off
+from tapctl.safety.hidden_values import untold_text
 
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBClusterTypeDef
@@ -54,7 +55,8 @@ _BY_RDS: Final = frozenset({"MasterUserPassword", "CertificateDetails"})
 _LOGS: Final = "PendingCloudwatchLogsExports"
 _STREAM: Final = ("ActivityStreamKinesisStreamName", "ActivityStreamMode", "ActivityStreamKmsKeyId")
 """The members that RDS tells of an activity stream beside its state."""
-_NAMELESS: Final = "a directory that RDS does not name"
+_NAMELESS_DIRECTORY: Final = untold_text("a directory without a name")
+_NAMELESS_STREAM: Final = untold_text("a stream without a name")
 
 
 @dataclass(frozen=True)
@@ -270,7 +272,7 @@ def _access(live: Mapping[str, Any]) -> dict[str, Any]:
     }
     return {
         "auto_minor_version_upgrade": live["AutoMinorVersionUpgrade"],
-        "activity_stream": (live.get("ActivityStreamKinesisStreamName") or "starting") if streaming else "",
+        "activity_stream": (live.get("ActivityStreamKinesisStreamName") or _NAMELESS_STREAM) if streaming else "",
         "internet_gateway": live.get("InternetAccessGatewayEnabled", False),
         "global_cluster": live.get("GlobalClusterIdentifier", ""),
         "replicas": frozenset(live.get("ReadReplicaIdentifiers", ())),
@@ -278,7 +280,8 @@ def _access(live: Mapping[str, Any]) -> dict[str, Any]:
         "write_forwarding": frozenset(name for name, status in forwarding.items() if status != "disabled"),
         "custom_endpoints": frozenset(live.get("CustomEndpoints", ())),
         "directories": frozenset(
-            domain.get("Domain") or domain.get("FQDN") or _NAMELESS for domain in live.get("DomainMemberships", ())
+            domain.get("Domain") or domain.get("FQDN") or _NAMELESS_DIRECTORY
+            for domain in live.get("DomainMemberships", ())
         ),
     }
 

@@ -1,6 +1,6 @@
 """The stand-ins for values that are not told: compared as other ones than are expected, and never named as meant.
 
-One is shown in place of what may be a secret, the other where AWS itself cannot read what it keeps.
+One is shown in place of what may be a secret, the other where AWS itself does not tell what it keeps.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ HIDDEN_TEXT: Final = r"\(+hidden\)+"
 """A pattern of all stand-ins, for a whole text; the files may hold none."""
 
 
-_UNTOLD: Final = "AWS cannot read it: "
+_UNTOLD: Final = "AWS does not tell it: "
 
 
 def hidden_text(expected: Collection[str | None]) -> str:
@@ -27,9 +27,9 @@ def hidden_text(expected: Collection[str | None]) -> str:
     return text
 
 
-def untold_text(error: str) -> str:
-    """The stand-in for a value that AWS cannot read; ``error``: why, in AWS's words."""
-    return f"{_UNTOLD}{error}"
+def untold_text(what: str) -> str:
+    """The stand-in for a value that AWS does not tell; ``what``: of what, or why, in AWS's words."""
+    return f"{_UNTOLD}{what}"
 
 
 def is_stand_in(value: object) -> bool:

@@ -141,6 +141,10 @@ def test_credentials_that_boto3_cannot_use_are_the_wrong_target(
             {"AWS_ENDPOINT_URL": "https://sts.example", "HTTPS_PROXY": "http://dana:half/password@proxy:1"},
             ["HTTPS_PROXY", "has to be escaped"],
         ),
+        (
+            {"AWS_ENDPOINT_URL": "https://sts.example", "HTTPS_PROXY": "http://dana:hälf@127.0.0.1:1"},
+            ["HTTPS_PROXY: ", "has to be escaped"],
+        ),
     ],
     ids=str,
 )
@@ -151,7 +155,8 @@ def test_a_setting_that_boto3_does_not_take_is_named(
     assert (type(error), exit_code_of(error)) == (ConfigError, 3)
     for text in texts:
         assert text in str(error.evidence)
-    assert "half" not in f"{error.cause} {error.evidence} {error.hint}"
+    for secret in ("half", "h\u00e4lf", "xe4"):
+        assert secret not in f"{error.cause} {error.evidence} {error.hint}"
 
 
 @pytest.mark.parametrize(

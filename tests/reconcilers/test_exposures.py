@@ -27,6 +27,7 @@ from tests.reconcilers.scripted import DENIED, answer, refuse
 
 ACCOUNT = "123456789012"
 COPY = "arn:aws:secretsmanager:us-east-1:999999999999:secret:copy-AbCdEf"
+STREAM = "AWS does not tell it: a stream without a name"
 STRANGER = "arn:aws:iam::999999999999:role/reader"
 Expose = Callable[[Bench], None]
 
@@ -379,9 +380,9 @@ EXPOSURES = [
     Exposure("iam_role", "instance_profiles", _instance_profile, "bastion", ("iam", "ListInstanceProfilesForRole")),
     Exposure("db_cluster", "auto_minor_version_upgrade", _modified(AutoMinorVersionUpgrade=False), "False"),
     Exposure("db_cluster", "activity_stream", _activity_stream, "aws-rds-das-"),
-    Exposure("db_cluster", "activity_stream", _cluster(ActivityStreamStatus="starting"), "starting"),
+    Exposure("db_cluster", "activity_stream", _cluster(ActivityStreamStatus="starting"), STREAM),
     Exposure("db_cluster", "activity_stream", _cluster(ActivityStreamKinesisStreamName="theirs"), "theirs"),
-    Exposure("db_cluster", "activity_stream", _cluster(ActivityStreamMode="async"), "starting"),
+    Exposure("db_cluster", "activity_stream", _cluster(ActivityStreamMode="async"), STREAM),
     Exposure("db_cluster", "internet_gateway", _gateway, "True"),
     Exposure("db_cluster", "global_cluster", _global_member, "world"),
     Exposure("db_cluster", "replicas", _replica, "cluster:replica"),
@@ -394,7 +395,12 @@ EXPOSURES = [
     Exposure("db_cluster", "custom_endpoints", _endpoint, "reports.cluster-custom-"),
     Exposure("db_cluster", "directories", _modified(Domain="d-1", DomainIAMRoleName="finder"), "d-1"),
     Exposure("db_cluster", "directories", _cluster(DomainMemberships=[{"FQDN": "corp.example"}]), "corp.example"),
-    Exposure("db_cluster", "directories", _cluster(DomainMemberships=[{}]), "a directory that RDS does not name"),
+    Exposure(
+        "db_cluster",
+        "directories",
+        _cluster(DomainMemberships=[{}]),
+        "AWS does not tell it: a directory without a name",
+    ),
     Exposure("db_cluster", "shared_snapshots", _share, "copy by 999999999999", ("rds", "DescribeDBClusterSnapshots")),
     Exposure("db_cluster", "put_off", _renamed_in_the_window, "DBClusterIdentifier mallorys"),
     Exposure("db_instance", "shared_zone", _same_zone, "us-east-1a"),

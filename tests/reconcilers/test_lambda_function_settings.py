@@ -183,7 +183,7 @@ def test_an_image_that_lambda_may_not_look_up_is_unknown_and_no_other_image() ->
 def test_overrides_that_lambda_itself_cannot_read_are_a_difference_in_its_words() -> None:
     broken = answer(ImageConfigResponse={"Error": {"ErrorCode": "InvalidImageConfig", "Message": "no"}})
     told = see(broken, WANT).spec.image_config
-    assert (told, WANT.image_config) == ("AWS cannot read it: InvalidImageConfig: no", "")
+    assert (told, WANT.image_config) == ("AWS does not tell it: InvalidImageConfig: no", "")
 
 
 @pytest.mark.parametrize(("code", "may_pass"), [("KMSKeyAccessDenied", True), ("InvalidImage", False)])

@@ -150,9 +150,13 @@ def test_another_value_of_each_way_in_is_severe() -> None:
         (("lambda-function/f", "environment.*", '"(hidden)"'), "live", "in place of a value that is not told"),
         (("lambda-function/f", "environment.*", '"((hidden))"'), "live", "in place of a value that is not told"),
         (
-            ("lambda-function/f", "image_config", '"AWS cannot read it: x"'),
+            ("lambda-function/f", "image_config", '"AWS does not tell it: x"'),
             "live",
             "in place of a value that is not told",
+        ),
+        *(
+            (("db-cluster/c", field, '"AWS does not tell it: one without a name"'), "live", "a value that is not told")
+            for field in ("directories", "activity_stream")
         ),
         (("lambda-function/f", "image_config", ""), "live", "would cover an open door in lambda-function.image_config"),
         (("lambda-function/f", "handler", ""), "live", "would cover an open door in lambda-function.handler"),
