@@ -25,7 +25,7 @@ from tapctl.reconcilers import kept_without_reason, reconciler_of
 from tapctl.reconcilers.cloudwatch_alarm import CloudwatchAlarm, described_alarms
 from tapctl.reconcilers.db_cluster_settings import DbClusterSpec
 from tapctl.reconcilers.db_instance import DbInstance, DbInstanceSpec
-from tapctl.reconcilers.db_subnet_group import DbSubnetGroup
+from tapctl.reconcilers.db_subnet_group import COMPLETE, DbSubnetGroup
 from tapctl.reconcilers.lambda_function import LambdaFunction
 from tapctl.reconcilers.lambda_function_settings import INACTIVE
 from tapctl.reconcilers.rds import SERVING
@@ -268,7 +268,7 @@ def _problems(session: Session, compared: Compared) -> Iterator[Problem]:
         if address in compared.written:
             continue
         entry = compared.entries[address]
-        problem = _interrupted(session, entry, compared) or _unhealthy(entry, observation, compared)
+        problem = _interrupted(session, entry, compared) or _unhealthy(session, entry, observation, compared)
         if problem is not None:
             named[address] = problem.code
             yield problem
@@ -302,7 +302,7 @@ def _removing(session: Session, compared: Compared) -> str:
     return session.command("destroy") if compared.by_destroy else compared.goes_on
 
 
-def _unhealthy(entry: Entry, observation: Observation, compared: Compared) -> Problem | None:
+def _unhealthy(session: Session, entry: Entry, observation: Observation, compared: Compared) -> Problem | None:
     if isinstance(observation, Absent):
         by_itself = reconciler_of(entry).gone_by_itself(entry.claim)
         return Problem(f"{entry.address} is missing{f': {by_itself}' if by_itself else ''}")
@@ -313,8 +313,16 @@ def _unhealthy(entry: Entry, observation: Observation, compared: Compared) -> Pr
     if state.startswith(_IDLE):
         # Lambda lets it rest because nobody calls it.
         return Problem(f"{entry.address} is {state}; its next call fails, and wakes it", ExitCode.OK)
+    if not (state or observation.status):
+        return _unjudged(session, entry.address, "its state")
     code = ExitCode.INCOMPLETE if _is_worked_on(entry, observation, compared) else ExitCode.DIFFERENT
     return Problem(f"{entry.address} is {state}", code) if state else None
+
+
+def _unjudged(session: Session, address: str, what: str) -> Problem:
+    """The problem of a state that AWS leaves out of its answer: not seen is not healthy."""
+    untold = f"{address} cannot be judged: AWS does not tell {what}"
+    return Problem(untold, ExitCode.INCOMPLETE, session.command("status"))
 
 
 def _is_worked_on(entry: Entry, observation: Observation, compared: Compared) -> bool:
@@ -325,14 +333,14 @@ def _is_worked_on(entry: Entry, observation: Observation, compared: Compared) ->
 
 
 def _state(entry: Entry, observed: Observed[Any, Any]) -> str:
-    """AWS's word for a state that is not well, and the reason AWS gives; else empty."""
+    """AWS's word for a state that is not well, and the reason AWS gives; else empty, as where AWS tells no state."""
     status = observed.status
     reason = observed.failure or observed.update_failure or ""
     if reason:
         return reason if reason.startswith(status) else status if reason in status else f"{status}: {reason}"
     if entry.type == LambdaFunction.type and status.startswith(INACTIVE):
         return status
-    if entry.type == DbSubnetGroup.type and status.casefold() != "complete":
+    if entry.type == DbSubnetGroup.type and status.casefold() != COMPLETE:
         return status
     return "" if not observed.deleting and _serves(observed) else status
 
@@ -383,7 +391,10 @@ def _ringing(session: Session, entries: Iterable[Entry]) -> Iterator[Problem]:
             name = f"{CloudwatchAlarm.type}/{alarm['AlarmName']}"
             history = f"aws cloudwatch describe-alarm-history --alarm-name {shlex.quote(alarm['AlarmName'])}"
             why = session.aws.target.command(history)
-            if alarm.get("StateValue") == "ALARM":
+            state = alarm.get("StateValue", "")
+            if not state:
+                yield _unjudged(session, name, "if it rings")
+            if state == "ALARM":
                 yield Problem(f"{name} rings", next=why)
             # EVALUATION_ERROR, EVALUATION_FAILURE, PARTIAL_DATA ("MetricAlarm", CloudWatch API reference).
             if trouble := alarm.get("EvaluationState"):

@@ -195,7 +195,7 @@ class Observed(Generic[S, O]):
     failure_may_pass: bool = False
     """True if the failure may be AWS's own delay (a right that has not spread): then it is asked again for a while."""
     status: str = "active"
-    """AWS's own word for the state, shown to the user."""
+    """AWS's own word for the state, shown to the user; empty where AWS does not tell it."""
     owner: Owner | None = None
     """The owner its tags name; None when they name nobody, or could not be read (``tags`` is in `unreadable`)."""
     owner_unread: str = ""

@@ -296,11 +296,15 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
     def observe_exposures(
         self, aws: Aws, id: str, seen: Observed[DbClusterSpec, DbClusterOutputs], expected: DbClusterSpec | None
     ) -> Observed[DbClusterSpec, DbClusterOutputs]:
-        """Read who may restore the cluster's manual snapshots: one call, and one for each; and groups of others."""
+        """Read who may restore the cluster's manual snapshots: one call, and one for each; and groups of others.
+
+        And if the Data API is on, of which the answer has to tell.
+        """
         groups, own = seen.spec.security_group_ids, expected.security_group_ids if expected else frozenset()
         reads = {
             "shared_snapshots": lambda: shared_snapshots(aws, id),
             "open_groups": lambda: open_groups(aws, groups, own, lambda rule: rule.direction == "ingress"),
+            "http_endpoint": lambda: _data_api(aws, id),
         }
         return with_exposures(seen, reads, gone=(NO_CLUSTER,))
 
@@ -465,6 +469,19 @@ def ids_of_others(aws: Aws, id: str) -> frozenset[str]:
     others = [each for page in pages for each in page["DBClusters"] if each.get("DBClusterIdentifier") != id]
     secrets = (each.get("MasterUserSecret", {}).get("SecretArn", "") for each in others)
     return frozenset(each.get("DbClusterResourceId", "") for each in others).union(secrets)
+
+
+def _data_api(aws: Aws, id: str) -> bool:
+    """True if the Data API is on; a cluster that is gone by now has none.
+
+    RDS tells it of every cluster, on or off (examples of CreateDBCluster and DescribeDBClusters, RDS API reference): a
+    door of which an answer says nothing is not known to be shut.
+
+    Raises:
+        AwsNoAnswer: the answer leaves it out.
+    """
+    cluster = cluster_of(aws, id)
+    return cluster["HttpEndpointEnabled"] if cluster else False
 
 
 def _remove_access(aws: Aws, id: str, have: DbClusterSpec, want: DbClusterSpec) -> frozenset[str]:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _HELD: Final = ("InvalidDBSubnetGroupStateFault", "InvalidDBSubnetStateFault")
 
 
+COMPLETE: Final = "complete"
+"""RDS's word, in whatever case, for a group with which all is well."""
 _GROUP: Final = (arn("rds", "subgrp:{db-subnet-group}"),)
 
 
@@ -101,8 +103,8 @@ class DbSubnetGroup(DatabaseGroups[DbSubnetGroupSpec, DbSubnetGroupOutputs]):
             tags=live_tags,
         )
         owner = None if unreadable.actions else Owner.of(live_tags)
-        status = group.get("SubnetGroupStatus", "Complete")
-        return Observed(spec, DbSubnetGroupOutputs(arn=arn), status=status, owner=owner, unreadable=unreadable.actions)
+        outputs = DbSubnetGroupOutputs(arn=arn)
+        return Observed(spec, outputs, status=_status(group), owner=owner, unreadable=unreadable.actions)
 
     def create(self, aws: Aws, id: str, want: DbSubnetGroupSpec, owner: Owner) -> None:
         """Make the group with its subnets and tags."""
@@ -182,6 +184,18 @@ def check_subnets(aws: Aws, id: str, want: DbSubnetGroupSpec) -> Refused | None:
         hint="keep these subnets in the networking until no instance is in them: with a member in a zone that stays, "
         "delete this one (RDS fails over), and the next apply makes it again in such a zone",
     )
+
+
+def _status(group: DBSubnetGroupTypeDef) -> str:
+    """RDS's word for the group's state, with its subnets that are not ``Active``.
+
+    Empty where the answer leaves a state out, and tells nothing that is amiss beside it.
+    """
+    states = {subnet.get("SubnetIdentifier", ""): subnet.get("SubnetStatus", "") for subnet in group.get("Subnets", [])}
+    amiss = [f"{subnet} {state}" for subnet, state in sorted(states.items()) if state not in ("Active", "")]
+    status = group.get("SubnetGroupStatus", "")
+    is_well = status.casefold() == COMPLETE and not amiss
+    return "" if is_well and "" in states.values() else ", ".join(filter(None, (status, *amiss)))
 
 
 def _name(group: DBSubnetGroupTypeDef) -> str:

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 INACTIVE: Final = "Inactive"
 """The state of a function that Lambda has put to rest: its next call fails, and wakes it (Lambda developer guide,
 "Function states")."""
+_ACTIVE: Final = "Active"
 _UNSETTLED: Final = frozenset({"Pending", "Deactivating"})
+_NO_NEWS: Final = ("Successful", "")
 # A token in a wanted value (`tapctl.engine.refs`), and the only forms that a token's value can have: a plan has to show
 # the live value behind the token to compare both. No password has one of these forms.
 _TOKEN: Final = re.compile("⟦[^⟦⟧]*⟧")
@@ -226,7 +228,7 @@ def observed_function(
         failure=failure,
         update_failure=update_failure or None,
         failure_may_pass=(failure or update_failure).partition(":")[0] in _OF_RIGHTS,
-        status=state + resting if update == "Successful" else f"{state}, update {update} {update_failure}".rstrip(),
+        status=f"{state}, update {update} {update_failure}".rstrip() if update not in _NO_NEWS else state + resting,
         owner=owner,
         unreadable=unreadable.actions,
     )
@@ -238,15 +240,19 @@ def _further_settings(live: Mapping[str, Any]) -> frozenset[str]:
 
 def current_activity(answer: GetFunctionResponseTypeDef) -> str:
     """Lambda's current work on the function, in AWS's words; empty where there is none."""
-    state, update = _states(answer.get("Configuration", {}))
+    state, update = _states(answer["Configuration"])
     if state in _UNSETTLED:
         return state
     return f"update {update}" if update == "InProgress" else ""
 
 
 def _states(live: Mapping[str, Any]) -> tuple[str, str]:
-    """AWS's words for the function's state and for its last update."""
-    return live.get("State", "Active"), live.get("LastUpdateStatus", "Successful")
+    """AWS's words for the function's state and for its last update; empty where there was none to tell of.
+
+    Lambda tells none while it makes the function (CreateFunction): only one that was made has always one.
+    """
+    state = live["State"]
+    return state, live["LastUpdateStatus"] if state in (_ACTIVE, INACTIVE) else live.get("LastUpdateStatus", "")
 
 
 def _reason(live: Mapping[str, Any], member: str) -> str:

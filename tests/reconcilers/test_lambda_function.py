@@ -170,7 +170,7 @@ def test_other_bytes_than_the_wanted_ones_never_reach_aws(content: bytes | None)
 )
 def test_what_only_has_to_wait_says_so(code: str, message: str, patience: Patience) -> None:
     no = refused("lambda:Change", code, message)
-    aws = scripted({"create_function": no, "update_function_configuration": no})
+    aws = scripted({"get_function": answer(), "create_function": no, "update_function_configuration": no})
 
     with pytest.raises(NotYet) as creating:
         LambdaFunction().create(aws, NAME, WANT, OURS)
@@ -401,16 +401,15 @@ def test_a_reservation_that_the_account_cannot_spare_says_what_to_do() -> None:
     floor = refused("lambda:PutFunctionConcurrency", "InvalidParameterValueException", message)
     other = refused("lambda:PutFunctionConcurrency", "InvalidParameterValueException", "negative")
 
+    def reserving(refusal: AwsRefused) -> Any:
+        return scripted({"get_function": answer(), "put_function_concurrency": refusal})
+
     with pytest.raises(AwsRefused) as told:
-        LambdaFunction().update(
-            scripted({"put_function_concurrency": floor}), NAME, with_(reserved_concurrency=None), WANT
-        )
+        LambdaFunction().update(reserving(floor), NAME, with_(reserved_concurrency=None), WANT)
     assert "minimum value of [10]" in told.value.cause
     assert "processor.reserved_concurrency" in (told.value.hint or "")
     with pytest.raises(AwsRefused) as told:
-        LambdaFunction().update(
-            scripted({"put_function_concurrency": other}), NAME, with_(reserved_concurrency=None), WANT
-        )
+        LambdaFunction().update(reserving(other), NAME, with_(reserved_concurrency=None), WANT)
     assert told.value.hint is None
 
 

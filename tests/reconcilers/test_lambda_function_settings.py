@@ -59,8 +59,6 @@ def test_what_aws_leaves_out_is_its_default() -> None:
         Architectures=None,
         EphemeralStorage=None,
         LoggingConfig=None,
-        State=None,
-        LastUpdateStatus=None,
     )
     del bare["Tags"], bare["Concurrency"]
 
@@ -199,6 +197,7 @@ def test_a_failure_for_a_right_may_pass(code: str, may_pass: bool) -> None:
     ("changes", "settled", "status"),
     [
         ({"State": "Pending", "StateReasonCode": "Creating"}, False, "Pending"),
+        ({"State": "Pending", "LastUpdateStatus": None}, False, "Pending"),
         ({"State": "Inactive", "StateReasonCode": "Idle", "StateReason": "idle"}, True, "Inactive: Idle: idle"),
         ({"State": "Deactivating"}, False, "Deactivating"),
         ({"LastUpdateStatus": "InProgress"}, False, "Active, update InProgress"),
@@ -219,7 +218,7 @@ def test_a_function_that_aws_gave_up_has_failed_with_its_reason() -> None:
 
     assert seen.failure == "SubnetOutOfIPAddresses: no free addresses"
     assert seen.spec.update_failure == ""
-    assert see(answer(State="Failed")).failure == "Unknown: AWS gives no reason"
+    assert see(answer(State="Failed", LastUpdateStatus=None)).failure == "Unknown: AWS gives no reason"
 
 
 def test_a_failed_update_is_a_difference_and_no_failed_function() -> None:

@@ -19,6 +19,7 @@ from tests.failures.test_answers import answering
 from tests.failures.trouble import deny
 from tests.manifest.examples import SAM
 from tests.stories.test_drift_access import OPEN, group_id, permission
+from tests.support.answered import Member
 from tests.support.door import Proceed, Refusal, Served, Trouble, Visit, denied
 from tests.support.world import Answer, World
 
@@ -213,6 +214,70 @@ def test_a_database_that_rds_works_on_serves_and_a_subnet_group_that_is_not_comp
     with answering("rds:DescribeDBSubnetGroups", telling("DBSubnetGroups", SubnetGroupStatus="Incomplete")):
         found = dev.tapctl("status", "--env", "dev", "--json")
     assert (found.code, row(found)["problems"]) == (2, ["db-subnet-group/db-subnet-dev is Incomplete"])
+
+
+STATES = [
+    ("rds:DescribeDBSubnetGroups DBSubnetGroups[].SubnetGroupStatus", 7),
+    ("rds:DescribeDBSubnetGroups DBSubnetGroups[].Subnets[].SubnetStatus", 7),
+    ("rds:DescribeDBClusters DBClusters[].MasterUserSecret.SecretStatus", 7),
+    ("rds:DescribeDBClusters DBClusters[].HttpEndpointEnabled", 7),
+    ("cloudwatch:DescribeAlarms MetricAlarms[].StateValue", 7),
+    ("kms:DescribeKey KeyMetadata.KeyState", 2),
+    ("rds:DescribeDBClusters DBClusters[].Status", 1),
+    ("rds:DescribeDBInstances DBInstances[].DBInstanceStatus", 1),
+    ("rds:DescribeEventSubscriptions EventSubscriptionsList[].Status", 1),
+    ("lambda:GetFunction Configuration.State", 1),
+    ("lambda:GetFunction Configuration.LastUpdateStatus", 1),
+]
+"""Members by which status judges, with its exit status where AWS leaves one out: that of what drift, too, is told."""
+
+
+def test_a_state_that_aws_leaves_out_is_not_known_and_nothing_is_healthy_by_it(dev: World) -> None:
+    for member, code in STATES:
+        operation, way = member.split()
+        with answering(operation, Member(operation, tuple(re.findall(r"\w+|\[\]", way)), "").drop):
+            found = dev.tapctl("status", "--env", "dev", "--json")
+        assert (found.code, bool(row(found)["problems"])) == (code, True), (member, row(found))
+        assert "healthy" not in row(found)["health"], member
+
+
+def test_what_status_cannot_judge_is_named_and_only_what_is_known_otherwise_is_drift(dev: World) -> None:
+    def silent(answer: dict[str, Any]) -> None:
+        for group in answer["DBSubnetGroups"]:
+            del group["SubnetGroupStatus"]
+
+    def dark(answer: dict[str, Any]) -> None:
+        for alarm in answer["MetricAlarms"]:
+            del alarm["StateValue"]
+
+    with answering("rds:DescribeDBSubnetGroups", silent):
+        found = row(dev.tapctl("status", "--env", "dev", "--json"))
+        assert dev.tapctl("drift", "--env", "dev").code == 0
+    assert found["problems"] == ["db-subnet-group/db-subnet-dev cannot be judged: AWS does not tell its state"]
+    assert (found["unseen"], found["next"]) == (found["problems"], "tapctl status --env dev")
+    with answering("cloudwatch:DescribeAlarms", dark):
+        problems = row(dev.tapctl("status", "--env", "dev", "--json"))["problems"]
+    assert "cloudwatch-alarm/db-cpu-0-dev cannot be judged: AWS does not tell if it rings" in problems
+    with answering("rds:DescribeDBClusters", lambda answer: answer["DBClusters"][0].pop("HttpEndpointEnabled")):
+        (finding,) = dev.drift().of_type("finding")
+        assert dev.tapctl("plan", "--env", "dev").code == 0
+    assert (finding["field"], finding["state"]) == ("http_endpoint", "UNKNOWN")
+
+
+def test_subnets_of_the_group_that_are_not_active_are_told(dev: World) -> None:
+    def inactive_subnets(answer: dict[str, Any]) -> None:
+        for group in answer["DBSubnetGroups"]:
+            for subnet in group["Subnets"][:2]:
+                subnet["SubnetStatus"] = "Inactive"
+
+            group["Subnets"][2].pop("SubnetStatus")
+
+    with answering("rds:DescribeDBSubnetGroups", inactive_subnets):
+        found = dev.tapctl("status", "--env", "dev", "--json")
+    (problem,) = row(found)["problems"]
+    assert found.code == 2
+    told = "db-subnet-group/db-subnet-dev is Complete, subnet-[0-9a-f]+ Inactive, subnet-[0-9a-f]+ Inactive"
+    assert re.fullmatch(told, problem)
 
 
 @pytest.mark.parametrize("phase", ["leaving", "making"])
