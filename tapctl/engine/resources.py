@@ -110,13 +110,13 @@ class Deletion:
     """Addresses of recorded subresources that AWS deletes with this resource: forgotten when it is gone."""
     permitted: Impact | None = None
     """The greatest impact of the deletion that the plan has shown; None: it goes whatever that costs."""
-    wanted_needs: frozenset[str] = frozenset()
+    defined_needs: frozenset[str] = frozenset()
     """Addresses that the resource needs by its definition: whoever may write the record may take them out of it."""
 
     @property
     def needs(self) -> frozenset[str]:
         """The addresses the resource needs, by its record and its definition; none without a record."""
-        return self.wanted_needs.union(self.entry.needs) if self.entry else frozenset()
+        return self.defined_needs.union(self.entry.needs) if self.entry else frozenset()
 
     def frees_early(self, other: Deletion) -> bool:
         """True if ``other`` may be deleted before this one has ended: while it is going, or its leftovers remain."""

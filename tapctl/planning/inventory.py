@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
@@ -19,6 +20,7 @@ from tapctl.errors import ConfigError, Refused, TapctlError
 from tapctl.evidence.earlier_versions import EarlierVersions
 from tapctl.evidence.network_of_files import vpc_of_files, way_out, why_unknown
 from tapctl.evidence.record_fingerprint import fingerprint_left
+from tapctl.evidence.recorded_files import any_files
 from tapctl.evidence.tag_bearers import Unasked, check_not_elsewhere
 from tapctl.evidence.unread_tags import Unidentified
 from tapctl.manifest.manifest import Manifest
@@ -118,10 +120,11 @@ def take_inventory(session: Session) -> Inventory:
     tagged, strangers = _by_name(session, discovered, manifest)
     deletions = with_subresources({**planned_by_name(session), **recreated_by_aws(session), **tagged, **recorded})
     deletions |= {
-        address: replace(deletions[address], reconciler=resource.reconciler, wanted_needs=resource.needs)
+        address: replace(deletions[address], reconciler=resource.reconciler)
         for address, resource in configured.items()
         if address in deletions
     }
+    deletions = _with_defined_needs(session, deletions, configured.values(), manifest)
     for child in [child for deletion in deletions.values() for child in deletion.subresources]:
         deletions.pop(child, None)
     observations = _observe(session, deletions)
@@ -287,11 +290,35 @@ def _is_overwritten(session: Session, seen: Observation) -> bool:
 def _configured(session: Session) -> dict[str, AnyResource]:
     """The resources of the configuration by address; none where the environment has no file any more.
 
-    They know what it says of a removal (a final snapshot, a waiting period), and what needs what.
+    They know what it says of a removal (a final snapshot, a waiting period).
     """
     if isinstance(session.loaded, ConfigError):
         return {}
     return {resource.address: resource for resource in planned_stack(session.loaded, session.suffix)}
+
+
+def _with_defined_needs(
+    session: Session, deletions: Mapping[str, Deletion], configured: Collection[AnyResource], manifest: Manifest
+) -> dict[str, Deletion]:
+    """The deletions with what each needs by the stack's definition, whatever the record tells of that.
+
+    What all files want stands in for files that are gone. What no such stack has, an alarm that only the files knew,
+    needs whatever is of a type that others of its own type need.
+    """
+    if not configured:
+        configured = [*planned_stack(any_files(manifest.environment, session.names, manifest.entries), session.suffix)]
+    needs = {resource.address: resource.needs for resource in configured}
+    types: dict[str, set[str]] = defaultdict(set)
+    for resource in configured:
+        types[resource.type] |= {need.partition("/")[0] for need in resource.needs} - {resource.type}
+    of_type = {
+        type_: frozenset(address for address, each in deletions.items() if each.reconciler.type in needed)
+        for type_, needed in types.items()
+    }
+    return {
+        address: replace(deletion, defined_needs=needs.get(address, of_type.get(deletion.reconciler.type, frozenset())))
+        for address, deletion in deletions.items()
+    }
 
 
 def _removed_before(

@@ -12,6 +12,8 @@ import pytest
 from tests.failures.trouble import deny
 from tests.stories.leftovers import left
 from tests.stories.test_half_made import denied_after
+from tests.support.additions import ALARM
+from tests.support.config_folder import Folder
 from tests.support.door import Proceed, Served, Trouble, Visit, denied
 from tests.support.log_filters import put_filters
 from tests.support.world import World
@@ -108,17 +110,45 @@ def test_what_a_destroy_without_a_certificate_had_removed_is_certified_by_the_ne
     assert {*proof["gone"], *proof["kept"]} == everything
 
 
-def test_a_destroy_goes_in_its_order_though_the_record_no_longer_tells_it_and_says_that(dev: World) -> None:
-    record = dev.manifest()
+def take_order_out(world: World) -> None:
+    """Write into the record that nothing needs anything."""
+    record = world.manifest()
     for entry in record["entries"].values():
         entry["needs"] = []
-    dev.path().write_text(json.dumps(record))
+    world.path().write_text(json.dumps(record))
+
+
+def test_a_destroy_goes_in_its_order_though_the_record_no_longer_tells_it_and_says_that(dev: World) -> None:
+    take_order_out(dev)
     planned = dev.tapctl("plan", "--destroy", "--env", "dev")
     gone = dev.tapctl("destroy", "--env", "dev", "--yes")
     for told in (planned, gone):
         assert "its key bears the fingerprint of another one" in told.err
     order = ("lambda:DeleteFunction", "iam:DeleteRole"), ("rds:DeleteDBCluster", "rds:DeleteDBSubnetGroup")
     for first, then in (*order, ("rds:DeleteDBCluster", "kms:ScheduleKeyDeletion")):
+        assert gone.changes.index(first) < gone.changes.index(then)
+
+
+def test_a_destroy_without_a_file_goes_in_its_order_though_the_record_no_longer_tells_it(dev: World) -> None:
+    def order() -> dict[str, frozenset[str]]:
+        (stack,) = dev.tapctl("plan", "--destroy", "--env", "dev", "--json").of_type("stack")
+        return {one["address"]: frozenset(one["needs"]) for one in stack["resources"]}
+
+    files = Folder(dev.folder / "environments")
+    files.put("common", "alarms.extra", [ALARM])
+    files.put("dev", "database.instance_count", 2)
+    assert dev.tapctl("apply", "--env", "dev", "--yes").code == 0
+    (dev.folder / "environments" / "dev.toml").unlink()
+    told = order()
+    assert told["db-instance/db-cluster-dev-1"]
+    take_order_out(dev)
+    now, own = order(), "cloudwatch-alarm/db-freeable-memory-0-dev"
+    assert {**now, own: told[own]} == told
+    assert "sns-topic/alarms-dev" in told[own] & now[own], "as every other alarm"
+    gone = dev.tapctl("destroy", "--env", "dev", "--yes")
+    assert gone.code == 0
+    order_of_calls = ("lambda:DeleteFunction", "iam:DeleteRole"), ("rds:DeleteDBCluster", "rds:DeleteDBSubnetGroup")
+    for first, then in (*order_of_calls, ("lambda:DeleteFunction", "logs:DeleteLogGroup")):
         assert gone.changes.index(first) < gone.changes.index(then)
 
 
