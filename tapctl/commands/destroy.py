@@ -34,6 +34,7 @@ from tapctl.planning.destroy_plan import (
     protection_by_record,
     removed_outside,
     seal_destroy,
+    tell_of_forgotten,
     tell_of_lost_data,
     with_ends,
 )
@@ -46,6 +47,7 @@ from tapctl.reconcilers import teardown_ranks
 from tapctl.reconcilers.kms_key import KmsKey, copies_named
 from tapctl.reconcilers.log_group import LogGroup, split_filter
 from tapctl.reconcilers.sns_topic import SnsTopic
+from tapctl.render.values import counted
 from tapctl.session.session import Session
 
 
@@ -81,9 +83,11 @@ def destroy(session: Session, *, confirm: str | None = None, approval: Approval 
         for address in inventory.foreign:
             session.screen.warn(f"{address} bears the tags of {session.suffix} and none of its names: it is left")
         tell_of_theirs(session, inventory)
+        tell_of_forgotten(session, inventory)
         loses = bool(plan.impacts[Impact.DATA_LOSS.key])
         asks = bool(inventory.to_delete or inventory.forgotten)
-        if asks and not confirm_destroy(session, approval.suffix or confirm, due=due, loses=loses):
+        question = _question(session, inventory, loses=loses)
+        if asks and not confirm_destroy(session, approval.suffix or confirm, question, due=due):
             return session.finish(Status.CANCELLED, ExitCode.REFUSED, summary=NOTHING_CHANGED)
         if session.invocation.interactive:
             # While the question was open somebody may have protected it: no instance may go before its cluster may.
@@ -121,9 +125,14 @@ def preview(session: Session, *, detailed_exitcode: bool = False, out: PlanOut |
     _tell_of_ends(session, inventory)
     tell_of_lost_data(session, inventory)
     tell_of_theirs(session, inventory)
+    tell_of_forgotten(session, inventory)
     going, kept = len(inventory.to_delete), len(inventory.retained)
     counts = {"remove": going, "kept": kept}
-    summary = f"{going} to remove · {kept} kept already{count_of_theirs(inventory)}"
+    summary = f"{going} to remove · {kept} kept already"
+    if inventory.forgotten:
+        counts["not_there"] = len(inventory.forgotten)
+        summary += f" · {counts['not_there']} not there"
+    summary += count_of_theirs(inventory)
     protection = protection_by_file(session) or protection_by_record(session, inventory)
     theirs = [*foreign_refusals(session, inventory, inventory.others)]
     blocked = bool(protection or plan.blocked or theirs)
@@ -185,7 +194,15 @@ def _show_estimate(session: Session, inventory: Inventory, plan: Plan) -> None:
     session.screen.estimate(estimate_command(durations, Operation.DELETE).then(estimate(graph, usual)))
 
 
-def confirm_destroy(session: Session, confirm: str | None, *, due: bool, loses: bool) -> bool:
+def _question(session: Session, inventory: Inventory, *, loses: bool) -> str:
+    """The question of a destroy, with what it costs; ``loses``: the data, too."""
+    costs = ["Its data is lost."] if loses else []
+    if inventory.forgotten:
+        costs.append(f"Its record loses {counted(len(inventory.forgotten), 'resource')} that AWS does not have.")
+    return " ".join([f"Destroy {session.suffix}?", *costs])
+
+
+def confirm_destroy(session: Session, confirm: str | None, question: str, *, due: bool) -> bool:
     """Ask the user; True if the answer is yes.
 
     At a terminal the suffix has to be typed, whatever flags there are but ``--yes``. Without one ``--yes`` is needed,
@@ -201,8 +218,7 @@ def confirm_destroy(session: Session, confirm: str | None, *, due: bool, loses: 
             hint=f"to destroy it: {session.command('destroy')} --confirm {suffix}",
         )
     if invocation.interactive and not invocation.yes:
-        cost = " Its data is lost." if loses else ""
-        return session.screen.ask(f"Destroy {suffix}?{cost} Type its name:", suffix)
+        return session.screen.ask(f"{question} Type its name:", suffix)
     named = confirm is not None or not (due or not invocation.target_is_explicit)
     if invocation.yes and named:
         return True
@@ -213,8 +229,8 @@ def confirm_destroy(session: Session, confirm: str | None, *, due: bool, loses: 
         cause = f"{why}: its destroy wants --confirm {suffix}"
     raise UsageError(
         cause,
-        evidence=f"Destroy {suffix}?",
-        hint=f"look at what goes and what is kept above, then run: {invocation.command} {missing}",
+        evidence=question,
+        hint=f"look at what goes, what is kept and what is lost above, then run: {invocation.command} {missing}",
     )
 
 

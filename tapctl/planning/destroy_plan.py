@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from tapctl.aws.client import Aws
 from tapctl.engine.model import Impact, Observed
@@ -23,8 +23,12 @@ from tapctl.planning.subscribers import ended_subscriptions, shown_subscriptions
 from tapctl.reconcilers import teardown_ranks
 from tapctl.reconcilers.db_cluster import DbCluster
 from tapctl.reconcilers.db_cluster_removal import held_by_others
+from tapctl.render.values import counted
 from tapctl.session.session import Session
 from tapctl.threads import side_by_side
+
+_NAMED: Final = 5
+"""Resources that are named where more are meant."""
 
 
 def plan_destroy(session: Session, inventory: Inventory) -> Plan:
@@ -226,6 +230,19 @@ def tell_of_lost_data(session: Session, inventory: Inventory) -> bool:
         missed = "; the final snapshot that is due cannot be taken" if due else ""
         session.screen.warn(f"{address} {state}, by no run of ours: its data goes outside tapctl{missed}")
     return lost
+
+
+def tell_of_forgotten(session: Session, inventory: Inventory) -> None:
+    """Warn of what the record loses though nothing is removed: behind an address there may be another AWS."""
+    gone, recorded = sorted(inventory.forgotten), inventory.manifest.entries.values()
+    if not gone:
+        return
+    held = counted(sum(entry.phase is not Phase.KEPT for entry in recorded), "resource")
+    more = [f"and {len(gone) - _NAMED} more"] if len(gone) > _NAMED else []
+    session.screen.warn(
+        f"AWS does not have {len(gone)} of the {held} that the record holds: a destroy removes nothing of them, and "
+        f"the record loses them: {', '.join([*gone[:_NAMED], *more])}"
+    )
 
 
 def _went_outside(inventory: Inventory, address: str) -> bool:

@@ -93,7 +93,9 @@ class Inventory:
         Of what an earlier destroy has kept it lost nothing that was to stay.
         """
         recorded = {address for address, entry in self.manifest.entries.items() if entry.phase is not Phase.KEPT}
-        return frozenset(recorded - self.present.keys() - self.to_delete.keys())
+        unread = {address for address, seen in self.observations.items() if isinstance(seen, Unreadable)}
+        unread |= {child for address in unread for child in self.deletions[address].subresources}
+        return frozenset(recorded - self.present.keys() - self.to_delete.keys() - unread)
 
 
 def take_inventory(session: Session) -> Inventory:

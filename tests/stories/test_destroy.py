@@ -170,6 +170,17 @@ def test_a_record_of_which_aws_has_nothing_is_emptied_by_nobody_unasked(world: W
         nobody = world.tapctl("destroy", "--env", "dev", *flags)
         assert (nobody.code, nobody.changes, world.path().read_bytes()) == (64, (), record)
         assert "tapctl destroy --env dev" in nobody.out + nobody.err
+        assert "Destroy dev? Its record loses 23 resources that AWS does not have." in nobody.out + nobody.err
+    planned = world.tapctl("plan", "--destroy", "--env", "dev")
+    for told in (planned, world.tapctl("destroy", "--env", "dev")):
+        words = (
+            "AWS does not have 23 of the 24 resources that the record holds: a destroy removes nothing of them, and "
+        )
+        assert f"{words}the record loses them: cloudwatch-alarm/db-connections-0-dev, " in told.err
+        assert ", and 18 more" in told.err
+    assert planned.verdict.endswith("0 to remove · 1 kept already · 23 not there")
+    (verdict,) = world.tapctl("plan", "--destroy", "--env", "dev", "--json").of_type("verdict")
+    assert verdict["counts"] == {"remove": 0, "kept": 1, "not_there": 23}
     assert not world.path().with_name("dev.certificate.json").exists()
     gone = world.tapctl("destroy", "--env", "dev", "--yes", "--json")
     noted = {one["result"]: one["note"] for one in gone.of_type("resource")}
