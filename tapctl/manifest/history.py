@@ -21,6 +21,7 @@ from tapctl.manifest.manifest import (
     MAX_BYTES,
     SKEW,
     TIME_FORMAT,
+    Damaged,
     Manifest,
     check_serial,
     is_of_tomorrow,
@@ -190,11 +191,11 @@ def version(
     reached = within_reach(kept)
     broken: list[ManifestError] = []
     candidates = _read_all(store, suffix, reached, lambda _, error: broken.append(error), place)
-    broken += [_unread_error(suffix, each) for each in kept[len(reached) :]]
+    unread = kept[len(reached) :]
     if current is not None and current.serial == serial:
         candidates.append(current)
-    if broken and not candidates:
-        raise broken[0]
+    if (broken or unread) and not candidates:
+        raise _none_usable_error(suffix, broken, unread, f" with serial {serial}")
     return max(candidates, key=lambda manifest: manifest.written_at, default=None)
 
 
@@ -359,9 +360,9 @@ def last_version(store: Store, suffix: str, place: Place | None = None) -> Manif
         usable = [found for found in read if found is not None and place in (None, place_of(found))]
         if usable:
             return max(usable, key=lambda manifest: manifest.written_at)
-    broken += [_unread_error(suffix, each) for each in kept[len(reached) :]]
-    if broken:
-        raise broken[0]
+    unread = kept[len(reached) :]
+    if broken or unread:
+        raise _none_usable_error(suffix, broken, unread)
     return None
 
 
@@ -520,7 +521,12 @@ def _own_version(content: bytes | ManifestError, suffix: str, name: str, place: 
 def _version_in(content: bytes | ManifestError, suffix: str, name: str) -> Manifest:
     if isinstance(content, ManifestError):
         raise content
-    manifest = parse(content, history_folder(suffix) + name)
+    try:
+        manifest = parse(content, history_folder(suffix) + name)
+    except Damaged as error:
+        # Of a file of the history there is no earlier copy, and no apply makes it anew.
+        error.hint = _move_away(suffix)
+        raise
     if manifest.suffix != suffix:
         raise Misplaced(
             f"{history_folder(suffix)}{name} is of suffix {manifest.suffix}, not of {suffix}", manifest.stamp
@@ -544,11 +550,39 @@ def _unlock_in(content: bytes | ManifestError, where: str) -> Unlock:
         raise ManifestError(f"{where} is no record of an unlocking", evidence=shape_problems(error)) from None
 
 
+def _none_usable_error(
+    suffix: str, broken: Sequence[ManifestError], unread: Sequence[Kept], which: str = ""
+) -> ManifestError:
+    """The error for files of which none can be used: all of them at once, for whoever has to move them away.
+
+    ``unread``: those that are out of reach; ``which``: of which files it is.
+    """
+    all_errors = [*broken, *(_unread_error(suffix, each) for each in unread)]
+    if len(all_errors) == 1:
+        return all_errors[0]
+    counts = {"cannot be used": len(broken), "were not read": len(unread)}
+    told = ", and ".join(f"{count} {words}" for words, count in counts.items() if count)
+    more = [f"and {len(all_errors) - _NAMED} more"] if len(all_errors) > _NAMED else []
+    return ManifestError(
+        f"of the files{which} in the history of {suffix} {told}",
+        evidence="\n".join([*(error.cause for error in all_errors[:_NAMED]), *more]),
+        hint=_move_away(suffix),
+    )
+
+
+def _move_away(suffix: str) -> str:
+    """Tell what to do about files that somebody else than tapctl has put into the history."""
+    return (
+        f"see who has written to {history_folder(suffix)}, and move away what no run of yours has, "
+        "then run the same command again"
+    )
+
+
 def _unread_error(suffix: str, kept: Kept) -> ManifestError:
     """The error for a file that is out of reach, see `within_reach`."""
     return ManifestError(
         f"{history_folder(suffix)}{kept.name} was not read: there are too many files, or too large ones, before it",
-        hint=f"see who has written to {history_folder(suffix)}, and move away what no run of yours has",
+        hint=_move_away(suffix),
     )
 
 

@@ -250,6 +250,21 @@ def test_a_history_of_files_that_cannot_be_used_is_no_reason_to_make_the_record_
     assert "Move away what no run of yours has written, then run this again" in said
 
 
+def test_without_a_record_all_files_of_the_history_that_cannot_be_used_are_named_in_one_run(dev: World) -> None:
+    dev.path().unlink()
+    history = dev.path().parent / "history" / "dev"
+    history.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for serial in (91, 92, 93):
+        (history / f"{serial:08}-x.json").write_text(" " * serial)
+        (history / f"{serial:08}-x.json").chmod(0o600)
+    told = dev.tapctl("drift", "--env", "dev")
+    said = " ".join(told.err.split())
+    assert (told.code, "of the files in the history of dev 3 cannot be used" in said) == (3, True), said
+    assert all(f"history/dev/{serial:08}-x.json is empty" in said for serial in (91, 92, 93))
+    assert "see who has written to history/dev/, and move away what no run of yours has" in said
+    assert "an earlier copy" not in said
+
+
 def test_of_a_copy_whose_environment_nobody_names_no_version_is_told(kept: Kept) -> None:
     """Its history alone does not tell it: the newest version may say another environment than the copy is of."""
     for serial, place in ((1, {"environment": "dev"}), (2, {"environment": "prod", "region": "us-east-1"})):
