@@ -202,13 +202,32 @@ def test_a_permit_is_a_line_of_the_reviewed_commit_s_message_for_one_environment
         "tapctl-allow dev db-cluster/db-cluster-dev",
         "tapctl-allow:dev db-cluster/db-cluster-dev",
         "Tapctl-Allow: dev db-cluster/db-cluster-dev",
+        "tapctl-allow: common db-cluster/db-cluster-dev",
+        "tapctl-allow: ../environments/dev db-cluster/db-cluster-dev",
+        "- tapctl-allow: dev db-cluster/db-cluster-dev",
+        "`tapctl-allow: dev db-cluster/db-cluster-dev`",
+        *(
+            pytest.param(line, marks=pytest.mark.soak)
+            for line in (
+                "tapctl_allow: dev db-cluster/db-cluster-dev",
+                "tapctl --allow db-cluster/db-cluster-dev",
+                "tapctl-allow: waivers db-cluster/db-cluster-dev",
+                "- [x] tapctl-allow: dev db-cluster/db-cluster-dev",
+                "1. tapctl-allow: dev db-cluster/db-cluster-dev",
+                "> tapctl-allow: dev db-cluster/db-cluster-dev",
+                "\N{NO-BREAK SPACE}tapctl-allow: dev db-cluster/db-cluster-dev",
+                "tapctl-allow:\N{NO-BREAK SPACE}dev db-cluster/db-cluster-dev",
+                "tapctl\N{NON-BREAKING HYPHEN}allow: dev db-cluster/db-cluster-dev",
+            )
+        ),
     ],
 )
 @pytest.mark.parametrize("system", ["github", *(pytest.param(each, marks=pytest.mark.soak) for each in PLANNING[1:])])
 def test_a_line_that_looks_like_a_permit_and_is_none_is_a_stop(repository: Path, system: str, line: str) -> None:
+    (repository / "environments" / "waivers.toml").write_text("")
     done, said = _planned(repository, system, f"Smaller logs.\n\n{line}\n")
     assert (done.returncode, said) == (1, [])
-    assert "line 3 of the reviewed commit's message is not tapctl-allow: ENVIRONMENT ADDRESS" in done.stdout
+    assert "line 3 of the reviewed commit's message permits nothing: it is not tapctl-allow: ENV" in done.stdout
 
 
 def _night(repository: Path, system: str, said: str, code: int) -> subprocess.CompletedProcess[str]:
