@@ -8,6 +8,7 @@ import hashlib
 import os
 import shlex
 import shutil
+import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,6 +25,7 @@ from tapctl.safety.files import ForeignFile, check_guarded, check_place, open_fo
 MAX_LOCAL_VERSIONS = 500
 """Replaced versions kept of each suffix: some 25 MB; the oldest go. In S3 all are kept."""
 POLL_S = 0.25
+_WAIT_IN_LINE = "wait in line: run the same command with --lock-timeout 10m"
 
 # A link in place of one of our files would let somebody choose what we overwrite; a pipe would let us hang.
 _SAFE_FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -159,9 +161,14 @@ class LocalStore:
         return shlex.join([*lock, "sh", "-c", script, str(copy), str(path)])
 
     def lock_info(self, suffix: str) -> LockInfo | None:
-        """Read who holds the lock: its content, which a holder that was killed leaves behind."""
-        lock = LockInfo.parse(_read(self._path(suffix).with_suffix(".lock")) or b"")
-        return None if lock is None or lock.holder.is_gone else lock
+        """Read who holds the lock: whom its content names; where that is nobody who lives, the lock itself is asked."""
+        path = self._path(suffix).with_suffix(".lock")
+        lock = _named(path)
+        if lock is None and _is_locked(path):
+            lock = _named(path)  # a name comes after the lock
+            if lock is None:
+                raise lock_held_error(str(path), None, _WAIT_IN_LINE)
+        return lock
 
     def list_history(self, suffix: str, since: str = "") -> dict[str, int]:
         """List the names in this suffix's history that come after ``since``, sorted, each with its bytes."""
@@ -241,15 +248,20 @@ class LocalStore:
     def _acquire(self, path: Path, wait_s: float, notify: Notify) -> int:
         """Open and lock the lock's file; there is no order among those who wait."""
         wait = LockWait(wait_s, self._clock, notify)
+        is_second = False
         while True:
             is_last = wait.is_over
             try:
                 return _open_locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                lock = LockInfo.parse(_read(path) or b"")
-            if is_last:
-                raise lock_held_error(str(path), lock, "wait in line: run the same command with --lock-timeout 10m")
-            wait.pause(lock, POLL_S)
+                lock = _named(path)
+            if not is_last:
+                wait.pause(lock, POLL_S)
+            elif lock is None and not is_second:  # a look has it for a moment, or its holder is about to name itself
+                is_second = True
+                self._clock.wait(POLL_S, threading.Event())
+            else:
+                raise lock_held_error(str(path), lock, _WAIT_IN_LINE)
 
 
 class _LocalLease:
@@ -278,6 +290,29 @@ class _LocalLease:
     def assert_valid(self) -> None:
         """Make sure of the same: a look at the file is no call."""
         self.ensure_held()
+
+
+def _named(path: Path) -> LockInfo | None:
+    """The lock that this file tells of; None where it names nobody, or a process that has ended for certain."""
+    lock = LockInfo.parse(_read(path) or b"")
+    return None if lock is None or lock.holder.is_gone else lock
+
+
+def _is_locked(path: Path) -> bool:
+    """True if somebody has locked this file: else it is locked for a moment, as others who look may do meanwhile."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | _SAFE_FLAGS)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        finally:
+            os.close(descriptor)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise _unreadable_error(path, error) from None
+    return False
 
 
 def _make_folder(folder: Path) -> None:
@@ -330,7 +365,11 @@ def _read(path: Path, folder: int | None = None) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise _unusable_error(f"the file {path} cannot be read", error) from None
+        raise _unreadable_error(path, error) from None
+
+
+def _unreadable_error(path: Path, error: OSError) -> ManifestError:
+    return _unusable_error(f"the file {path} cannot be read", error)
 
 
 def _unusable_error(cause: str, error: OSError) -> ManifestError:

@@ -36,6 +36,8 @@ MAX_LEASE_S = 600
 MAX_BYTES = 16 * 1024
 _RELEASED, _RELEASED_S = "released", 0.001
 """The phase and the lease of a lock that nobody holds any more, where it cannot be removed."""
+NAMELESS = "somebody who has left no name"
+"""The holder of a lock in which nobody's name can be read, as users are told."""
 _LONGEST = 500
 _Text = Annotated[str, Field(max_length=_LONGEST)]
 
@@ -219,7 +221,7 @@ class LockWait:
 
     def pause(self, lock: LockInfo | None, longest_s: float) -> None:
         """Wait a while, and tell the user for whom: at first, when the holder is another, and at intervals."""
-        holder, remaining_s = str(lock or "somebody who has left no name"), self._remaining_s()
+        holder, remaining_s = str(lock or NAMELESS), self._remaining_s()
         waited = self._wait_s - remaining_s
         if holder != self._last_holder or waited - self._notified_at >= NOTIFY_S:
             self._last_holder, self._notified_at = holder, waited

@@ -64,9 +64,10 @@ class Store(Protocol):
         """
 
     def lock_info(self, suffix: str) -> LockInfo | None:
-        """Read who holds the lock of this suffix now, without taking it; None if nobody does, or nobody can tell.
+        """Read who holds the lock of this suffix now, without taking it; None if nobody does.
 
         Raises:
+            LockHeld: somebody holds it for certain, and has left no name.
             TapctlError: it cannot be read.
         """
 

@@ -19,12 +19,12 @@ from tapctl.config import Config
 from tapctl.engine.estimate import Durations
 from tapctl.engine.model import Owner
 from tapctl.engine.ownership import Claimant
-from tapctl.errors import ConfigError, ExitCode, Status, StoreFailed, TapctlError, WrongTarget
+from tapctl.errors import ConfigError, ExitCode, LockHeld, Status, StoreFailed, TapctlError, WrongTarget
 from tapctl.manifest import open_store
 from tapctl.manifest.durations import read_durations, write_durations
 from tapctl.manifest.history import SerialsUsedUp, highest_serial
 from tapctl.manifest.journal import Journal
-from tapctl.manifest.lock import Lease, LockHolder, ci_commit, ci_run
+from tapctl.manifest.lock import NAMELESS, Lease, LockHolder, ci_commit, ci_run
 from tapctl.manifest.manifest import AwsKind, Manifest, empty
 from tapctl.manifest.store import Store
 from tapctl.names import Names
@@ -204,6 +204,8 @@ class Session:
         """Tell who is changing this environment right now, since when; empty where nobody is, or nobody can tell."""
         try:
             lock = self.store.lock_info(self.suffix)
+        except LockHeld:
+            return NAMELESS
         except TapctlError as error:  # the record can be read; a lock that cannot stops no look
             if not self.told_lock:
                 self.told_lock = True

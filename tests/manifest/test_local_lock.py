@@ -44,6 +44,17 @@ def test_a_held_lock_is_refused_with_its_holder(store: LocalStore, tmp_path: Pat
     assert refused.value.exit_code == 5
 
 
+def test_a_look_at_the_lock_keeps_nobody_from_it(tmp_path: Path) -> None:
+    path = tmp_path / "dev.lock"
+    path.write_bytes(b"")
+    clock = FakeWallClock()
+    with path.open("rb") as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        clock.each_wait = lambda: fcntl.flock(looking, fcntl.LOCK_UN)
+        with LocalStore(tmp_path, clock).lock("dev", SAM) as lease:
+            lease.ensure_held()
+
+
 def test_a_released_lock_is_free_and_names_nobody(store: LocalStore, tmp_path: Path) -> None:
     store.put_sidecar("dev", "durations", b"{}")
     with store.lock("dev", DANA) as first:

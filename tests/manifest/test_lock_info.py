@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import subprocess
 import sys
@@ -9,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tapctl.errors import ManifestError
+from tapctl.errors import LockHeld, ManifestError
 from tapctl.manifest.local import LocalStore
 from tapctl.manifest.lock import LockHolder, LockInfo, this_machine
 from tests.manifest.examples import DANA, SAM
@@ -71,6 +73,48 @@ def test_a_folder_tells_who_holds_the_lock_and_leaves_it_free(tmp_path: Path) ->
 def test_a_killed_holder_of_a_folder_is_nobody(tmp_path: Path) -> None:
     (tmp_path / "dev.lock").write_bytes(LockInfo(id="x", holder=gone()).encode())
     assert LocalStore(tmp_path).lock_info("dev") is None
+
+
+@pytest.mark.parametrize("content", [b"", b"junk{", LockInfo(id="x", holder=gone()).encode()])
+def test_a_lock_of_a_folder_is_held_by_whoever_has_locked_it_whatever_it_names(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "dev.lock").write_bytes(content)
+    store = LocalStore(tmp_path)
+    with (tmp_path / "dev.lock").open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(LockHeld) as held:
+            store.lock_info("dev")
+    assert held.value.evidence == f"{tmp_path}/dev.lock: nobody's name can be read in it"
+    assert store.lock_info("dev") is None
+    with store.lock("dev", SAM):
+        pass
+
+
+def test_a_holder_that_has_just_locked_names_itself_at_the_next_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dev.lock").write_bytes(b"")
+
+    def held(*_: int) -> None:
+        (tmp_path / "dev.lock").write_bytes(LockInfo(id="x", holder=SAM).encode())
+        raise BlockingIOError
+
+    monkeypatch.setattr(fcntl, "flock", held)
+    info = LocalStore(tmp_path).lock_info("dev")
+    assert info is not None
+    assert info.holder == SAM
+
+
+def test_a_lock_that_cannot_be_asked_about_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "dev.lock").write_bytes(b"")
+
+    def refuse(*_: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(ManifestError) as error:
+        LocalStore(tmp_path).lock_info("dev")
+    assert error.value.cause == f"the file {tmp_path}/dev.lock cannot be read"
+    assert "No locks available" in str(error.value.evidence)
 
 
 def test_a_bucket_tells_who_holds_the_lock_until_its_lease_is_over(team: Team, script: S3Script) -> None:

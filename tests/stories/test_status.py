@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import re
 import shutil
@@ -471,6 +472,16 @@ def test_a_run_that_was_killed_is_none_under_way(dev: World) -> None:
     assert (dev.folder / "manifests" / "dev.lock").read_text()
     answer = dev.tapctl("status", "--env", "dev", "--json")
     assert (answer.code, row(answer)["under_way"]) == (0, "")
+
+
+@pytest.mark.parametrize("verb", ["drift", "status", "plan"])
+def test_a_lock_that_is_held_and_names_nobody_is_a_run_under_way(dev: World, verb: str) -> None:
+    with (dev.folder / "manifests" / "dev.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        answer = dev.tapctl(verb, "--env", "dev")
+    assert answer.code == 0
+    assert "a run is under way" in answer.out + answer.err
+    assert "somebody who has left no name" in answer.out + answer.err
 
 
 def test_a_lock_that_cannot_be_read_stops_no_look(dev: World) -> None:
