@@ -6,14 +6,15 @@ nothing to whoever comes through.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import ip_network
 
 from tapctl.reconcilers.prefix_lists import is_prefix_list
 from tapctl.reconcilers.security_group_rule import ANY_PROTOCOL, Rule
-from tapctl.safety.open_networks import open_networks, share_of_world
+from tapctl.safety.open_networks import Span, may_open, open_networks
 
 _ANY_PORT = -1
 
@@ -27,19 +28,14 @@ class Part:
     blocks: tuple[str, ...]
 
     @cached_property
-    def networks(self) -> frozenset[IPv4Network | IPv6Network]:
-        """The blocks as networks."""
-        return frozenset(ip_network(block, strict=False) for block in self.blocks)
+    def spans(self) -> frozenset[Span]:
+        """The blocks as spans."""
+        return frozenset(map(Span.of, self.blocks))
 
     @cached_property
     def opened(self) -> frozenset[str]:
         """The networks as open as the internet that it lets through alone."""
         return frozenset(open_networks(self.blocks))
-
-    @cached_property
-    def share(self) -> float:
-        """As `share_of_world`, of all its blocks."""
-        return sum(map(share_of_world, self.blocks))
 
 
 def part_of(holder: str, rule: Rule, lists: Mapping[str, Collection[str]] | None = None) -> Part:
@@ -55,17 +51,21 @@ def part_of(holder: str, rule: Rule, lists: Mapping[str, Collection[str]] | None
 def open_together(parts: Iterable[Part]) -> Iterator[tuple[Rule, Sequence[Part]]]:
     """List what of the world several rules open, where none does alone: as one rule would, and which they are."""
     told = [one for one in parts if one.blocks]
-    if not _may_open(told):
+    if not may_open(sorted(span for one in told for span in one.spans)):
         return
     points = {(one.rule.direction, one.rule.protocol, one.rule.from_port): one.rule for one in told}
-    for _, at in sorted(points.items()):
-        meeting = [one for one in told if _meets(one.rule, at)]
-        if not _may_open(meeting):
+    passages: dict[tuple[str, str], _Passage] = {}
+    for (direction, protocol, port), at in sorted(points.items()):
+        if (direction, protocol) not in passages:
+            passages[direction, protocol] = _Passage(told, direction, protocol)
+        passage = passages[direction, protocol]
+        if not passage.may_open(port):
             continue
+        meeting = passage.meeting(port)
         for network in open_networks(block for one in meeting for block in one.blocks):
             if any(network in one.opened for one in meeting):
                 continue
-            makers = [*_makers(meeting, ip_network(network))]
+            makers = [*_makers(meeting, Span.of(network))]
             ports = [(one.rule.from_port, one.rule.to_port) for one in makers if _has_ports(one.rule, at)]
             # All others are told at a port of their own.
             if max((first for first, _ in ports), default=None) == at.from_port:
@@ -73,36 +73,44 @@ def open_together(parts: Iterable[Part]) -> Iterator[tuple[Rule, Sequence[Part]]
                 yield at.model_copy(update={"peer": network, "to_port": end, "description": ""}), makers
 
 
-def _may_open(parts: Iterable[Part]) -> bool:
-    """False if these are too few addresses, wherever they are: most groups', asked without a look at each port."""
-    return sum(one.share for one in parts) > 1
+class _Passage:
+    """The rules of one direction and protocol, and those of any protocol, in order once for all ports."""
+
+    def __init__(self, parts: Iterable[Part], direction: str, protocol: str) -> None:
+        self._parts = [
+            (*_ports(one.rule, protocol), one)
+            for one in parts
+            if one.rule.direction == direction and one.rule.protocol in (protocol, ANY_PROTOCOL)
+        ]
+        self._spans = sorted((span, first, last) for first, last, one in self._parts for span in one.spans)
+
+    def may_open(self, port: int) -> bool:
+        """False if what comes to this port is of too few addresses, wherever they are."""
+        return may_open(span for span, first, last in self._spans if first <= port <= last)
+
+    def meeting(self, port: int) -> list[Part]:
+        """The rules that let through what comes to this port."""
+        return [one for first, last, one in self._parts if first <= port <= last]
 
 
-def _meets(rule: Rule, at: Rule) -> bool:
-    """True if the rule lets through what comes to the first port of the other one."""
-    if rule.direction != at.direction or rule.protocol not in (at.protocol, ANY_PROTOCOL):
-        return False
-    if not _has_ports(rule, at) or rule.from_port == at.from_port:
-        return True
-    return rule.from_port <= at.from_port <= rule.to_port
+def _ports(rule: Rule, protocol: str) -> tuple[int, float]:
+    """The ports of this protocol that the rule lets through, both ends included; of ICMP its type, at least."""
+    if rule.protocol != protocol or rule.from_port == _ANY_PORT:
+        return _ANY_PORT, math.inf
+    return rule.from_port, max(rule.from_port, rule.to_port)
 
 
 def _has_ports(rule: Rule, at: Rule) -> bool:
     return rule.protocol == at.protocol and (rule.from_port != _ANY_PORT or at.from_port == _ANY_PORT)
 
 
-def _makers(meeting: Sequence[Part], network: IPv4Network | IPv6Network) -> Iterator[Part]:
+def _makers(meeting: Sequence[Part], world: Span) -> Iterator[Part]:
     """The parts without which less of the network would be open: not those inside a larger one."""
-    every = {block for one in meeting for block in one.networks if _is_in(block, network)}
-    largest = {
-        block
-        for block in every
-        if not any(block.supernet(new_prefix=length) in every for length in range(network.prefixlen, block.prefixlen))
-    }
-    return (one for one in meeting if not largest.isdisjoint(one.networks))
-
-
-def _is_in(block: IPv4Network | IPv6Network, other: IPv4Network | IPv6Network) -> bool:
-    if isinstance(block, IPv4Network):
-        return isinstance(other, IPv4Network) and block.subnet_of(other)
-    return isinstance(other, IPv6Network) and block.subnet_of(other)
+    inside = {span for one in meeting for span in one.spans if span.is_in(world)}
+    largest: set[Span] = set()
+    end = -1
+    for span in sorted(inside, key=lambda span: (span.first, -span.last)):
+        if span.last > end:
+            largest.add(span)
+            end = span.last
+    return (one for one in meeting if not largest.isdisjoint(one.spans))

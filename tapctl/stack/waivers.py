@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from tapctl.aws.policy import PolicyDocument
 from tapctl.aws.wildcards import far_reaching
+from tapctl.config.problems import MAX_PROBLEMS
 from tapctl.config.types import did_you_mean
 from tapctl.config.waivers import EVERY, WaiverTable, load_waivers, path_of, problem_at
 from tapctl.engine.waiver import REMOVED, Waiver, live_text, matches, may_begin
@@ -54,6 +55,8 @@ _TRUSTED: Final = frozenset(
 """Fields that name what is trusted: a limit, a key, a receiver, where logs go. ``*``: of any type."""
 _PARAMETER_GROUPS: Final = frozenset({("db-cluster", "cluster_parameter_group"), ("db-instance", "parameter_group")})
 """Fields that name all parameters at once: TLS and logged statements are as whoever owns the group has them by then."""
+_MOST_OPEN_GROUPS: Final = 8
+"""Groups of which is told at once that waivers open them together: of others once these are mended."""
 _SEVERAL: Final = (frozenset, tuple)
 """The types of values that are several items."""
 _EVERYBODY: Final = (" by all", "(NONE)")
@@ -132,10 +135,15 @@ def _together(path: Path, waivers: Mapping[int, WaiverTable]) -> Iterator[Proble
     # Those of one resource meet the same others.
     first = {(waivers[at].environment, waivers[at].address): at for at in rules}
     told = set[int]()
+    open_groups = 0
     for beside in dict.fromkeys(
         tuple(other for other in rules if _may_meet(waivers[at], waivers[other])) for at in first.values()
     ):
-        for world, parts in open_together(parts_of[other] for other in beside):
+        if open_groups == _MOST_OPEN_GROUPS or len(told) >= MAX_PROBLEMS:
+            return
+        found = [*open_together(parts_of[other] for other in beside)]
+        open_groups += bool(found)
+        for world, parts in found:
             makers = {int(one.holder) for one in parts} - told
             told |= makers
             for one in sorted(makers):

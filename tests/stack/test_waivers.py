@@ -239,6 +239,38 @@ def test_patterns_that_no_group_fits_both_of_meet_nowhere(tmp_path: Path) -> Non
     assert together(tmp_path, one, other) == []
 
 
+def _public(at: int) -> str:
+    """A rule for addresses that are the world with those of all others, at ports of which it shares some with them."""
+    return f"ingress {11 + at % 200}.{at // 200 * 64}.0.0/15 tcp/{at}-{at + 20_000}"
+
+
+@pytest.mark.soak
+def test_as_many_public_rules_as_waivers_may_be_are_refused_at_once(tmp_path: Path) -> None:
+    """Held together at each port anew they took a minute."""
+    rules = [("dev", "security-group-rules/db-sg-dev", _public(at), "2026-12-31") for at in range(MAX_WAIVERS)]
+    assert len(together(tmp_path, *rules)) == MAX_WAIVERS
+
+
+@pytest.mark.parametrize("count", [60, pytest.param(MAX_WAIVERS, marks=pytest.mark.soak)])
+def test_waivers_that_meet_in_many_groups_are_told_of_some_of_them_at_once(tmp_path: Path, count: int) -> None:
+    """Each second one may be in the group of any other: told of all groups they took minutes."""
+    groups = [f"x{at}" if at % 2 else "x*" for at in range(count)]
+    halves = [f"ingress {8 + at // 2 % 2}.0.0.0/8 tcp/{at}-{at + 20_000}" for at in range(count)]
+    rules = [
+        ("dev", f"security-group-rules/{one}", half, "2026-12-31") for one, half in zip(groups, halves, strict=True)
+    ]
+    assert len(together(tmp_path, *rules)) >= count // 2
+
+
+def test_of_more_groups_than_are_read_at_once_the_first_are_told(tmp_path: Path) -> None:
+    rules = [
+        ("dev", f"security-group-rules/x{at}", f"ingress {half}.0.0.0/8 tcp/22", "2026-12-31")
+        for at in range(12)
+        for half in (8, 9)
+    ]
+    assert {key for key, _ in together(tmp_path, *rules)} == {f"waiver.{at}.live" for at in range(16)}
+
+
 def test_as_many_rules_as_waivers_may_be_of_one_group_are_held_together_at_once(tmp_path: Path) -> None:
     """Each has ports of its own, which share some with all others; looked at one by one they took minutes."""
     group, many = "security-group-rules/db-sg-dev", range(MAX_WAIVERS)
