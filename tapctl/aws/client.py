@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypeVar, cast
 
 from tapctl.aws.answers import arn_parts, unusable
 from tapctl.aws.callers import session_name, user_agent, with_source_identity
-from tapctl.aws.prompts import forbid_prompts
+from tapctl.aws.prompts import Notify, forbid_prompts, silent
 from tapctl.aws.services import Clients
 from tapctl.aws.setup_errors import credentials_error, setting_error, setup_error
 from tapctl.aws.transport import COUNTED_BY, IN_FLIGHT, CallLog, client_base, guard_hook, parse_hook, to_tapctl_error
@@ -70,8 +70,12 @@ class OtherAccount(WrongTarget):
 class Aws(Clients):
     """Typed clients for one account and region. `memoized` gives a view in which identical reads are made once."""
 
-    def __init__(self, target: Connection, in_flight: int = IN_FLIGHT) -> None:
-        """Make the client of this connection, which sends at most ``in_flight`` calls at a time."""
+    def __init__(self, target: Connection, in_flight: int = IN_FLIGHT, notify: Notify = silent) -> None:
+        """Make the client of this connection, which sends at most ``in_flight`` calls at a time.
+
+        ``notify``: told of credentials that are waited for.
+        """
+        self._notify = notify
         self.target = target
         self.region = target.region
         self.run = uuid.uuid4().hex
@@ -288,7 +292,7 @@ class Aws(Clients):
             )
             core = vars(session)["_session"]
             if not self.target.credentials:
-                forbid_prompts(core)
+                forbid_prompts(core, self._notify)
             _hide_credentials(core.get_credentials())
             if self.target.role_arn:
                 session = _assumed_session(session, self.target, self.run)

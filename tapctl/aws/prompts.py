@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -15,26 +16,34 @@ from tapctl.safety.files import read_file
 
 HELPER_S = 60
 """The longest that a ``credential_process`` may take."""
+QUIET_S = 5
+"""The seconds after which the user is told that it is waited for."""
+Notify = Callable[[str], None]
+"""Shows the user one sentence."""
 
 
 _MAX_TOKEN_BYTES: Final = 64 * 1024
 
 
-def forbid_prompts(core: Any) -> None:
+def silent(_: str) -> None:
+    """Show nothing: the `Notify` where nobody watches."""
+
+
+def forbid_prompts(core: Any, notify: Notify) -> None:
     """Make this botocore session's credential providers refuse to ask: for an MFA code, through a helper, or a pipe.
 
-    botocore has no public way to say so.
+    ``notify``: told of a helper that is waited for. botocore has no public way to say so.
     """
     for provider in core.get_component("credential_provider").providers:
-        _forbid(provider)
+        _forbid(provider, notify)
 
 
-def _forbid(provider: Any) -> Any:
+def _forbid(provider: Any, notify: Notify) -> Any:
     attributes = vars(provider)
     if "_prompter" in attributes:
         attributes["_prompter"] = _refuse
     if "_popen" in attributes:
-        attributes["_popen"] = _Helper
+        attributes["_popen"] = partial(_Helper, notify)
     if "_token_loader_cls" in attributes:
         attributes["_token_loader_cls"] = lambda path: partial(_read_token, path)
     if hasattr(provider, "ENV_VAR_AUTH_TOKEN_FILE"):
@@ -43,7 +52,7 @@ def _forbid(provider: Any) -> Any:
     builder = attributes.get("_profile_provider_builder")
     if builder is not None:  # makes the providers of a source profile
         make = builder.providers
-        vars(builder)["providers"] = lambda *args, **kwargs: [_forbid(each) for each in make(*args, **kwargs)]
+        vars(builder)["providers"] = lambda *args, **kwargs: [_forbid(each, notify) for each in make(*args, **kwargs)]
     return provider
 
 
@@ -74,7 +83,8 @@ def _refuse(prompt: str) -> NoReturn:
 class _Helper(subprocess.Popen[bytes]):
     """A helper that has nobody to ask: no input, no terminal, and a limit on its time."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, notify: Notify, *args: Any, **kwargs: Any) -> None:
+        self._notify = notify
         kwargs.update(stdin=subprocess.DEVNULL, start_new_session=True)
         super().__init__(*args, **kwargs)
 
@@ -85,7 +95,10 @@ class _Helper(subprocess.Popen[bytes]):
             WrongTarget: it does not end.
         """
         try:
-            return super().communicate(input, timeout or HELPER_S)
+            with suppress(subprocess.TimeoutExpired):
+                return super().communicate(input, QUIET_S)
+            self._notify(f"waiting for the credential_process of the AWS profile, at most {HELPER_S} s")
+            return super().communicate(input, timeout or HELPER_S - QUIET_S)
         except subprocess.TimeoutExpired:
             os.killpg(self.pid, signal.SIGKILL)  # of its own session: what it started goes with it
             super().communicate()

@@ -184,7 +184,7 @@ def for_each_environment(
     the command is interrupted, that of those that have ended. Returns the exit statuses by suffix.
     """
     jobs = max(1, min(invocation.jobs, len(members)))
-    shared = replace(invocation, pool=ClientPool(_recorded_ids(members), jobs))
+    shared = replace(invocation, pool=ClientPool(_recorded_ids(members), jobs, screen.note))
     kept = {suffix: KeptScreen() for suffix in sorted(members)}
     calls = {
         suffix: partial(_act, shared, suffix, members[suffix], act, each, verdicts=verdicts)

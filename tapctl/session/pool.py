@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from tapctl.aws.client import Aws, Connection
+from tapctl.aws.prompts import Notify, silent
 from tapctl.aws.transport import IN_FLIGHT
 
 Place = tuple[str, str]
@@ -17,9 +18,12 @@ Place = tuple[str, str]
 class ClientPool:
     """The clients of a command that reads many environments side by side, and changes none."""
 
-    def __init__(self, ids: Mapping[Place, Mapping[str, tuple[str, ...]]], jobs: int) -> None:
-        """Open no client yet. ``ids``: by place, type to the ids recorded there; ``jobs``: environments at a time."""
-        self._ids, self._jobs = ids, jobs
+    def __init__(self, ids: Mapping[Place, Mapping[str, tuple[str, ...]]], jobs: int, notify: Notify = silent) -> None:
+        """Open no client yet. ``ids``: by place, type to the ids recorded there; ``jobs``: environments at a time.
+
+        ``notify``: as of `Aws`.
+        """
+        self._ids, self._jobs, self._notify = ids, jobs, notify
         self._clients: dict[Connection, Aws] = {}
         self._memo: dict[str, Future[Any]] = {}
         self.lock = threading.RLock()
@@ -29,6 +33,6 @@ class ClientPool:
         """The view of AWS for one environment, whose calls are those of the calling thread (`Aws.shared`)."""
         with self.lock:
             if connection not in self._clients:
-                self._clients[connection] = Aws(connection, IN_FLIGHT * self._jobs)
+                self._clients[connection] = Aws(connection, IN_FLIGHT * self._jobs, self._notify)
             client = self._clients[connection]
         return client.shared(self._memo, self._ids.get((account, connection.region), {}))

@@ -216,7 +216,7 @@ def connect(invocation: Invocation, screen: Screen, config: Config | None, regio
         connection = Connection(invocation.region or config.region, role_arn=config.role_arn)
     else:
         connection = Connection(invocation.region or region or _default_region())
-    client = pool.client(connection, account) if pool else Aws(connection)
+    client = pool.client(connection, account) if pool else Aws(connection, notify=screen.note)
     invocation.usage.clients.append(client)
     return client
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -262,9 +263,25 @@ def test_the_token_of_a_container_is_sent_from_its_file(machine: pytest.MonkeyPa
 def test_a_helper_that_does_not_end_is_not_waited_for(machine: pytest.MonkeyPatch) -> None:
     began = time.monotonic()
     machine.setattr(prompts, "HELPER_S", 0.2)
+    machine.setattr(prompts, "QUIET_S", 0.1)
     error = identify(machine, AWS_PROFILE="sleeping")
     assert (type(error), "does not end" in error.cause) == (WrongTarget, True)
     assert time.monotonic() - began < 20
+
+
+def test_a_helper_that_takes_long_is_told_to_whoever_waits(machine: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    answer = json.dumps({"Version": 1, "AccessKeyId": "A", "SecretAccessKey": "S"})
+    (tmp_path / "answer").write_text(answer)
+    for wait, told in ((0, []), (1, ["waiting for the credential_process of the AWS profile, at most 60 s"])):
+        machine.setattr(prompts, "QUIET_S", 0.1 if wait else 60)
+        (tmp_path / "config").write_text(
+            f"[profile slow]\ncredential_process = sh -c 'sleep {wait}; cat {tmp_path}/answer'\n"
+        )
+        machine.setenv("AWS_PROFILE", "slow")
+        said: list[str] = []
+        with pytest.raises(AwsNoAnswer):  # nobody listens there
+            Aws(Connection(REGION), notify=said.append).identify(ACCOUNT)
+        assert said == told
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+from pathlib import Path
 
 import pytest
 
 from tapctl import __version__
+from tapctl.aws import prompts
 from tests.support.world import World
 
 EVERY = (
@@ -226,6 +230,25 @@ def test_quiet_shows_no_progress(dev: World) -> None:
     answer = dev.tapctl("apply", "--env", "dev", "--quiet")
     assert answer.code == 0
     assert all(line.startswith("warning: ") for line in answer.err.splitlines()), answer.err
+
+
+@pytest.mark.parametrize("command", ["plan --env dev", "plan --all --json"])
+def test_a_helper_that_is_waited_for_is_told_on_stderr(
+    shared: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str
+) -> None:
+    keys = {each: os.environ[f"AWS_{each}"] for each in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY")}
+    answer = {"Version": 1, "AccessKeyId": keys["ACCESS_KEY_ID"], "SecretAccessKey": keys["SECRET_ACCESS_KEY"]}
+    (tmp_path / "answer").write_text(json.dumps(answer))
+    (tmp_path / "config").write_text(f"[profile slow]\ncredential_process = sh -c 'sleep 1; cat {tmp_path}/answer'\n")
+    for each in keys:
+        monkeypatch.delenv(f"AWS_{each}")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_PROFILE", "slow")
+    monkeypatch.setattr(prompts, "QUIET_S", 0.1)
+    done = shared.tapctl(*command.split())
+    assert done.code == 0, done.err
+    assert "waiting for the credential_process of the AWS profile, at most 60 s" in done.err
+    assert "credential_process" not in done.out
 
 
 def test_verbose_shows_all_fields(shared: World) -> None:
