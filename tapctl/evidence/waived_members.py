@@ -1,6 +1,7 @@
 """Members of the cluster that are not ours and that a waiver covers: its owner may give one a public address later.
 
-A waiver names a member, and covers no open door.
+A waiver names a member, and covers no open door. A member that RDS names in the cluster, and not among its instances,
+has not been looked at.
 """
 
 from __future__ import annotations
@@ -11,8 +12,7 @@ from typing import Final
 
 from tapctl.aws.client import Aws
 from tapctl.engine.drift import Finding, Reason, Report, unread_finding
-from tapctl.engine.model import Observed
-from tapctl.engine.observe import ObserveRequest, Unreadable, observe_all
+from tapctl.engine.observe import Absent, ObserveRequest, Unreadable, observe_all
 from tapctl.engine.waiver import Waiver
 from tapctl.reconcilers.db_instance import DbInstance
 
@@ -45,5 +45,7 @@ def _findings(aws: Aws, waived: dict[str, Waiver]) -> Iterator[Finding]:
         place = member, DbInstance.type, _PUBLIC
         if isinstance(seen, Unreadable):
             yield unread_finding(*place, seen.action, seen.refusal)
-        elif isinstance(seen, Observed) and seen.spec.publicly_accessible:
+        elif isinstance(seen, Absent):
+            yield unread_finding(*place, "rds:DescribeDBInstances", "leaves out this member of the cluster")
+        elif seen.spec.publicly_accessible:
             yield Finding(*place, Reason.OPENED, live=True, detail=str(waived[member]))

@@ -38,13 +38,15 @@ def open_groups(
 
     Raises:
         AwsRefused: EC2 does not show a group, or what a list holds: that of another account, which shares it.
-        AwsNoAnswer: a rule does not tell whom it is for.
+        AwsNoAnswer: a rule does not tell whom it is for, or a group is not in the answer.
     """
     foreign = {*live} - {*expected}
     if not foreign:
         return frozenset()
     pages = aws.pages(aws.ec2.get_paginator("describe_security_groups"), GroupIds=sorted(live))
     groups = [group for page in pages for group in page["SecurityGroups"]]
+    for left_out in sorted({*live} - {group["GroupId"] for group in groups}):
+        raise unusable("ec2:DescribeSecurityGroups", f"{left_out} is left out")
     rules = [(group["GroupId"], rule) for group in groups for rule in filter(is_way, rules_of(group))]
     if any(not rule.peer for holder, rule in rules if holder in foreign):
         raise unusable("ec2:DescribeSecurityGroups", "a rule does not tell whom it lets through")

@@ -731,6 +731,15 @@ def test_rules_that_do_not_tell_whom_they_let_through_leave_open_what_they_open(
     assert "a rule does not tell whom it lets through" in exposed(bench).refusals[field]
 
 
+@pytest.mark.parametrize("case", ["db_cluster", "lambda_function"])
+def test_a_group_of_others_that_an_answer_leaves_out_may_be_open(aws: Aws, sandbox_app: Sandbox, case: str) -> None:
+    bench = Bench(aws, CASES[case], sandbox_app)
+    bench.converge(bench.fresh()[0])
+    answer(aws.ec2, "DescribeSecurityGroups", {"SecurityGroups": []})
+
+    assert "is left out" in exposed(bench).refusals["open_groups"]
+
+
 def test_a_snapshot_that_went_since_it_was_listed_is_shared_with_nobody(aws: Aws, sandbox_app: Sandbox) -> None:
     bench = Bench(aws, CASES["db_cluster"], sandbox_app)
     bench.converge(bench.fresh()[0])

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.failures.test_answers import answering
 from tests.stories.tampering import told
 from tests.support.door import Proceed, Served, Visit, denied
 from tests.support.world import Answer, World
@@ -201,6 +202,11 @@ def unread_member(visit: Visit, proceed: Proceed) -> Served:
     return proceed()
 
 
+def without_member(answer: dict[str, Any]) -> None:
+    """Have no such instance, which the cluster names among its members."""
+    answer["DBInstances"] = [one for one in answer["DBInstances"] if one["DBInstanceIdentifier"] != "analytics"]
+
+
 def test_a_waived_member_that_becomes_public_is_drift(dev: World, stranger: None) -> None:
     """Whoever owns it may open it after somebody has answered for it."""
     waive = ("waive", "--env", "dev", "db-cluster/db-cluster-dev.members", "--reason", "reports", "--until", "30d")
@@ -227,9 +233,14 @@ def test_a_waived_member_that_becomes_public_is_drift(dev: World, stranger: None
     assert refused.code != 0
     assert dev.applied("dev").changes == ()
 
-    unseen = dev.meeting(unread_member, "drift", "--env", "dev", "--json")
     unknown = ("db-instance/analytics", "publicly_accessible", "UNKNOWN")
+    unseen = dev.meeting(unread_member, "drift", "--env", "dev", "--json")
     assert (unseen.code, told(unseen.records)) == (7, {waived, unknown})
+    with answering("rds:DescribeDBInstances", without_member):
+        unseen = dev.drift()
+    assert (unseen.code, told(unseen.records)) == (7, {waived, unknown})
+    (verdict,) = unseen.of_type("verdict")
+    assert "db-instance/analytics.publicly_accessible" in verdict["not_compared"]
 
 
 def test_a_reboot_that_is_due_is_pending(dev: World) -> None:
