@@ -19,7 +19,6 @@ from tapctl.engine.drift import Finding, Reason, finding_id
 from tapctl.engine.waiver import NEVER_WAIVED, REMOVED, Waiver, live_text, matches
 from tapctl.errors import ConfigError, ManifestError, Problem, Refused, Status, UsageError
 from tapctl.findings.examination import examine
-from tapctl.findings.safeguards import guards
 from tapctl.findings.selection import ALL, DRIFTED, choose, is_named, place
 from tapctl.findings.waivers import may_be_unnamed
 from tapctl.manifest.lock import Notify, silent
@@ -28,8 +27,8 @@ from tapctl.render.harmless import harmless
 from tapctl.safety.files import is_absent
 from tapctl.session.session import Session
 from tapctl.stack.definition import planned_addresses
+from tapctl.stack.waivers import any_value_is_harmless
 from tapctl.stack.waivers import check as check_doors
-from tapctl.stack.waivers import names_one_value
 
 _HEADER: Final = (
     "# Differences that somebody answers for until a day: tapctl drift shows them, tapctl apply leaves them.\n"
@@ -161,7 +160,7 @@ def _names_any(session: Session, target: str, findings: Sequence[Finding]) -> bo
 
 
 def tables_of(findings: Sequence[Finding]) -> Iterator[dict[str, Any]]:
-    """The waived part of each finding: the field; of a door, what guards, or an item of several, this value alone.
+    """The waived part of each finding: the field, and this value alone where another one could do harm.
 
     Raises:
         Refused: that value looks like a secret.
@@ -171,7 +170,7 @@ def tables_of(findings: Sequence[Finding]) -> Iterator[dict[str, Any]]:
         if one.reason not in (Reason.CHANGED, Reason.NOT_OURS) or one.field in NEVER_WAIVED:
             continue
         table = {"address": one.address, "field": one.field}
-        if names_one_value(one.type, one.field.partition(".")[0]) or guards(one.type, one.field):
+        if not any_value_is_harmless(one.field):
             table["live"] = live_text(one.to_waive)
             if harmless(one.field, table["live"]) != table["live"]:
                 raise Refused(

@@ -27,15 +27,10 @@ _SWITCHES: Final = {"0": 0.0, "off": 0.0, "1": 1.0, "on": 1.0}
 """The values of a parameter that is on or off."""
 
 
-def guards(type_: str, path: str) -> bool:
-    """True if the field at this path, as `tapctl.engine.diff.details` names it, is more than a setting."""
-    return kind_of(type_, path, None, None) is not SETTING
-
-
 def is_safeguard(type_: str, path: str) -> bool:
     """True if the field guards something, or is a tag, and files may have values of it that guard less."""
     name = path.partition(".")[0]
-    named = name in (_TAGS, _UPGRADE, *PLACES) or guards(type_, path)
+    named = name in (_TAGS, _UPGRADE, *PLACES) or kind_of(type_, path, None, None) is not SETTING
     return named and (type_, name) not in _ANY_WITHIN_THE_RULES
 
 

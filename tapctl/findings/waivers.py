@@ -14,13 +14,12 @@ from tapctl.engine.drift import Finding
 from tapctl.engine.waiver import DETAILS, Spares, Waiver, live_text, matches
 from tapctl.errors import ConfigError, TapctlError
 from tapctl.evidence.recorded_files import any_files
-from tapctl.findings.safeguards import guards
 from tapctl.names import Names
 from tapctl.render.screen import Screen
 from tapctl.safety.redaction import hide_paths_within
 from tapctl.session.session import Session
 from tapctl.stack.provenance import Provenance
-from tapctl.stack.waivers import waivers_of
+from tapctl.stack.waivers import covered_unnamed, waivers_of
 
 
 def waivers_for(session: Session) -> tuple[Waiver, ...]:
@@ -39,10 +38,7 @@ def _all(session: Session) -> tuple[Waiver, ...]:
 
 
 def may_be_unnamed(session: Session) -> Spares:
-    """Tell of what guards which values a waiver covers that names none: those that some files may have.
-
-    Somebody answers for a degree of it: backups of 5 days are none of 1 day.
-    """
+    """Tell which values a waiver covers that names none: as `covered_unnamed`."""
 
     @cache
     def files() -> Provenance:
@@ -51,7 +47,7 @@ def may_be_unnamed(session: Session) -> Spares:
         return Provenance(config, session.suffix)
 
     def may_be(address: str, path: str, live: Any) -> bool:
-        return not guards(address.partition("/")[0], path) or files().may_be(address, path, live)
+        return covered_unnamed(path, may_be=lambda: files().may_be(address, path, live))
 
     return may_be
 
@@ -150,13 +146,13 @@ def _may_be_elsewhere(session: Session, waiver: Waiver) -> bool:
 
 
 def _why_idle(waiver: Waiver, findings: Collection[Finding]) -> str:
-    """The reason: the item has details, the value wants a name, or an earlier tapctl wrote this of what is gone."""
+    """The reason: the item has details, the value is to be named, or an earlier tapctl wrote this of what is gone."""
     if _has_grown(waiver, findings):
         return (
             f': live = "{waiver.live}" is there with more, which decides what it opens; waive that, and take this out'
         )
     if waiver.live is None and any(waiver.is_about(one.address, one.field) for one in findings if one.may_be_waived):
-        return ": no files may have what is there: a waiver has to name it (live)"
+        return ": a waiver has to name what is there (live)"
     if waiver.live != live_text(None):
         return ""
     return (

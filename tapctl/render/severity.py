@@ -122,7 +122,7 @@ PROTECTION: Final = Kind(
                 "secret-rotation.deleted_on",
                 "*.status",
             ),
-            *("db-cluster.backup_retention_days", "db-cluster.backup_window"),
+            *("db-cluster.backup_retention_days", "db-cluster.backup_window", "db-cluster.tags.tapctl:final-snapshot"),
             *("db-cluster.copy_tags_to_snapshot", "cloudwatch-alarm.alarm_actions", "cloudwatch-alarm.threshold"),
             *("cloudwatch-alarm.actions_enabled", "cloudwatch-alarm.muted_by", "rds-event-subscription.enabled"),
             *("cloudwatch-alarm.comparison", "cloudwatch-alarm.treat_missing_data", "cloudwatch-alarm.namespace"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from types import UnionType
@@ -21,6 +21,7 @@ from tapctl.engine.waiver import REMOVED, Waiver, live_text, matches, may_begin
 from tapctl.errors import ConfigError, Problem
 from tapctl.reconcilers import registry
 from tapctl.reconcilers.db_cluster import DbCluster
+from tapctl.reconcilers.db_cluster_removal import FINAL_SNAPSHOT_TAG
 from tapctl.reconcilers.open_rules import open_together, part_of
 from tapctl.reconcilers.security_group_rule import Rule
 from tapctl.safety.hidden_values import is_stand_in
@@ -44,21 +45,15 @@ _WAYS_IN: Final = frozenset(
     }
 )
 """Fields by whose plain values others get in, other code runs, or data leaves."""
-_TRUSTED: Final = frozenset(
-    {
-        ("iam-role", "permissions_boundary"),
-        *(("*", name) for name in ("kms_key_arn", "topic_arn", "log_group")),
-        *(("db-cluster", name) for name in ("performance_insights_kms_key_arn", "secret_kms_key_arn")),
-        *(("sns-subscription", name) for name in ("filter_policy", "raw_delivery", "delivery_policy")),
-    }
-)
-"""Fields that name what is trusted: a limit, a key, a receiver, where logs go. ``*``: of any type."""
 _PARAMETER_GROUPS: Final = frozenset({("db-cluster", "cluster_parameter_group"), ("db-instance", "parameter_group")})
 """Fields that name all parameters at once: TLS and logged statements are as whoever owns the group has them by then."""
 _MOST_OPEN_GROUPS: Final = 8
 """Groups of which is told at once that waivers open them together: of others once these are mended."""
-_SEVERAL: Final = (frozenset, tuple)
-"""The types of values that are several items."""
+_HARMLESS: Final = frozenset({"tags", "description"})
+"""Fields of which any value is harmless: a platform's tags, and texts for people, let nobody in and guard nothing."""
+_NAMED_ALONE: Final = frozenset({"engine_version", f"tags.{FINAL_SNAPSHOT_TAG}"})
+"""Fields of which a value that files may have is not meant by that: an upgrade has no way back, nor has data that goes
+without a snapshot."""
 _EVERYBODY: Final = (" by all", "(NONE)")
 """The ends of an exposure that is everybody's: a snapshot shared with all, a URL that asks nobody who they are."""
 _TO_NOBODY: Final = ("ingress  ", "egress  ")
@@ -194,17 +189,17 @@ def fits(pattern: str, path: str, kind: Any) -> bool:
     )
 
 
-def names_one_value(type_: str, field: str) -> bool:
-    """True if a waiver of a finding in this field is to name its value: of a door, what is trusted, an item of several.
+def any_value_is_harmless(path: str) -> bool:
+    """True if a waiver may be of whatever comes into this field later; all others name the one value that is meant."""
+    return path.partition(".")[0] in _HARMLESS and path not in _NAMED_ALONE
 
-    Otherwise whatever comes into the field later would be waived with what is meant.
+
+def covered_unnamed(path: str, *, may_be: Callable[[], bool]) -> bool:
+    """True if a waiver that names no value covers the one that is in this field; ``may_be``: files may have that.
+
+    Somebody answers for a degree of it: backups of 5 days are none of 1 day.
     """
-    trusted = not _TRUSTED.isdisjoint({(type_, field), ("*", field)})
-    return (
-        trusted
-        or may_be_door(type_, field)
-        or any(get_origin(kind) in _SEVERAL for kind in _kinds(registry()[type_].spec.model_fields[field].annotation))
-    )
+    return any_value_is_harmless(path) or (path not in _NAMED_ALONE and may_be())
 
 
 def may_be_door(type_: str, field: str) -> bool:

@@ -276,8 +276,8 @@ def test_of_several_items_in_one_place_each_waiver_names_its_own(session: Sessio
         assert [one["live"] for one in tables_of([found(FUNCTION, field, live)])] == [named]
     gone = replace(found(ALARM, "alarm_actions", None), item=True)
     assert [one["live"] for one in tables_of([gone])] == ["- as it was"]
-    # A setting is one value, and a tag has a name: another value of it later is the same difference.
-    for field in ("timeout_s", "tags.aws-backup:plan"):
+    # A tag has a name, and no value of it does anything: another one later is the same difference.
+    for field in ("tags.aws-backup:plan", "description"):
         assert list(tables_of([found(FUNCTION, field, "60")])) == [{"address": FUNCTION, "field": field}]
 
 
@@ -293,10 +293,14 @@ def row(**more: Any) -> dict[str, Any]:
         ("rds-event-subscription/db-cluster-events-dev", "topic_arn", True),
         (LOGS, "kms_key_arn", True),
         (LOGS, "retention_days", True),
-        (FUNCTION, "memory_mb", False),
+        (FUNCTION, "memory_mb", True),
+        (FUNCTION, "update_failure", True),
+        ("db-cluster/db-cluster-dev", "engine_version", True),
+        ("db-cluster/db-cluster-dev", "tags.tapctl:final-snapshot", True),
+        ("db-cluster/db-cluster-dev", "tags.CostCenter", False),
     ],
 )
-def test_a_waiver_of_what_is_trusted_or_guards_is_of_that_value_alone(address: str, field: str, *, named: bool) -> None:
+def test_a_waiver_is_of_one_value_alone_but_of_a_tag_of_others(address: str, field: str, *, named: bool) -> None:
     (table,) = tables_of([found(address, field, "arn:aws:iam::123456789012:policy/payments-boundary")])
     assert ("live" in table) is named
     # That nothing is there is a value as any other.

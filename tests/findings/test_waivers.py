@@ -75,26 +75,52 @@ def test_where_the_copies_cannot_be_listed_nothing_is_said_of_their_waivers(look
     assert said.getvalue() == ""
 
 
+CLUSTER = "db-cluster/db-cluster-dev"
+FUNCTION = "lambda-function/payment-processor-dev"
+LOGS = "log-group//aws/rds/cluster/db-cluster-dev/postgresql"
+
+
 @pytest.mark.parametrize("usable", [True, False])
-def test_a_waiver_that_names_no_value_covers_of_what_guards_what_some_files_may_have(
-    look: Open, *, usable: bool
+@pytest.mark.parametrize(
+    ("place", "pattern", "covered", "not_covered"),
+    [
+        (f"{LOGS}.retention_days", "*_days", (30, 400), (1, 14)),
+        (f"{FUNCTION}.memory_mb", "memory_mb", (512, 1024), (1, 64)),
+        (f"{FUNCTION}.tags.auto:owner", "tags.*", ("", "any", None), ()),
+        (f"{FUNCTION}.description", "description", ("", "any"), ()),
+        # No file decides it: every failure is another one.
+        (f"{FUNCTION}.update_failure", "update*", (), ("SubnetOutOfIPAddresses", "DisabledKMSKey")),
+        (f"{FUNCTION}.snap_start", "snap_start", (), ("PublishedVersions",)),
+        # An upgrade has no way back, and without a snapshot nothing has.
+        (f"{CLUSTER}.engine_version", "engine_version", (), ("16.12", "17.4", "9.6")),
+        (f"{CLUSTER}.tags.tapctl:final-snapshot", "tags.*", (), ("false", "", "maybe", None)),
+    ],
+)
+def test_a_waiver_that_names_no_value_covers_what_some_files_may_have_and_any_tag(
+    look: Open,
+    place: str,
+    pattern: str,
+    covered: tuple[object, ...],
+    not_covered: tuple[object, ...],
+    *,
+    usable: bool,
 ) -> None:
+    address, _, path = place.partition(".")
     path_of(Path("environments")).write_text(
-        '[[waiver]]\nenvironment = "dev"\naddress = "log-group/*"\nfield = "*_days"\nowner = "sec"\nreason = "test"\n'
+        f'[[waiver]]\nenvironment = "dev"\naddress = "{address}"\nfield = "{pattern}"\nowner = "sec"\nreason = "test"\n'
         f"until = {today() + timedelta(days=9)}\n"
     )
     dev = look("dev")
     dev.loaded = dev.loaded if usable else ConfigError([])
     (waiver,) = waivers_for(dev)
-    group = f"log-group/{dev.names.database_log_group}"
-    covered = {days for days in (1, 14, 30, 400) if waiver.covers(group, "retention_days", days)}
-    assert covered == {30, 400}
+    told = {live: waiver.covers(address, path, live) for live in (*covered, *not_covered)}
+    assert told == dict.fromkeys(covered, True) | dict.fromkeys(not_covered, False)
 
 
 @pytest.mark.parametrize(
     ("reason", "why"),
     [
-        (Reason.CHANGED, ": no files may have what is there: a waiver has to name it (live)"),
+        (Reason.CHANGED, ": a waiver has to name what is there (live)"),
         (Reason.UNCONFIRMED, ""),
     ],
 )
