@@ -6,56 +6,51 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Final
+
+from tapctl.safety.identities import IDENTITY_SERVICES, READING
 
 _PARTS: Final = 6
 _SERVICE: Final = 2
 _ANYWHERE: Final = (1, 3, 4)
 """The parts of an ARN that count as ``*``, partition, region and account: all that one has is everything to it."""
+_ANY_PARTITION: Final = "zzzz"
+_WILDCARD: Final = re.compile("[*?]")
 _ANY_ACTION: Final = "zzzz:zzzzzzzz"
 _ANY_RESOURCE: Final = "arn:zzzz:zzzz:zzzz:zzzz:zzzzzzzz"
 _ANY_ROLE: Final = "arn:zzzz:iam:zzzz:zzzz:role/zzzzzzzz"
 """Stand for any action, resource and role: no pattern fits one that names something."""
-_ASSUMES: Final = "sts:assumerole"
-_RAISES: Final = (
-    *(f"iam:put{each}policy" for each in ("role", "user", "group")),
-    *(f"iam:attach{each}policy" for each in ("role", "user", "group")),
-    *("iam:createpolicyversion", "iam:setdefaultpolicyversion", "iam:updateassumerolepolicy"),
-    *(f"iam:{verb}{each}permissionsboundary" for verb in ("put", "delete") for each in ("role", "user")),
-    *(f"iam:{verb}{each}policy" for verb in ("delete", "detach") for each in ("role", "user", "group")),
-    *("iam:addusertogroup", "iam:deactivatemfadevice"),
-    *("iam:createaccesskey", "iam:createloginprofile", "iam:updateloginprofile"),
-    *("iam:createservicespecificcredential", "iam:resetservicespecificcredential"),
-    *("iam:uploadsigningcertificate", "iam:uploadsshpublickey"),
-    *("iam:createsamlprovider", "iam:updatesamlprovider", "iam:createopenidconnectprovider"),
-    *("iam:addclientidtoopenidconnectprovider", "iam:updateopenidconnectproviderthumbprint"),
-)
-"""The actions of IAM by which somebody is given any rights: policies and boundaries, denials that go, credentials, and
-whom roles trust."""
-_RAISES_ELSEWHERE: Final = (
-    *("sso:createaccountassignment", "sso:putinlinepolicytopermissionset"),
-    *("sso:attachmanagedpolicytopermissionset", "sso:attachcustomermanagedpolicyreferencetopermissionset"),
-    *("identitystore:creategroupmembership", "organizations:attachpolicy", "organizations:detachpolicy"),
-)
-"""Those of other services, on everything."""
+_BECOMES: Final = ("sts:assumerole", "iam:passrole")
+"""The actions by which somebody becomes a role, or has a service become it: of one that is named, its rights alone."""
+_ANY_OF_IDENTITIES: Final = tuple(f"{service}:zzzzzzzz" for service in IDENTITY_SERVICES)
+_READS: Final = tuple(map(str.lower, READING))
 
 
 def far_reaching(actions: Iterable[str], resources: Iterable[str]) -> str:
     """The reach of these actions on these resources: ``everything``, or ``any rights to be given``; empty: neither.
 
-    Rights are given by whoever writes them, or makes others' credentials, in IAM, and by every role to whom may become
-    any.
+    Rights are given by whoever changes anything in a service of identities, whichever way that goes (a policy,
+    another's credentials, a tag that a policy tests, a denial that goes), and by every role to whom may become any.
     """
     patterns, resources = [each.lower() for each in actions], [*resources]
     # As it is written, too: a wildcard of it may stand for colons.
     targets = [*resources, *map(_widened, resources)]
     if _fits_any(patterns, _ANY_ACTION) and _fits_any(targets, _ANY_RESOURCE):
         return "everything"
-    becomes_any = _fits_any(patterns, _ASSUMES) and _fits_any(targets, _ANY_ROLE)
-    raises = any(map(_may_be_of_iam, targets)) and any(_fits_any(patterns, each) for each in _RAISES)
-    elsewhere = _fits_any(targets, _ANY_RESOURCE) and any(_fits_any(patterns, each) for each in _RAISES_ELSEWHERE)
-    return "any rights to be given" if becomes_any or raises or elsewhere else ""
+    becomes_any = _fits_any(targets, _ANY_ROLE) and any(_fits_any(patterns, each) for each in _BECOMES)
+    raises = any(map(_may_be_identity, targets)) and any(map(_changes_identities, patterns))
+    return "any rights to be given" if becomes_any or raises else ""
+
+
+def _changes_identities(pattern: str) -> bool:
+    """True if the pattern of actions fits one of a service of identities that does more than read."""
+    service, colon, name = pattern.partition(":")
+    if not colon:
+        return any(_fits(pattern, each) for each in _ANY_OF_IDENTITIES)
+    changes = not name.startswith(_READS) and pattern not in _BECOMES
+    return changes and any(_fits(service, each) for each in IDENTITY_SERVICES)
 
 
 def _widened(resource: str) -> str:
@@ -67,21 +62,28 @@ def _widened(resource: str) -> str:
     return ":".join("*" if at in _ANYWHERE else part for at, part in enumerate(parts))
 
 
-def _may_be_of_iam(resource: str) -> bool:
+def _may_be_identity(resource: str) -> bool:
+    """True if the pattern of resources fits one of a service of identities."""
     parts = resource.split(":", _PARTS - 1)
-    return _fits(parts[_SERVICE], "iam") if len(parts) == _PARTS else _fits(resource, _ANY_ROLE)
+    if len(parts) == _PARTS:
+        return any(_fits(parts[_SERVICE], each) for each in IDENTITY_SERVICES)
+    if parts[0] == "arn" and len(parts) > _SERVICE and not _WILDCARD.search(parts[1]):
+        resource = ":".join(("arn", _ANY_PARTITION, *parts[_SERVICE:]))
+    return any(_fits(resource, f"arn:{_ANY_PARTITION}:{each}:", whole=False) for each in IDENTITY_SERVICES)
 
 
 def _fits_any(patterns: Iterable[str], text: str) -> bool:
     return any(_fits(each, text) for each in patterns)
 
 
-def _fits(pattern: str, text: str) -> bool:
-    """True if the whole text is as the pattern says. No pattern takes long."""
+def _fits(pattern: str, text: str, *, whole: bool = True) -> bool:
+    """True if the text is as the pattern says; not ``whole``: if one may begin with it. No pattern takes long."""
     ends = {0}
     for char in pattern:
         if not ends:
             return False
+        if not whole and len(text) in ends:
+            return True
         if char == "*":
             ends = {*range(min(ends), len(text) + 1)}
         else:

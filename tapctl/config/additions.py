@@ -17,6 +17,7 @@ from pydantic import AfterValidator, Field
 from tapctl.config.types import did_you_mean, rule_error
 from tapctl.names import EXTRA_ALARM, MAX_ALARM_NAME, OUR_STATEMENTS, OUR_VARIABLES, TOKENS
 from tapctl.safety.hidden_values import HIDDEN_TEXT
+from tapctl.safety.identities import IDENTITY_SERVICES, READING
 from tapctl.safety.redaction import hide_path, is_secret
 
 _TOKENS_RULE: Final = ", ".join(f"{{{token}}}" for token in TOKENS)
@@ -212,10 +213,6 @@ def _any_case(text: str) -> str:
     return "".join(f"[{char.upper()}{char.lower()}]" if char.isalpha() else char for char in text)
 
 
-_IDENTITIES: Final = ("iam", "identitystore", "organizations", "sso", "sso-directory")
-"""Services that say who may do what: a payment processor changes nothing there."""
-_READING: Final = ("Get", "List", "Describe", "Search", "Simulate", "Generate")
-"""Beginnings of the names of actions that only read there (Service Authorization Reference, access levels)."""
 _RAISES: Final = (
     # Who may use a thing is written by its own policy, or by a grant.
     *("kms:PutKeyPolicy", "kms:CreateGrant", "secretsmanager:PutResourcePolicy", "lambda:AddPermission"),
@@ -229,7 +226,7 @@ _RAISES: Final = (
 )
 """Actions of other services by which the function could get rights that its role has not (a known list, no proof)."""
 _IDENTITY: Final = (
-    f"({'|'.join(_any_case(each) for each in _IDENTITIES)}):(?!({'|'.join(_any_case(each) for each in _READING)}))"
+    f"({'|'.join(_any_case(each) for each in IDENTITY_SERVICES)}):(?!({'|'.join(_any_case(each) for each in READING)}))"
 )
 _REFUSED: Final = f"{_IDENTITY}.*|({'|'.join(_any_case(each) for each in _RAISES)})"
 ASSUMES: Final = re.compile(_any_case("sts:AssumeRole"))

@@ -28,6 +28,29 @@ ALL, RIGHTS = "everything", "any rights to be given"
             for action in ("iam:PutUserPermissionsBoundary", "sso:*", "organizations:AttachPolicy")
         ),
         ("sso:*", "arn:aws:s3:::*", ""),
+        *((action, "arn:aws:sso:::instance/*", RIGHTS) for action in ("sso:*", "sso:CreateAccountAssignment")),
+        ("organizations:*", "arn:aws:organizations::*:*", RIGHTS),
+        ("identitystore:Create*", "arn:aws:identitystore:::*", RIGHTS),
+        *(
+            (action, "*", RIGHTS)
+            for action in ("sso-directory:*", "sso-directory:UpdatePassword", "iam:UpdateAccessKey")
+        ),
+        *(
+            (action, "*", RIGHTS)
+            for action in ("iam:RemoveUserFromGroup", "iam:TagRole", "iam:?etRole", "i?m:*", "*m:x")
+        ),
+        *(
+            (action, "*", "")
+            for action in ("iam:get*", "sso:Describe*", "organizations:List*", "iam:SimulatePrincipal*")
+        ),
+        *(
+            ("iam:CreateAccessKey", each, RIGHTS)
+            for each in ("arn:*:user/*", "arn:aws:*:user/x", "arn:aws:*m::1:user/x")
+        ),
+        *(("iam:CreateAccessKey", each, "") for each in ("arn:aws:s3", "arn:*:s3:::b", "arn:aws:s3:*", "iam")),
+        # A role that is named may be handed out, as it may be assumed; any role is any rights.
+        ("iam:PassRole", "arn:aws:iam::123456789012:role/reader", ""),
+        ("iam:PassRole", "arn:aws:iam::123456789012:role/*", RIGHTS),
         ("sts:AssumeRole", "arn:*:role/*", RIGHTS),
         ("iam:PutRolePolicy", "arn:aws:iam::123456789012:role/lambda-role-dev", RIGHTS),
         ("sts:AssumeRole", "arn:aws:iam::*:role/*", RIGHTS),
