@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
-from tapctl.aws.policy import UNREAD, PolicyDocument, Principal, Statement, policy
+from tapctl.aws.everybody import EVERYBODY, everybodys
+from tapctl.aws.policy import UNREAD, PolicyDocument, Statement, policy
 from tapctl.aws.wildcards import far_reaching
 from tapctl.config.rules import assumes_by_pattern
 from tapctl.config.schema import Permission
@@ -29,14 +30,12 @@ from tapctl.reconcilers.sns_topic import SnsTopicSpec
 from tapctl.safety.open_networks import opens_world
 from tapctl.stack.policies import function_policy, key_policy, lambda_trust, topic_policy
 
-EVERYBODY: Final = "*"
 _ANY_USER: Final = "ANYUSER"
 """Stands for the database's user, whom the files name."""
 _ANY_KEY: Final = "ANYKEY"
 _ANY_MANAGED: Final = "ANYMANAGED"
 _ANY_CLUSTER: Final = "ANYCLUSTER"
 """Words that stand for outputs that are not known."""
-_EVERYBODIES: Final = frozenset({Principal(kind="AWS", name=EVERYBODY)})
 CONSTANT: Final[Mapping[tuple[str, str], Any]] = {
     ("db-cluster", "storage_encrypted"): True,
     ("db-cluster", "managed_secret"): True,
@@ -92,7 +91,7 @@ def let_in(
     yield from _exposed(type_, live)
     for name, (document, wanted) in _policies(names, live).items():
         invited = {principal for statement in wanted.statements for principal in statement.principals}
-        yield from ((name, one) for one in _allowing(document) if one.principals - invited - _EVERYBODIES)
+        yield from ((name, one) for one in _allowing(document) if one.principals - invited - everybodys(one))
     if isinstance(live, IamRoleSpec):
         yield from (("inline", live.inline[name]) for name in sorted(live.inline.keys() - {names.role_policy}))
         yield from (
@@ -211,14 +210,22 @@ def _reasons(names: Names, id: str, value: Any, passing: Collection[Rule]) -> It
 
 def _policy_reasons(document: PolicyDocument) -> Iterator[tuple[Statement, str]]:
     for statement in _allowing(document):
-        if any(principal.name == EVERYBODY for principal in statement.principals):
-            yield statement, f"{statement.sid or 'a statement'} lets everybody in"
-        if reach := far_reaching(statement.actions, statement.resources):
-            yield statement, f"{statement.sid or 'a statement'} allows {reach}"
-        if UNREAD in statement.other:
-            yield statement, "a statement is in a form that nobody knows"
-        elif statement.other:
-            yield statement, f"{statement.sid or 'a statement'} allows all but what it names"
+        yield from ((statement, reason) for reason in why_never(statement))
+
+
+def why_never(statement: Statement) -> Iterator[str]:
+    """The reasons why no policy of ours has this statement, and no waiver is of it: none of one that denies."""
+    if statement.effect != "Allow":
+        return
+    called = statement.sid or "a statement"
+    for name in sorted(one.name for one in everybodys(statement)):
+        yield f"{called} lets everybody in" + ("" if name == EVERYBODY else f" who is, or has an identity of, {name}")
+    if reach := far_reaching(statement.actions, statement.resources):
+        yield f"{called} allows {reach}"
+    if UNREAD in statement.other:
+        yield "a statement is in a form that nobody knows"
+    elif statement.other:
+        yield f"{called} allows all but what it names"
 
 
 def _is_open(names: Names, id: str, rule: Rule) -> bool:

@@ -10,10 +10,9 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Final, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
-from tapctl.aws.policy import PolicyDocument
-from tapctl.aws.wildcards import far_reaching
+from tapctl.aws.policy import PolicyDocument, Statement
 from tapctl.config.problems import MAX_PROBLEMS
 from tapctl.config.types import did_you_mean
 from tapctl.config.waivers import EVERY, WaiverTable, load_waivers, path_of, problem_at
@@ -27,7 +26,7 @@ from tapctl.reconcilers.security_group_rule import Rule
 from tapctl.safety.hidden_values import is_stand_in
 from tapctl.safety.open_networks import opens_world
 from tapctl.safety.redaction import hide_path_once
-from tapctl.stack.never_wanted import CONSTANT
+from tapctl.stack.never_wanted import CONSTANT, why_never
 
 _MEMBERS: Final = (DbCluster.type, "members")
 """Type and field of what lives in a resource and is not ours: an instance that somebody added reads all data."""
@@ -220,7 +219,7 @@ def _kinds(annotation: Any) -> Iterator[Any]:
 def opens(live: Any) -> bool:
     """True if this text of a live value lets the world in: a block that is all of it, or everybody by name.
 
-    So does a statement that allows everything, or all but what it names, and a rule that does not tell for whom it is.
+    So does a statement that no policy of ours has (`why_never`), and a rule that does not tell for whom it is.
     """
     text = str(live)
     if text.startswith(_TO_NOBODY):
@@ -229,22 +228,18 @@ def opens(live: Any) -> bool:
     if blocks or text == EVERY or text.endswith(_EVERYBODY) or _PRINCIPAL.search(text) is not None:
         return True
     try:
-        return _allows_all(json.loads(text))
+        return _opens_all(json.loads(text))
     except (ValueError, RecursionError):
         return False
 
 
-def _allows_all(value: Any) -> bool:
-    """True if a statement in this value, as `live_text` writes one, allows everything, or all but what it names."""
+def _opens_all(value: Any) -> bool:
+    """True if a statement in this value, as `live_text` writes one, is of those that no policy of ours has."""
     if isinstance(value, list):
-        return any(map(_allows_all, value))
+        return any(map(_opens_all, value))
     if not isinstance(value, dict):
         return False
-    actions, resources = (_texts(value.get(part)) for part in ("actions", "resources"))
-    if value.get("effect") == "Allow" and (value.get("other") or far_reaching(actions, resources)):
-        return True
-    return any(map(_allows_all, value.values()))
-
-
-def _texts(value: Any) -> list[str]:
-    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
+    try:
+        return any(why_never(Statement.model_validate(value)))
+    except ValidationError:
+        return any(map(_opens_all, value.values()))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tapctl.aws.policy import Statement, allow, parse, policy
+from tapctl.aws.policy import Statement, allow, parse, policy, when
 from tapctl.engine.model import Spec
 from tapctl.engine.refs import substitute
 from tapctl.names import Names
@@ -82,11 +82,15 @@ def test_no_group_but_the_function_s_is_wanted_at_the_database(function_group: s
     assert told == ([("rules", rule)] if is_strange else [])
 
 
+SAML = "arn:aws:iam::123456789012:saml-provider/x"
+
+
 @pytest.mark.parametrize(
     ("statement", "is_strange"),
     [
         (allow("S", ["sns:Publish"], to={"AWS": "999999999999"}), True),
-        (allow("S", ["sns:Publish"], to={"Federated": "arn:aws:iam::123456789012:saml-provider/x"}), True),
+        (allow("S", ["sns:Publish"], to={"Federated": SAML}, when=[when("StringEquals", "SAML:sub", "dana")]), True),
+        (allow("S", ["sns:Publish"], to={"Federated": SAML}), False),  # told as everybody
         (allow("S", ["sns:Publish"], to={"Service": "ec2.amazonaws.com"}), True),
         (allow("S", ["sns:Publish"], to={"Service": "cloudwatch.amazonaws.com"}), False),
         (allow("S", ["sns:Publish"], to={"AWS": "*"}), False),  # told as everybody
@@ -195,6 +199,10 @@ def test_rules_that_are_a_door_to_the_world_together_are_never_wanted(group: str
     [
         ({"Sid": "All", "Effect": "Allow", "Principal": "*", "Action": "sns:Publish"}, "All lets everybody in"),
         ({"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sns:Publish"}, "a statement lets everybody in"),
+        (
+            {"Sid": "G", "Effect": "Allow", "Principal": {"Federated": "accounts.google.com"}, "Action": "sts:x"},
+            "G lets everybody in who is, or has an identity of, accounts.google.com",
+        ),
         ({"Effect": "Allow", "Action": "*", "Resource": "*"}, "a statement allows everything"),
         ({"Effect": "Allow", "Action": "*:*", "Resource": "arn:*:*:*:*:*"}, "a statement allows everything"),
         ({"Effect": "Allow", "Action": "iam:*", "Resource": "*"}, "a statement allows any rights to be given"),

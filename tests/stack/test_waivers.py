@@ -72,6 +72,7 @@ def test_a_difference_of_the_platform_may_be_waived(tmp_path: Path, address: str
         ({"Effect": "Allow", "Action": "*", "Resource": "*"}, True),
         ({"Effect": "Allow", "Action": "*:*", "Resource": "arn:aws:*:*:*:*"}, True),
         ({"Effect": "Allow", "Action": ["s3:*", "iam:*"], "Resource": "*"}, True),
+        ({"Effect": "Allow", "Principal": {"Federated": "accounts.google.com"}, "Action": "sts:AssumeRole*"}, True),
         ({"Effect": "Deny", "NotAction": "iam:*", "Resource": "*"}, False),
         ({"Effect": "Allow", "Action": "s3:*", "Resource": "*"}, False),
     ],

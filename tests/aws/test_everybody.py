@@ -1,0 +1,52 @@
+"""Everybody is let in by the star, and by a provider of identities that has one for all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tapctl.aws.everybody import everybodys
+from tapctl.aws.policy import parse
+
+GOOGLE = {"Federated": "accounts.google.com"}
+COGNITO = {"Federated": "cognito-identity.amazonaws.com"}
+HOST = "token.actions.githubusercontent.com"
+GITHUB = {"Federated": f"arn:aws:iam::123456789012:oidc-provider/{HOST}"}
+SAML = {"Federated": "arn:aws:iam::123456789012:saml-provider/staff"}
+
+
+def condition(operator: str, key: str, *values: str) -> dict[str, Any]:
+    return {"Condition": {operator: {key: [*values]}}}
+
+
+@pytest.mark.parametrize(
+    ("principal", "more", "everybody"),
+    [
+        *((one, {}, True) for one in (GOOGLE, COGNITO, GITHUB, SAML, {"federated": "accounts.google.com"})),
+        *(({kind: "*"}, {}, True) for kind in ("AWS", "Federated", "Service", "CanonicalUser")),
+        *(({"AWS": f"arn:aws:iam::{each}"}, {}, True) for each in ("*:root", "999999999999:role/*")),
+        ({"Service": "*.amazonaws.com"}, {}, True),
+        *(({kind: "1"}, {}, False) for kind in ("AWS", "Service", "CanonicalUser")),
+        (GITHUB, condition("StringEquals", f"{HOST}:aud", "sts.amazonaws.com"), True),
+        (GITHUB, condition("StringEquals", f"{HOST}:sub", "repo:ours/payments:ref:refs/heads/main"), False),
+        (GITHUB, condition("stringlike", f"{HOST}:SUB", "repo:ours/*"), False),
+        (GITHUB, condition("ForAnyValue:StringLike", f"{HOST}:sub", "repo:ours/*"), False),
+        *((GITHUB, condition("StringLike", f"{HOST}:sub", "repo:ours/*", each), True) for each in ("*", "r?po:*")),
+        (GITHUB, condition("StringLike", f"{HOST}:sub", "repo:*"), True),
+        (GITHUB, condition("StringEquals", f"{HOST}:sub"), True),
+        *(
+            (GITHUB, condition(operator, f"{HOST}:sub", "repo:ours/x"), True)
+            for operator in ("StringNotEquals", "StringLikeIfExists", "ForAllValues:StringEquals", "Null")
+        ),
+        (GOOGLE, condition("StringEquals", "accounts.google.com:aud", "1234.apps.example"), False),
+        (GOOGLE, condition("StringEquals", "aws:RequestedRegion", "us-east-2"), True),
+        (COGNITO, condition("StringEquals", "cognito-identity.amazonaws.com:aud", "us-east-2:1"), False),
+        (COGNITO, condition("StringLike", "cognito-identity.amazonaws.com:amr", "x:authenticated"), True),
+        (SAML, condition("StringEquals", "SAML:aud", "https://signin.aws.amazon.com/saml"), False),
+    ],
+)
+def test_who_is_everybody(principal: dict[str, str], more: dict[str, Any], *, everybody: bool) -> None:
+    document = parse({"Statement": [{"Effect": "Allow", "Principal": principal, **more}]})
+    (statement,) = document.statements
+    assert everybodys(statement) == (statement.principals if everybody else frozenset())
