@@ -287,7 +287,7 @@ def _ending(findings: Sequence[Finding], session: Session, entries: Mapping[str,
     known = {"id": id_} | {name: value for entry in recorded if entry for name, value in (entry.outputs or {}).items()}
     commands = []
     for text in (str(each.live) for each in findings):
-        value = text.partition(" ")[0]
+        value = text.partition(DETAILS)[0].partition(" ")[0]
         values = {
             **known,
             "value": value,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from tapctl.aws.tags import as_dict
 from tapctl.engine.model import AT_LEAST_MINOR, Observed, Outputs, Owner, Pending, Spec, address
+from tapctl.reconcilers.exposures import with_details
 from tapctl.reconcilers.rds import RECOVERABLE, put_off
 from tapctl.safety.hidden_values import untold_text
 
@@ -53,8 +54,12 @@ _PENDING: Final = {
 # What is asked for by no change of the cluster's own settings: RDS rotates the password, and renews the certificate.
 _BY_RDS: Final = frozenset({"MasterUserPassword", "CertificateDetails"})
 _LOGS: Final = "PendingCloudwatchLogsExports"
-_STREAM: Final = ("ActivityStreamKinesisStreamName", "ActivityStreamMode", "ActivityStreamKmsKeyId")
+_OF_STREAM: Final = ("ActivityStreamMode", "ActivityStreamKmsKeyId")
+"""What decides who reads the stream: another key is another difference."""
+_STREAM: Final = ("ActivityStreamKinesisStreamName", *_OF_STREAM)
 """The members that RDS tells of an activity stream beside its state."""
+_OF_DIRECTORY: Final = ("FQDN", "IAMRoleName", "OU", "AuthSecretArn")
+"""What decides who vouches for a directory's users, beside its servers."""
 _NAMELESS_DIRECTORY: Final = untold_text("a directory without a name")
 _NAMELESS_STREAM: Final = untold_text("a stream without a name")
 
@@ -272,18 +277,28 @@ def _access(live: Mapping[str, Any]) -> dict[str, Any]:
     }
     return {
         "auto_minor_version_upgrade": live["AutoMinorVersionUpgrade"],
-        "activity_stream": (live.get("ActivityStreamKinesisStreamName") or _NAMELESS_STREAM) if streaming else "",
+        "activity_stream": _stream(live) if streaming else "",
         "internet_gateway": live.get("InternetAccessGatewayEnabled", False),
         "global_cluster": live.get("GlobalClusterIdentifier", ""),
         "replicas": frozenset(live.get("ReadReplicaIdentifiers", ())),
         "replicates": live.get("ReplicationSourceIdentifier", ""),
         "write_forwarding": frozenset(name for name, status in forwarding.items() if status != "disabled"),
         "custom_endpoints": frozenset(live.get("CustomEndpoints", ())),
-        "directories": frozenset(
-            domain.get("Domain") or domain.get("FQDN") or _NAMELESS_DIRECTORY
-            for domain in live.get("DomainMemberships", ())
-        ),
+        "directories": frozenset(map(_directory, live.get("DomainMemberships", ()))),
     }
+
+
+def _stream(live: Mapping[str, Any]) -> str:
+    """The stream of what is done in the database, with the key under which others read it."""
+    name = live.get("ActivityStreamKinesisStreamName")
+    return with_details(name, {each: live.get(each) for each in _OF_STREAM}) if name else _NAMELESS_STREAM
+
+
+def _directory(domain: Mapping[str, Any]) -> str:
+    """The directory whose users log in, with what says who vouches for them."""
+    name = domain.get("Domain") or domain.get("FQDN")
+    details = {each: domain.get(each) for each in _OF_DIRECTORY} | {"DnsIps": sorted(domain.get("DnsIps", ()))}
+    return with_details(name, details) if name else _NAMELESS_DIRECTORY
 
 
 def _support(live: Mapping[str, Any], expected: DbClusterSpec | None) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from tapctl.aws.rights import Need, Right, arn
 from tapctl.engine.model import Observed, Outputs, Owner, Reconciler, Retained, Spec, Timing
 from tapctl.engine.trail import Trail
 from tapctl.errors import AwsRefused, NotYet, Patience
-from tapctl.reconcilers.exposures import with_exposures
+from tapctl.reconcilers.exposures import with_details, with_exposures
 from tapctl.reconcilers.rds import cluster_of
 
 if TYPE_CHECKING:
@@ -229,7 +229,10 @@ class SecretRotation(Reconciler[SecretRotationSpec, SecretRotationOutputs]):
 
 
 def _replicas(description: Mapping[str, Any]) -> frozenset[str]:
-    regions = (replica["Region"] for replica in description.get("ReplicationStatus", ()))
+    regions = (
+        with_details(replica["Region"], {"KmsKeyId": replica.get("KmsKeyId")})
+        for replica in description.get("ReplicationStatus", ())
+    )
     others = (replica["ReplicaSecretARN"] for replica in description.get("CrossAccountReplicas", ()))
     return frozenset([*regions, *others])
 

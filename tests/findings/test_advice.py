@@ -273,7 +273,7 @@ def test_who_else_was_let_in_is_put_out_by_hand(run: Session) -> None:
         found(key, "grants", "1 to arn:x (Decrypt)"),
         found(key, "grants", "2 to arn:y (Decrypt)"),
         found(LOGS, "subscriptions", 'arn:z by to the \'SIEM\': {"filterPattern": "a by b"}'),
-        found(secret, "replicas", "eu-west-1"),
+        found(secret, "replicas", 'eu-west-1: {"KmsKeyId": "alias/aws/secretsmanager"}'),
         found(secret, "replicas", "arn:copy"),
         found(CLUSTER, "custom_endpoints", "reports.cluster-custom-x.us-east-2.rds.amazonaws.com"),
     ]

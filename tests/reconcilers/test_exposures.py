@@ -346,6 +346,12 @@ EXPOSURES = [
     Exposure("log_group", "retention_cut", _decree, "1 by central"),
     Exposure("secret_rotation", "resource_policy", _open_secret, STRANGER, ("secretsmanager", "GetResourcePolicy")),
     Exposure("secret_rotation", "replicas", _other_region, "eu-west-1"),
+    Exposure(
+        "secret_rotation",
+        "replicas",
+        _secret(ReplicationStatus=[{"Region": "eu-west-1", "Status": "InSync", "KmsKeyId": "arn:theirs"}]),
+        'eu-west-1: {"KmsKeyId": "arn:theirs"}',
+    ),
     Exposure("secret_rotation", "replicas", _other_account, COPY),
     Exposure("secret_rotation", "rotated_by", _secret(RotationLambdaARN="arn:aws:lambda:x"), "arn:aws:lambda:x"),
     Exposure("secret_rotation", "deleted_on", _secret(DeletedDate=datetime(2031, 5, 6, tzinfo=UTC)), "2031-05-06"),
@@ -383,6 +389,12 @@ EXPOSURES = [
     Exposure("db_cluster", "activity_stream", _cluster(ActivityStreamStatus="starting"), STREAM),
     Exposure("db_cluster", "activity_stream", _cluster(ActivityStreamKinesisStreamName="theirs"), "theirs"),
     Exposure("db_cluster", "activity_stream", _cluster(ActivityStreamMode="async"), STREAM),
+    Exposure(
+        "db_cluster",
+        "activity_stream",
+        _cluster(ActivityStreamKinesisStreamName="s", ActivityStreamKmsKeyId="arn:theirs", ActivityStreamMode="sync"),
+        's: {"ActivityStreamKmsKeyId": "arn:theirs", "ActivityStreamMode": "sync"}',
+    ),
     Exposure("db_cluster", "internet_gateway", _gateway, "True"),
     Exposure("db_cluster", "global_cluster", _global_member, "world"),
     Exposure("db_cluster", "replicas", _replica, "cluster:replica"),
@@ -395,6 +407,14 @@ EXPOSURES = [
     Exposure("db_cluster", "custom_endpoints", _endpoint, "reports.cluster-custom-"),
     Exposure("db_cluster", "directories", _modified(Domain="d-1", DomainIAMRoleName="finder"), "d-1"),
     Exposure("db_cluster", "directories", _cluster(DomainMemberships=[{"FQDN": "corp.example"}]), "corp.example"),
+    Exposure(
+        "db_cluster",
+        "directories",
+        _cluster(
+            DomainMemberships=[{"Domain": "d-1", "Status": "joined", "IAMRoleName": "r", "DnsIps": ["192.0.2.1"]}]
+        ),
+        'd-1: {"DnsIps": ["192.0.2.1"], "IAMRoleName": "r"}',
+    ),
     Exposure(
         "db_cluster",
         "directories",
