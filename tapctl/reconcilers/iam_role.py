@@ -162,7 +162,7 @@ class IamRole(UsedByOthers[IamRoleSpec, IamRoleOutputs]):
         live_tags = tags.as_dict(role.get("Tags", []))
         # Right after a creation IAM may answer the unique id (AROA...) in the ARN's place.
         has_arn = role["Arn"].startswith("arn:")
-        trust: Any = role.get("AssumeRolePolicyDocument", {})  # botocore has decoded the JSON
+        trust: Any = role["AssumeRolePolicyDocument"]  # botocore has decoded the JSON
         return Observed(
             spec=IamRoleSpec(
                 trust=from_answer(trust, "iam:GetRole"),

@@ -17,7 +17,7 @@ from tests.stories.test_drift_access import group_id, permission
 from tests.stories.test_drift_exposures import STRANGER, grant
 from tests.support.answered import BEFORE, Member, Recorded
 from tests.support.door import Door
-from tests.support.strides import SOAK, sampled
+from tests.support.strides import sampled
 from tests.support.world import World, new_world
 
 FUNCTION = "payment-processor-dev"
@@ -149,7 +149,10 @@ def root(finding: Finding) -> str:
 
 
 def lost(recorded: Recorded, member: Member, address: str) -> set[str]:
-    """The fields whose findings are fewer without this member, where nothing of the resource tells why."""
+    """The places of which fewer findings are told without this member, where nothing of the resource tells why.
+
+    A place is a field, and the name within it: what is missing now of a field makes up for nobody who was let in.
+    """
     before = recorded.drift(address, recorded.drifts[address]).findings
     with recorded.tape.changed(member.operation, member.drop):
         try:
@@ -159,15 +162,18 @@ def lost(recorded: Recorded, member: Member, address: str) -> set[str]:
     unknown = {root(one) for one in now if one.state is FindingState.UNKNOWN}
     if any(one.field == WHOLE_RESOURCE for one in now):
         return set()
-    left = Counter(map(root, now))
-    return {name for name, count in Counter(map(root, before)).items() if left[name] < count and name not in unknown}
+    left = Counter(one.field for one in now)
+    places = Counter(one.field for one in before).items()
+    return {place for place, count in places if left[place] < count and place.partition(".")[0] not in unknown}
 
 
 def test_nobody_who_was_let_in_is_lost_with_a_member_that_the_model_does_not_require(recorded: Recorded) -> None:
     silent = {}
     members = [one for one in recorded.tape.members if one.kind not in EMPTY]
-    known = DEFAULTS.keys() | NO_FIELD | NOTHING_BESIDE.keys() | NO_DOOR
-    for member in sampled(members, 12):
+    excepted = NOTHING_BESIDE.keys() | NO_DOOR
+    known = DEFAULTS.keys() | NO_FIELD | excepted
+    # Each exception in every run: one that is none any more is told when it becomes so, and not by the next soak.
+    for member in {*sampled(members, 12), *(one for one in members if str(one) in excepted)}:
         readers = [address for address in recorded.readers[member.operation] if address != BEFORE]
         fields = {f"{address}.{name}" for address in readers for name in lost(recorded, member, address)}
         if fields:
@@ -175,4 +181,4 @@ def test_nobody_who_was_let_in_is_lost_with_a_member_that_the_model_does_not_req
 
     assert sum(len(recorded.drift(address, seen).findings) for address, seen in recorded.drifts.items()) > 60
     assert silent.keys() <= known, {name: silent[name] for name in silent.keys() - known}
-    assert not SOAK or NOTHING_BESIDE.keys() | NO_DOOR <= silent.keys()
+    assert excepted <= silent.keys(), excepted - silent.keys()

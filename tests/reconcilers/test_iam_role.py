@@ -12,7 +12,7 @@ from tapctl.engine.diff import compare
 from tapctl.engine.model import UnreadTags
 from tapctl.engine.owner_tags import REGION_TAG
 from tapctl.engine.ownership import Claimant
-from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
+from tapctl.errors import AlreadyExists, AwsNoAnswer, AwsRefused, NotYet, Patience
 from tapctl.reconcilers.iam_role import IamRole, IamRoleSpec, boundary_exists
 from tests.reconcilers.cases import iam_role as case
 from tests.reconcilers.driving import OURS, bring, calls, delete_until_gone, look
@@ -103,6 +103,16 @@ def test_a_trusted_role_that_was_deleted_shows_as_its_unique_id(aws: Aws) -> Non
     answer(aws.iam, "GetRole", {"Role": role | {"AssumeRolePolicyDocument": told}})
 
     assert look(REC, aws, ID, trusting).spec.trust != trusting.trust
+
+
+def test_a_role_of_which_no_trust_is_told_is_an_answer_that_cannot_be_used(aws: Aws) -> None:
+    bring(REC, aws, ID, WANT)
+    role = role_told(aws)
+    del role["AssumeRolePolicyDocument"]
+    answer(aws.iam, "GetRole", {"Role": role})
+
+    with pytest.raises(AwsNoAnswer, match="AssumeRolePolicyDocument"):
+        look(REC, aws, ID, WANT)
 
 
 DENIABLE = [("ListRolePolicies", "inline"), ("GetRolePolicy", "inline"), ("ListAttachedRolePolicies", "attached")]
