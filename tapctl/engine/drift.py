@@ -57,7 +57,7 @@ class Reason(StrEnum):
     REFUSED = "refused"
     """AWS does not tell it, for another reason than a missing permission, which is the detail."""
     NOT_TOLD = "not told"
-    """AWS did not tell all of what identifies a settled resource."""
+    """AWS did not tell all of what identifies the resource."""
     NOT_RECORDED = "not recorded"
     UNRECORDED = "unrecorded"
     """The resource bears our name and our tags, the files want it, and the record does not hold it as made."""
@@ -402,9 +402,9 @@ def unread_finding(address: str, type_: str, field: str, action: str, refusal: s
 
 def _changed_outputs(entry: Entry, seen: Observed[Any, Any]) -> Iterator[Finding]:
     live = seen.outputs.model_dump() if seen.outputs is not None else {}
-    if entry.outputs and seen.settled and not live:
+    if entry.outputs and not live:
         yield Finding(entry.address, entry.type, OUTPUTS, Reason.NOT_TOLD)
-    if entry.phase is Phase.MADE and seen.settled and live.keys() - (entry.outputs or {}).keys():
+    if entry.phase is Phase.MADE and live.keys() - (entry.outputs or {}).keys():
         yield Finding(entry.address, entry.type, OUTPUTS, Reason.NOT_RECORDED)
     recorded = entry.outputs or {}
     for name in seen.outputs.changed_from(recorded) if seen.outputs is not None else ():

@@ -410,7 +410,7 @@ class Reconciler(ABC, Generic[S, O]):
         """Read the exposures (`left_alone`) that take calls of their own, and return ``seen`` with them.
 
         Called once for a drift, and neither for a plan nor by the loops, which leave exposures alone: `observe` answers
-        the default for them. A refused one is named in `Observed.unreadable`.
+        the default for them. All are read whatever AWS is at work on; a refused one is named in `Observed.unreadable`.
         """
         return seen
 

@@ -152,7 +152,8 @@ class SecurityGroup(DatabaseGroups[SecurityGroupSpec, SecurityGroupOutputs]):
         expected: SecurityGroupSpec | None,
     ) -> Observed[SecurityGroupSpec, SecurityGroupOutputs]:
         """Read the interfaces and the VPCs of all groups of the round: two calls for all."""
-        group_id = seen.outputs.group_id if seen.outputs else ""
+        assert seen.outputs is not None, "EC2 names every group that it shows"
+        group_id = seen.outputs.group_id
         ids = sorted({group_id, *(group["GroupId"] for group in groups(aws, id))})
         reads = {
             "strangers": lambda: _strangers(aws, group_id, ids, partial(_is_of_ours, aws.round_ids("lambda-function"))),

@@ -63,24 +63,26 @@ def test_a_changed_identity_was_replaced_outside() -> None:
     )
 
 
-def test_identity_that_a_settled_resource_does_not_tell_is_unknown() -> None:
-    (finding,) = found(seen(outputs=None), recorded())
+@pytest.mark.parametrize("settled", [True, False])
+def test_recorded_identity_that_aws_does_not_tell_is_unknown(settled: bool) -> None:
+    live = replace(seen(outputs=None), settled=settled)
+    (finding,) = found(live, recorded())
     assert (finding.field, finding.state) == ("outputs", FindingState.UNKNOWN)
-    report = detect_drift({"plain/a": recorded()}, {"plain/a": seen(outputs=None)})
+    report = detect_drift({"plain/a": recorded()}, {"plain/a": live})
     assert (report.compared, report.is_complete) == (report.fields - 1, False)
 
 
 @pytest.mark.parametrize("outputs", [None, {}])
 def test_identity_that_the_record_does_not_hold_is_unknown(outputs: dict[str, str] | None) -> None:
     made = recorded().model_copy(update={"outputs": outputs})
-    (finding,) = found(seen(), made)
-    assert (finding.field, finding.state, finding.reason) == ("outputs", FindingState.UNKNOWN, Reason.NOT_RECORDED)
+    for settled in (True, False):
+        (finding,) = found(replace(seen(), settled=settled), made)
+        assert (finding.field, finding.state, finding.reason) == ("outputs", FindingState.UNKNOWN, Reason.NOT_RECORDED)
     report = detect_drift({"plain/a": made}, {"plain/a": seen()})
     assert (report.compared, report.is_complete) == (report.fields - 1, False)
 
 
-def test_identity_that_is_still_to_come_or_was_never_recorded_is_no_finding() -> None:
-    assert found(replace(seen(outputs=None), settled=False), recorded()) == []
+def test_identity_that_was_never_recorded_is_no_finding() -> None:
     assert found(seen(outputs=None), recorded().model_copy(update={"outputs": None})) == []
 
 

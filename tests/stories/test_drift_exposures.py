@@ -7,6 +7,7 @@ import shlex
 
 import pytest
 
+from tests.failures.test_answers import answering
 from tests.stories.contract import holds
 from tests.stories.test_drift_access import group_id, permission
 from tests.support.world import World
@@ -44,6 +45,19 @@ def test_a_grant_to_a_stranger_is_drift_that_only_a_person_ends(dev: World) -> N
         KeyId=words[words.index("--key-id") + 1], GrantId=words[words.index("--grant-id") + 1]
     )
     assert dev.drift().code == 0
+
+
+def test_a_key_that_kms_works_on_tells_who_else_was_let_in(dev: World) -> None:
+    live, kms = grant(dev), dev.client("kms")
+    key = kms.describe_key(KeyId="alias/db-key-dev")["KeyMetadata"]["KeyId"]
+    kms.create_alias(AliasName="alias/other", TargetKeyId=key)
+
+    for state in ("Updating", "Creating"):
+        with answering("kms:DescribeKey", lambda told, state=state: told["KeyMetadata"].update(KeyState=state)):
+            found = dev.drift()
+        assert found.code == 2
+        told = {(one["field"], one["live"]) for one in found.of_type("finding")}
+        assert told == {("grants", live), ("further_aliases", "alias/other")}
 
 
 def name_a_list(world: World) -> str:
