@@ -27,9 +27,11 @@ if TYPE_CHECKING:
 _S3_URL = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:/[A-Za-z0-9!_.*'()-]+)*)/*")
 _OPTIONS = {"sse": "AES256|aws:kms|aws:kms:dsse", "key": "[A-Za-z0-9:/_-]{1,512}", "owner": "[0-9]{12}"}
 """Options of an address in S3, beside the place."""
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
-# Space around it, a variable that nobody has filled in, an ARN, or an address in S3 without its slashes.
-_SLIP = re.compile(r"^\s|\s$|\$|^arn:|^s3(:|//)", re.IGNORECASE)
+# Of a folder: with ./, ../ or / before it all but a variable that nobody has filled in, and space at its end. Without,
+# names that are nothing else: no address with its quotes or its variable's name, no placeholder, host or ARN; nor a
+# script's word for no value.
+_NAME = r"\.?[A-Za-z0-9_-]+"
+_FOLDER = re.compile(rf"\.\.?|\.{{0,2}}/[^$\0]*(?<!\s)|(?!(?i:undefined|null|none)\Z){_NAME}(?:/{_NAME})*/?")
 
 
 def open_store(
@@ -108,7 +110,7 @@ def state_rights(url: str) -> tuple[Right, ...]:
 
 def is_folder(url: str) -> bool:
     """True if ``--state`` names a folder, and is no slip of another place: a pipeline's folder goes with its runner."""
-    return not _SCHEME.match(url) and not _SLIP.search(url) and bool(url) and "\0" not in url
+    return _FOLDER.fullmatch(url) is not None
 
 
 def _parse_s3(url: str) -> tuple[str, str, dict[str, str]]:
@@ -130,6 +132,7 @@ def _parse_s3(url: str) -> tuple[str, str, dict[str, str]]:
         raise UsageError(
             f"--state {url!r:.300} is no place for manifests",
             hint="use a folder such as ./manifests, or s3://bucket/prefix, "
-            "or s3://bucket/prefix?sse=aws:kms&key=<key>&owner=<account>",
+            "or s3://bucket/prefix?sse=aws:kms&key=<key>&owner=<account>; a folder's name that holds more than "
+            "letters, digits, _ and - is written with ./ or / before it",
         )
     return parts[1], f"{parts[2]}/".lstrip("/"), options

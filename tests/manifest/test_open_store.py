@@ -17,6 +17,11 @@ from tapctl.manifest import open_store
         ("./manifests", "manifests/dev.json"),
         ("/var/lib/state", "/var/lib/state/dev.json"),
         ("s3", "s3/dev.json"),
+        ("records/2026-team_a", "records/2026-team_a/dev.json"),
+        (".state/records/", ".state/records/dev.json"),
+        ("../records of the team", "../records of the team/dev.json"),
+        ("./v1.2/null", "v1.2/null/dev.json"),
+        (".", "dev.json"),
         ("s3://records", "s3://records/dev.json"),
         ("s3://records/", "s3://records/dev.json"),
         ("s3://records/team/payments", "s3://records/team/payments/dev.json"),
@@ -52,6 +57,36 @@ def test_any_other_state_is_a_wrong_call(aws: Aws, url: str) -> None:
     with pytest.raises(UsageError) as refused:
         open_store(url, aws)
     assert str(refused.value.hint).startswith("use a folder such as ./manifests, or s3://bucket/prefix, or ")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *('"s3://records/p"', "'s3://records/p'", "<s3://records/p>", "[s3://records/p]", "`echo s3://records/p`"),
+        *(
+            "\ufeffs3://records/p",
+            "\u200bs3://records/p",
+            "s3://records/p\u00a0",
+            "manifests\u200b",
+            "s3\uff1a//records",
+        ),
+        *(
+            "TAPCTL_STATE=s3://records/p",
+            "=s3://records/p",
+            "@s3",
+            "s3a//records/p",
+            "s3 ://records/p",
+            "aws:s3:records",
+        ),
+        *("%TAPCTL_STATE%", "{{ vars.STATE }}", "#{state}#", "((state))", "__state__|x", "<no value>", "~/records"),
+        *("undefined", "null", "None", "s3.amazonaws.com/records/p", "records.s3.us-east-2.amazonaws.com/p"),
+        *("s3:\\\\records\\p", "$STATE", "./$STATE", "./records ", "/records\n", "a//b", "a/../b"),
+    ],
+)
+def test_what_may_be_a_slip_of_a_place_is_no_folder(aws: Aws, url: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        open_store(url, aws)
+    assert str(refused.value.hint).endswith("is written with ./ or / before it")
 
 
 def test_a_state_in_s3_needs_a_client() -> None:

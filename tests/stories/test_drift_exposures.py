@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import shlex
+from typing import Any
 
 import pytest
 
 from tests.failures.test_answers import answering
 from tests.stories.contract import holds
 from tests.stories.test_drift_access import group_id, permission
+from tests.support.answered import Change
 from tests.support.world import World
 
 KEY = "kms-key/alias/db-key-dev"
@@ -47,13 +49,22 @@ def test_a_grant_to_a_stranger_is_drift_that_only_a_person_ends(dev: World) -> N
     assert dev.drift().code == 0
 
 
+def in_state(state: str) -> Change:
+    """The change by which KMS tells this state of every key."""
+
+    def put(answer: Any) -> None:
+        answer["KeyMetadata"]["KeyState"] = state
+
+    return put
+
+
 def test_a_key_that_kms_works_on_tells_who_else_was_let_in(dev: World) -> None:
     live, kms = grant(dev), dev.client("kms")
     key = kms.describe_key(KeyId="alias/db-key-dev")["KeyMetadata"]["KeyId"]
     kms.create_alias(AliasName="alias/other", TargetKeyId=key)
 
     for state in ("Updating", "Creating"):
-        with answering("kms:DescribeKey", lambda told, state=state: told["KeyMetadata"].update(KeyState=state)):
+        with answering("kms:DescribeKey", in_state(state)):
             found = dev.drift()
         assert found.code == 2
         told = {(one["field"], one["live"]) for one in found.of_type("finding")}
