@@ -17,7 +17,7 @@ from tapctl.manifest.manifest import Manifest
 from tapctl.manifest.store import Store
 from tapctl.render.kept import KeptScreen
 from tapctl.render.screen import Screen, Target
-from tapctl.session.invocation import Invocation
+from tapctl.session.invocation import ANY_ENVIRONMENT, Invocation
 from tapctl.session.pool import ClientPool, Place
 from tapctl.session.target import is_deployed, known_suffixes, open_store_unidentified, read_manifests
 from tapctl.threads import as_they_end
@@ -140,7 +140,7 @@ def look_for_lost(invocation: Invocation, screen: Screen, store: Store, suffixes
     left_by_destroy = (found.keys_alone | found.copied) - found.there
     for suffix in sorted(newest.keys() - gone):
         one = newest[suffix]
-        environment = suffix if suffix in names else one.environment if one else "ENV"
+        environment = suffix if suffix in names else one.environment if one else ANY_ENVIRONMENT
         look = invocation.command_line_for("drift", Target(environment, suffix))
         if one is not None:
             cause, evidence = f"the record of {suffix} is gone", f"its history has {one.stamp}"

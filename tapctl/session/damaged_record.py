@@ -11,7 +11,7 @@ from tapctl.manifest.history import Place, history_folder, last_version, version
 from tapctl.manifest.manifest import Damaged, check_serial, check_suffix
 from tapctl.manifest.store import Store, Stored
 from tapctl.render.screen import Target
-from tapctl.session.invocation import Invocation
+from tapctl.session.invocation import ANY_ENVIRONMENT, Invocation
 
 
 def read_stored(invocation: Invocation, store: Store, suffix: str) -> Stored | None:
@@ -38,7 +38,7 @@ def _with_way_back(invocation: Invocation, store: Store, suffix: str, error: Dam
         place = target.env, target.account, target.region
     if place is None and suffix not in known_environments(invocation.config):
         # The history alone does not tell whose copy it is: whoever may write it may have put a version there.
-        looked_at = invocation.command_line_for("drift", Target("ENV", suffix))
+        looked_at = invocation.command_line_for("drift", Target(ANY_ENVIRONMENT, suffix))
         hint = f"{suffix} is a copy: name its environment, and the version is told that can be put back: {looked_at}"
         return Damaged(error.cause, evidence=error.evidence, hint=hint)
     unread = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -21,6 +21,10 @@ SANDBOX_FOLDER: Final = Path(".tapctl")
 CONFIG: Final = Path("environments")
 STATE: Final = "./manifests"
 JOBS: Final = 8
+ANY_ENVIRONMENT: Final = "ENV"
+"""Stands in a hint for the environment that nobody knows: no name is in upper case."""
+ANY_SUFFIX: Final = "SUFFIX"
+"""As `ANY_ENVIRONMENT`, for the suffix."""
 
 _CHANGING: Final = ("apply", "destroy", "revert")
 _PRINTING_DATA: Final = ("outputs", "graph", "manifest show", "schema", "render", "iam-policy")
@@ -93,6 +97,12 @@ class Usage:
         return [*self.clients, *(client for part in self.parts for client in part.clients)]
 
 
+def target_options(target: Target) -> tuple[str, ...]:
+    """The options that name this target."""
+    copy = () if target.suffix == target.env else ("--suffix", target.suffix)
+    return "--env", target.env, *copy
+
+
 @dataclass(frozen=True)
 class Invocation:
     """The parsed command line; ``env`` and ``suffix`` may be left open."""
@@ -129,15 +139,25 @@ class Invocation:
 
     def command_line_for(self, verb: str, target: Target) -> str:
         """Another command for this target: a hint that can be run as it is, and never hits another AWS."""
-        parts = ["tapctl", *verb.split(), "--env", target.env]
+        parts = ["tapctl", *verb.split(), *target_options(target), *self._places()]
+        return shlex.join([*parts, "--sandbox"] if self.sandbox else parts)
+
+    def same_command(self, *more: str) -> str:
+        """The same command with more words: a hint that keeps all that was typed, and writes out what variables say."""
+        words = shlex.split(self.command)
+        end = words.index("--") if "--" in words else len(words)
+        return shlex.join([*words[:end], *more, *self._places(words[:end]), *words[end:]])
+
+    def _places(self, typed: Sequence[str] = ()) -> Iterator[str]:
+        """The options for where the files, the records and the AWS are, but for those that were typed."""
         given = {
-            "--suffix": "" if target.suffix == target.env else target.suffix,
             "--region": self.region or "",
             "--config": "" if self.config == CONFIG else str(self.config),
             "--state": "" if self.state == STATE else self.state,
         }
-        parts += [part for flag, value in given.items() if value for part in (flag, value)]
-        return shlex.join([*parts, "--sandbox"] if self.sandbox else parts)
+        for flag, value in given.items():
+            if value and not any(word == flag or word.startswith(f"{flag}=") for word in typed):
+                yield from (flag, value)
 
     def verdict(
         self, status: Status | None, code: int, counts: Mapping[str, int] = NO_COUNTS, summary: str = ""

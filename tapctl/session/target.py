@@ -31,11 +31,13 @@ from tapctl.regions import REGION, REGION_RULE
 from tapctl.render.screen import Screen, Target
 from tapctl.safety.files import is_absent
 from tapctl.session.damaged_record import read_stored
-from tapctl.session.invocation import SANDBOX_FOLDER, Invocation
+from tapctl.session.invocation import ANY_ENVIRONMENT, ANY_SUFFIX, SANDBOX_FOLDER, Invocation, target_options
 from tapctl.session.recorded_file import file_is_gone
 
 _S3: Final = "s3://"
 _ANY_REGION: Final = "us-east-1"
+_READING: Final = ("plan", "drift", "status", "outputs", "graph", "manifest show", "manifest history", "manifest diff")
+"""Commands that change nothing, neither in AWS nor of the record."""
 _GLANCE_S: Final = 0.5
 """Seconds; an embedded AWS that runs answers at once."""
 
@@ -176,11 +178,12 @@ def _infer_target(invocation: Invocation, screen: Screen, files: Files) -> Targe
             record = _stand_in(open_store_unidentified(invocation, screen), suffix, files, record)
         return Target(_environment_of(invocation, record, suffix), suffix)
     known = f"the state knows: {', '.join(sorted(deployed))}" if deployed else "the state knows none"
-    raise UsageError(
-        f"which environment? {known}",
-        evidence=f"state {invocation.state}",
-        hint=f"name one: {_example_command(invocation, deployed)}",
-    )
+    evidence = f"state {invocation.state}"
+    if invocation.suffix is not None:
+        hint = f"name it: {invocation.same_command('--env', _only_environment(invocation))}"
+        raise UsageError(f"which environment is {invocation.suffix} of? {known}", evidence=evidence, hint=hint)
+    hint = f"name one: {invocation.same_command(*_example(invocation, deployed))}"
+    raise UsageError(f"which environment? {known}", evidence=evidence, hint=hint)
 
 
 def _environment_of(invocation: Invocation, manifest: Manifest, suffix: str) -> str:
@@ -188,16 +191,24 @@ def _environment_of(invocation: Invocation, manifest: Manifest, suffix: str) -> 
     return suffix if suffix in known_environments(invocation.config) else manifest.environment
 
 
-def _example_command(invocation: Invocation, deployed: dict[str, Manifest | ManifestError]) -> str:
-    """The same command for the first environment that the state knows, else for the first that has a file."""
-    for suffix, record in sorted(deployed.items()):
-        if isinstance(record, Manifest):
-            return invocation.command_line_for(invocation.verb, Target(record.environment, suffix))
-    names: tuple[str, ...] = ()
-    with suppress(ConfigError):
-        names = environments(invocation.config)
-    env = next(iter(names), "dev")
-    return invocation.command_line_for(invocation.verb, Target(env, env))
+def _only_environment(invocation: Invocation) -> str:
+    """The only environment that may be meant: of the suffix's name, or with a file; else the word for any."""
+    names = known_environments(invocation.config)
+    if invocation.suffix in names:
+        return invocation.suffix
+    return names[0] if len(names) == 1 else ANY_ENVIRONMENT
+
+
+def _example(invocation: Invocation, deployed: dict[str, Manifest | ManifestError]) -> tuple[str, ...]:
+    """The options by which a target is named: of a command that only reads the first one that there is.
+
+    Of others none is chosen: whoever runs the hint as it stands must not change what nobody has named.
+    """
+    if invocation.verb not in _READING:
+        return ("--suffix", ANY_SUFFIX) if deployed else ("--env", _only_environment(invocation))
+    env = next(iter(known_environments(invocation.config)), "dev")
+    usable = [Target(one.environment, suffix) for suffix, one in sorted(deployed.items()) if isinstance(one, Manifest)]
+    return target_options(next(iter(usable), Target(env, env)))
 
 
 # -- its AWS -----------------------------------------------------------------------------------------------------------

@@ -9,11 +9,11 @@ import pytest
 
 from tapctl.aws.client import Connection
 from tapctl.config import Config, load
-from tapctl.errors import ConfigError, WrongTarget
+from tapctl.errors import ConfigError, UsageError, WrongTarget
 from tapctl.render import choose_screen
 from tapctl.render.screen import Screen
 from tapctl.session.invocation import SANDBOX_FOLDER, Invocation
-from tapctl.session.target import announce_sandbox_start, connect, open_store_unidentified
+from tapctl.session.target import announce_sandbox_start, connect, open_store_unidentified, resolve_target
 from tests.support.config_folder import ENVIRONMENTS, Folder
 
 ROLE = "arn:aws:iam::123456789012:role/deploy"
@@ -101,3 +101,16 @@ def test_an_embedded_aws_that_another_command_starts_is_said_to_start(
         (SANDBOX_FOLDER / "sandbox.json").write_text(json.dumps(record))
         announce_sandbox_start(screen)
     assert err.getvalue() == "starting the embedded AWS\n"
+
+
+def test_the_only_environment_is_named_for_a_copy_that_no_record_has(
+    screen: Screen, dev: Config, tmp_path: Path
+) -> None:
+    files = tmp_path / "alone"
+    files.mkdir()
+    for name in ("common.toml", "dev.toml"):
+        (files / name).write_bytes((tmp_path / "environments" / name).read_bytes())
+    typed = Invocation("destroy", suffix="pr-9", config=files, state=str(tmp_path / "no"), command="tapctl destroy")
+    with pytest.raises(UsageError) as refused:
+        resolve_target(typed, screen)
+    assert f"tapctl destroy --env {dev.environment} --config" in str(refused.value.hint)

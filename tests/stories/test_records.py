@@ -118,8 +118,8 @@ def test_a_broken_record_that_is_the_only_one_is_the_target(broken: World) -> No
     broken.path().write_bytes(away)
     assert answer.code == 3
     assert "pr-42.json is empty" in answer.err
-    # Of which environment it is nobody knows: any one is named in the hint.
-    assert "name one: tapctl outputs --env dev" in nothing_else.err
+    # Of which environment it is nobody knows.
+    assert "name it: tapctl outputs --suffix pr-43 --env ENV\n" in nothing_else.err
 
 
 def test_a_suffix_that_no_record_has_is_not_guessed(two: World) -> None:
@@ -131,8 +131,8 @@ def test_a_suffix_that_no_record_has_is_not_guessed(two: World) -> None:
 @pytest.mark.parametrize(
     ("command", "code", "hint"),
     [
-        ("manifest show --state {0}", 64, "tapctl manifest show --env dev --state {0}"),
-        ("manifest history --state {0} --config {1}", 64, "tapctl manifest history --env dev --config {1} --state {0}"),
+        ("manifest show --state {0}", 64, "tapctl manifest show --state {0} --env dev"),
+        ("manifest history --state {0} --config {1}", 64, "tapctl manifest history --state {0} --config {1} --env dev"),
         ("manifest show --serial 99 --env dev", 3, "tapctl manifest history --env dev"),
         ("manifest show --serial 99 --env dev --region us-east-2", 3, "manifest history --env dev --region us-east-2"),
     ],

@@ -35,7 +35,7 @@ def test_without_a_name_and_without_a_record_it_stops(shared: World, verb: str) 
     answer = shared.tapctl(*verb.split())
     assert (answer.code, answer.asked) == (64, ())
     assert "the state knows none" in answer.err
-    assert "--env dev" in answer.err
+    assert f"name one: tapctl {verb} --env {'ENV' if verb in ('apply', 'destroy') else 'dev'}\n" in answer.err
 
 
 class TestNone:
@@ -119,6 +119,43 @@ class TestTwo:
         answer = two.tapctl(*verb.split())
         assert (answer.code, answer.asked) == (64, ())
         assert "the state knows: dev, pr-42" in answer.err
+
+    @pytest.mark.parametrize(
+        ("typed", "named"),
+        [
+            ("destroy --suffix pr-9 --yes", "--env ENV"),
+            ("plan --destroy --suffix=pr-9", "--env ENV"),
+            ("revert --suffix pr-9 lambda-function/payment-processor-pr-9.timeout_s --yes", "--env ENV"),
+            ("status --suffix pr-9", "--env ENV"),
+            ("revert --suffix staging --yes", "--env staging"),
+            ("apply --allow db-cluster/db-cluster-dev --yes", "--suffix SUFFIX"),
+            ("destroy --yes", "--suffix SUFFIX"),
+            ("manifest unlock --id x", "--suffix SUFFIX"),
+        ],
+    )
+    def test_a_hint_keeps_what_was_typed_and_leads_to_nothing_that_nobody_has_named(
+        self, two: World, typed: str, named: str
+    ) -> None:
+        answer = two.tapctl(*typed.split())
+        assert (answer.code, answer.asked) == (64, ())
+        hint = f"tapctl {typed} {named}"
+        assert f": {hint}\n" in answer.err
+        again = two.tapctl(*hint.split()[1:])
+        assert (again.code, again.changes) == (3, ())
+
+    def test_a_hint_names_the_places_that_variables_have_named(
+        self, two: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        config, state = two.folder / "environments", two.folder / "manifests"
+        monkeypatch.setenv("TAPCTL_CONFIG", str(config))
+        answer = two.tapctl("destroy", "--state", str(state), "--suffix", "pr-9")
+        hint = f"tapctl destroy --state {state} --suffix pr-9 --env ENV --config {config}"
+        assert "which environment is pr-9 of? the state knows: dev, pr-42\n" in answer.err
+        assert f"name it: {hint}\n" in answer.err
+
+    def test_a_hint_keeps_addresses_behind_the_end_of_the_options(self, two: World) -> None:
+        answer = two.tapctl("revert", "--suffix", "pr-9", "--", "x/y.z")
+        assert "name it: tapctl revert --suffix pr-9 --env ENV -- x/y.z\n" in answer.err
 
     def test_a_known_suffix_is_enough(self, two: World) -> None:
         answer = two.tapctl("plan", "--suffix", "pr-42", "--detailed-exitcode")
