@@ -28,9 +28,11 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum, StrEnum
+from pathlib import Path
 
 from tapctl.safety.redaction import hide_paths_within, redact
 
@@ -146,6 +148,13 @@ class Problem:
 
 
 _MAX_PROBLEMS = 100
+CONFIG = Path("environments")
+"""The folder of the environment files, where none is named."""
+
+
+def _validation(folder: Path) -> str:
+    """The command that validates the files of this folder, and no other ones."""
+    return shlex.join(["tapctl", "validate", *([] if folder == CONFIG else ["--config", str(folder)])])
 
 
 class ConfigError(TapctlError):
@@ -154,7 +163,8 @@ class ConfigError(TapctlError):
     code = "config-invalid"
     exit_code = ExitCode.INVALID
 
-    def __init__(self, problems: list[Problem], *, hint: str | None = None) -> None:
+    def __init__(self, problems: list[Problem], *, hint: str | None = None, folder: Path | None = None) -> None:
+        """``folder``: that of the environment files, where the mistake is one that ``validate`` finds."""
         self.problems = tuple(sorted(set(problems)))
         count = len(self.problems)
         # What is wrong is what was typed or set, and no edit of the configuration corrects it.
@@ -165,7 +175,8 @@ class ConfigError(TapctlError):
         super().__init__(
             single if count == 1 else f"the configuration has {count} errors",
             evidence="\n".join(shown + rest),
-            hint=hint or "correct what is named, then run tapctl validate",
+            hint=hint
+            or f"correct what is named, then run {_validation(folder) if folder else 'the same command again'}",
         )
 
 

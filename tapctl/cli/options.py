@@ -17,7 +17,7 @@ from tapctl import __version__
 from tapctl.cli.completion import complete_address, complete_environment, complete_suffix
 from tapctl.cli.failures import COMMAND
 from tapctl.cli.reporting import RECORDINGS, check_reports, recorded
-from tapctl.errors import UsageError
+from tapctl.errors import CONFIG, UsageError
 
 if TYPE_CHECKING:
     from tapctl.planning.plan_file import PlanOut
@@ -249,7 +249,7 @@ def invocation_of(context: click.Context, given: dict[str, Any]) -> tuple[Invoca
     """
     from tapctl.config import check_folder
     from tapctl.render import choose_screen, is_interactive
-    from tapctl.session.invocation import CONFIG, JOBS, STATE, Invocation
+    from tapctl.session.invocation import JOBS, STATE, Invocation
 
     flags = {name: given.pop(name) or context.obj[name] for name in _GLOBAL}
     sandbox, verb = flags.pop("sandbox"), verb_of(context)

@@ -225,7 +225,7 @@ def with_waivers(path: Path, rows: Sequence[dict[str, Any]], environments: tuple
     if not is_absent(path, follow=False):
         raw = read(path)
         if isinstance(raw, Problem):
-            raise ConfigError([raw])
+            raise ConfigError([raw], folder=path.parent)
         text = read_text(path)
     # What comes after a last line without an end would stand in that line.
     before, document = text, tomlkit.parse(text if text.endswith("\n") else f"{text}\n")

@@ -198,7 +198,7 @@ def load_all(directory: Path, *edits: Edit) -> dict[str, Config]:
     names = environments(directory)
     if not names:
         rule = f"has no environment's file, such as {directory / 'dev.toml'}"
-        raise ConfigError([Problem(str(directory), "", "", rule)])
+        raise ConfigError([Problem(str(directory), "", "", rule)], folder=directory)
     return _load(directory, names, _misnamed(directory), edits)
 
 
@@ -299,7 +299,7 @@ def _load(
         if common.raw is not None and file.raw is not None:
             problems += [problem(file.path, *broken) for broken in rules.joint_rules(common.raw, file.raw)]
     if problems:
-        raise ConfigError(problems, hint=_FOLDER_HINT if is_absent(common.path) else None)
+        raise ConfigError(problems, hint=_FOLDER_HINT if is_absent(common.path) else None, folder=directory)
     return {name: _merge(name, common.value, file.value) for name, file in own.items()}
 
 

@@ -100,7 +100,7 @@ def load_waivers(folder: Path, environments: tuple[str, ...], today: date) -> tu
         return ()
     raw = read(path)
     if isinstance(raw, Problem):
-        raise ConfigError([raw])
+        raise ConfigError([raw], folder=folder)
     return check(path, raw, environments, today)
 
 
@@ -126,7 +126,7 @@ def check(
             )
             problems.append(problem_at(path, index, "until", one.until, rule))
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError(problems, folder=path.parent)
     return waivers
 
 

@@ -178,7 +178,7 @@ class RequestedFields:
                     ),
                 ]
             ),
-            hint="see who changes it (tapctl drift), then run the same command again",
+            hint="see who changes it, as a drift tells, then run the same command again",
         )
 
     def check_update_failure(self, seen: Observed[Any, Any]) -> None:

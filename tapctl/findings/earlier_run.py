@@ -19,7 +19,7 @@ from tapctl.safety.hidden_values import HIDDEN_TEXT
 from tapctl.safety.redaction import HIDDEN
 
 _MAX_BYTES: Final = 64 * 1024 * 1024
-_HINT: Final = "record one with: tapctl drift --json > RUN"
+_HINT: Final = "record one: the same drift with --json, its output in a file"
 
 _NOT_SHOWN: Final = re.compile(f'"({HIDDEN_TEXT}|{re.escape(HIDDEN)})"')
 """A value of JSON that stands for another one."""

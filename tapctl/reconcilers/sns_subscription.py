@@ -148,9 +148,7 @@ class SnsSubscription(Reconciler[SnsSubscriptionSpec, SnsSubscriptionOutputs]):
             Refused: the whole address of the receiver is known to the files alone.
         """
         if want.protocol == "https" and not self._endpoint:
-            raise Refused(
-                f"{id}: its whole address is in the files alone", hint="run tapctl apply, which makes it by them"
-            )
+            raise Refused(f"{id}: its whole address is in the files alone", hint="an apply makes it by them")
         endpoint = self._endpoint or want.endpoint
         try:
             aws.sns.subscribe(TopicArn=want.topic_arn, Protocol=want.protocol, Endpoint=endpoint)

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from tapctl.errors import ExitCode, Status
+from tapctl.errors import CONFIG, ExitCode, Status
 from tapctl.render.screen import Comparison, Screen, Span, Target, Verdict
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from tapctl.session.pool import ClientPool
 
 SANDBOX_FOLDER: Final = Path(".tapctl")
-CONFIG: Final = Path("environments")
 STATE: Final = "./manifests"
 JOBS: Final = 8
 ANY_ENVIRONMENT: Final = "ENV"

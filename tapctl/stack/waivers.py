@@ -88,7 +88,7 @@ def check(path: Path, waivers: Sequence[WaiverTable], today: date) -> None:
     problems = [each for index, one in enumerate(waivers) for each in _problems(path, index, one)]
     problems = problems or [*_together(path, {at: one for at, one in enumerate(waivers) if one.until >= today})]
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError(problems, folder=path.parent)
 
 
 def _problems(path: Path, index: int, one: WaiverTable) -> Iterator[Problem]:

@@ -40,7 +40,7 @@ def test_the_error_says_how_many_and_what_to_run(folder: Folder) -> None:
     with pytest.raises(ConfigError, match="2 errors") as caught:
         folder.load()
     assert caught.value.code == "config-invalid"
-    assert "tapctl validate" in str(caught.value.hint)
+    assert caught.value.hint == f"correct what is named, then run tapctl validate --config {folder.path}"
     dev = folder.path / "dev.toml"
     assert f'{dev}: region = "here": must be an AWS region, such as us-east-1' in str(caught.value.evidence)
 

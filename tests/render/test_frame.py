@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tapctl.errors import AwsRefused, ConfigError, Problem, Status, TapctlError
+from tapctl.errors import CONFIG, AwsRefused, ConfigError, Problem, Status, TapctlError
 from tapctl.render.frame import account, error_lines, header_lines, verdict_line
 from tapctl.render.screen import Target, Verdict
 from tapctl.render.terminal import Palette
@@ -101,7 +101,8 @@ def test_an_error_without_evidence_state_or_hint_has_no_line_for_them() -> None:
 
 def test_many_problems_are_a_tree() -> None:
     problems = [Problem("dev.toml", f"database.k{n}", "", "unknown key") for n in (1, 2)]
-    assert error_lines(ConfigError([*problems, Problem("x.toml", "", "", "is not there")])) == [
+    named = [*problems, Problem("x.toml", "", "", "is not there")]
+    assert error_lines(ConfigError(named, folder=CONFIG)) == [
         "error config-invalid",
         f"  {CROSS} the configuration has 3 errors",
         "  ├─ dev.toml: database.k1: unknown key",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -108,3 +109,15 @@ def test_a_secret_in_the_environment_that_is_no_utf_8_ends_no_command(
     assert shared.tapctl("validate", "--env", value, "--json").records[-1]["exit"] == 3
     told = shared.tapctl("waive", "--env", "dev", "a/b.c", "--reason", value, "--until", "never")
     assert "ssword12" not in told.out + told.err
+
+
+def test_the_hint_of_wrong_files_validates_the_folder_that_is_named(shared: World, tmp_path: Path) -> None:
+    config = tmp_path / "elsewhere"
+    shutil.copytree(shared.folder / "environments", config)
+    for name, text in (("waivers.toml", "[[waiver]]\n"), ("dev.toml", 'region = "here"\n')):
+        (config / name).write_text(text)
+        told = shared.tapctl("plan", "--env", "dev", "--config", str(config))
+        assert told.code == 3
+        hint = f"tapctl validate --config {config}"
+        assert f"then run {hint}\n" in told.err
+        assert shared.tapctl(*hint.split()[1:]).code == 3
