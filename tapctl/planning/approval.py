@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -154,7 +155,7 @@ class Approval:
                 raise PlanOutdated(
                     "what would be done now is not what was approved",
                     evidence=f"approved: {self.expected}\nnow:      {today.plan_hash}",
-                    hint=f"see what it is now, and have that approved: {session.command('plan')}",
+                    hint=f"see what it is now, and have that approved: {self._plan_anew(session)}",
                 )
             return
         if today.plan_hash == self.file.plan_hash or self._is_rest(self.file, session, today, manifest):
@@ -200,12 +201,18 @@ class Approval:
         session.store.put_sidecar(session.suffix, USED, f"{text}\n".encode())
 
     def _outdated(self, session: Session, problem: str, evidence: str) -> PlanOutdated:
-        again = session.command("plan --destroy" if self.destroys else "plan")
+        again = self._plan_anew(session, "--out", str(self.path))
         return PlanOutdated(
             f"the plan file {self.path} {problem}",
             evidence=evidence,
-            hint=f"make a new one, and have that approved: {again} --out {self.path}",
+            hint=f"make a new one, and have that approved: {again}",
         )
+
+    def _plan_anew(self, session: Session, *more: str) -> str:
+        """The command that makes such a plan of today, with the same permits."""
+        plan = session.command("plan --destroy" if self.destroys else "plan")
+        words = shlex.join([*self.permits.options, *more])
+        return f"{plan} {words}" if words else plan
 
 
 NO_APPROVAL: Final = Approval()

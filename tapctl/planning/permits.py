@@ -30,6 +30,17 @@ class Permits:
     empty: bool = False
     """True if a cluster which is not there is made without data, although one was there, or a snapshot of it is."""
 
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The options that give them on a command line."""
+        named = {"--adopt": self.adopted, "--allow": self.allowed}
+        return (
+            *(word for option, addresses in named.items() for address in addresses for word in (option, address)),
+            *(("--reboot",) if self.reboot else ()),
+            *(("--restore", self.restore) if self.restore else ()),
+            *(("--empty",) if self.empty else ()),
+        )
+
 
 NO_PERMITS: Final = Permits()
 ADOPT_ALL: Final = "all"

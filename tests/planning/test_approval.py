@@ -157,6 +157,19 @@ def test_a_hash_has_to_be_that_of_the_plan_of_now(run: Session) -> None:
         take_approval(None, "0" * 64, NO_PERMITS).check(run, today, manifest())
 
 
+def test_a_plan_that_has_to_be_made_anew_is_made_with_the_same_permits(run: Session, tmp_path: Path) -> None:
+    given = Permits(adopted=("a/b",), allowed=("c/d", "e/f g"), reboot=True, restore="snap", empty=True)
+    options = "--adopt a/b --allow c/d --allow 'e/f g' --reboot --restore snap --empty"
+    with pytest.raises(PlanOutdated) as raised:
+        take_approval(None, "0" * 64, given).check(run, sealed(run, UPDATE), manifest())
+    assert str(raised.value.hint).endswith(f": tapctl plan --env dev {options}")
+    path = tmp_path / "dev.plan of today"
+    write_plan(path, sealed(run, UPDATE, out=PlanOut(path, -1), permits=given))
+    with pytest.raises(PlanOutdated) as raised:
+        approved(path).check_target(run)
+    assert str(raised.value.hint).endswith(f": tapctl plan --env dev {options} --out '{path}'")
+
+
 @pytest.mark.parametrize("runs", [None, []])
 def test_what_keeps_the_plans_that_were_applied_is_read_with_suspicion(
     run: Session, path: Path, runs: list[str] | None
