@@ -19,7 +19,7 @@ from tapctl.evidence.against_files import (
 from tapctl.evidence.certificate import end_of_destroyed
 from tapctl.evidence.recorded_files import any_files
 from tapctl.evidence.unfinished_destroy import is_gone_from_aws
-from tapctl.manifest.history import last_version
+from tapctl.manifest.history import last_version, place_of
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers import observations_for, registry
 from tapctl.session.session import Session
@@ -162,7 +162,9 @@ def not_recorded_error(session: Session) -> NotRecorded:
     else:
         evidence.append("AWS has nothing under its names")
     left_by_destroy = all(registry()[type_of(address)].retainable for address in there)
-    newest = last_version(session.store, session.suffix)
+    newest, target = last_version(session.store, session.suffix), session.target
+    if newest is not None and place_of(newest) != (target.env, target.account, target.region):
+        newest = None  # what it tells to put back, and to destroy, would be of that place
     back = end_of_destroyed(session.invocation, session.store, newest) if left_by_destroy else ""
     # Nothing but an earlier version tells which of the things under its names were made by us.
     first = "put the newest version of its history back, which tells what was made; or " if newest else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -120,6 +121,19 @@ def test_a_broken_record_that_is_the_only_one_is_the_target(broken: World) -> No
     assert "pr-42.json is empty" in answer.err
     # Of which environment it is nobody knows.
     assert "name it: tapctl outputs --suffix pr-43 --env ENV\n" in nothing_else.err
+
+
+def test_a_history_of_another_environment_names_no_destroy_of_that_one(two: World) -> None:
+    versions = two.folder / "manifests" / "history" / "pr-8"
+    versions.mkdir(parents=True)
+    destroyed = json.loads(two.path("pr-42").read_bytes()) | {"suffix": "pr-8", "entries": {}, "serial": 3, "run": "r"}
+    for environment, told in (("dev", True), ("staging", False)):
+        (versions / "00000003-r.json").write_text(json.dumps(destroyed | {"environment": environment}))
+        answer = two.tapctl("drift", "--env", "dev", "--suffix", "pr-8")
+        assert answer.code == 3
+        assert ("put its newest version back, then tapctl destroy --env dev --suffix pr-8" in answer.err) is told
+        assert "--env staging" not in answer.err
+    shutil.rmtree(versions)
 
 
 def test_a_suffix_that_no_record_has_is_not_guessed(two: World) -> None:
