@@ -51,6 +51,8 @@ _IDLE: Final = f"{INACTIVE}: Idle"
 _SHOWN: Final = 3
 """Problems of an environment that are named in its row; JSON has them all."""
 _ALARMS_A_CALL: Final = 100
+_SILENT: Final = ("OK", "INSUFFICIENT_DATA")
+"""The states in which an alarm does not ring; ALARM is the only other one (MetricAlarm, CloudWatch API reference)."""
 _KINDS: Final = {
     Reason.DESTROY_UNFINISHED: "destroy",
     Reason.DESTROY_LEFT: "destroy",
@@ -392,10 +394,10 @@ def _ringing(session: Session, entries: Iterable[Entry]) -> Iterator[Problem]:
             history = f"aws cloudwatch describe-alarm-history --alarm-name {shlex.quote(alarm['AlarmName'])}"
             why = session.aws.target.command(history)
             state = alarm.get("StateValue", "")
-            if not state:
-                yield _unjudged(session, name, "if it rings")
             if state == "ALARM":
                 yield Problem(f"{name} rings", next=why)
+            elif state not in _SILENT:
+                yield _unjudged(session, name, f"if it rings{f' (state {state!r})' if state else ''}")
             # EVALUATION_ERROR, EVALUATION_FAILURE, PARTIAL_DATA ("MetricAlarm", CloudWatch API reference).
             if trouble := alarm.get("EvaluationState"):
                 reason = alarm.get("StateReason", "")

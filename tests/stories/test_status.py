@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -242,6 +243,11 @@ def test_a_state_that_aws_leaves_out_is_not_known_and_nothing_is_healthy_by_it(d
         assert "healthy" not in row(found)["health"], member
 
 
+def all_alarms_are(state: str, answer: dict[str, Any]) -> None:
+    for alarm in answer["MetricAlarms"]:
+        alarm["StateValue"] = state
+
+
 def test_what_status_cannot_judge_is_named_and_only_what_is_known_otherwise_is_drift(dev: World) -> None:
     def silent(answer: dict[str, Any]) -> None:
         for group in answer["DBSubnetGroups"]:
@@ -259,6 +265,11 @@ def test_what_status_cannot_judge_is_named_and_only_what_is_known_otherwise_is_d
     with answering("cloudwatch:DescribeAlarms", dark):
         problems = row(dev.tapctl("status", "--env", "dev", "--json"))["problems"]
     assert "cloudwatch-alarm/db-cpu-0-dev cannot be judged: AWS does not tell if it rings" in problems
+    for word in ("unknown", "ALARM ", "ok"):
+        with answering("cloudwatch:DescribeAlarms", partial(all_alarms_are, word)):
+            odd = dev.tapctl("status", "--env", "dev", "--json")
+        told = f"cloudwatch-alarm/db-cpu-0-dev cannot be judged: AWS does not tell if it rings (state {word!r})"
+        assert (odd.code, told in row(odd)["problems"]) == (7, True)
     with answering("rds:DescribeDBClusters", lambda answer: answer["DBClusters"][0].pop("HttpEndpointEnabled")):
         (finding,) = dev.drift().of_type("finding")
         assert dev.tapctl("plan", "--env", "dev").code == 0
