@@ -43,7 +43,7 @@ from tapctl.engine.diff import compare as compare_fields
 from tapctl.engine.diff import leave_parts
 from tapctl.engine.drift import UNFINISHED, WHOLE_RESOURCE, FindingState, Reason
 from tapctl.engine.model import Observed, Spec
-from tapctl.engine.observe import Observations, Unreadable, unread_note
+from tapctl.engine.observe import Observations, Unreadable, not_offered_note, unread_note
 from tapctl.engine.plan import Action
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.waiver import Spares, Waiver, spare_nothing, spares_of
@@ -91,6 +91,8 @@ class LiveEnvironment:
     """The places where AWS differs from the record and somebody answers for it."""
     without_waived: Manifest | None = None
     """As ``live``, with what is waived as it is recorded; None where nothing is waived."""
+    not_offered: Mapping[Place, str] = field(default_factory=dict)
+    """The places that the environment's region has no operation to read, each with that operation."""
     is_deployed: bool = True
     """False where nothing is there but what a destroy has kept: no resource of it is compared with another's."""
     is_unfinished: bool = False
@@ -219,6 +221,7 @@ def _read(session: Session, since: Manifest) -> LiveEnvironment | None:
         [*compared.beside],
         waived,
         _as_observed(manifest, observed, spares_of(waivers)) if waived else None,
+        dict(_not_offered(observed)),
         is_deployed,
         compared.report.unfinished and not compared.report.has_unfinished,
     )
@@ -258,6 +261,12 @@ def _unread(observed: Observations) -> Iterator[tuple[Place, str]]:
         elif isinstance(seen, Observed):
             for name, action in seen.unreadable.items():
                 yield (address, name), unread_note(action, seen.refusals.get(name, ""))
+
+
+def _not_offered(observed: Observations) -> Iterator[tuple[Place, str]]:
+    for address, seen in observed.items():
+        for name, action in seen.not_offered.items() if isinstance(seen, Observed) else ():
+            yield (address, name), not_offered_note(action)
 
 
 def _live_rows(read: Mapping[str, LiveEnvironment], chosen: Mapping[str, Config]) -> list[dict[str, Any]]:
@@ -301,6 +310,9 @@ def _live_rows(read: Mapping[str, LiveEnvironment], chosen: Mapping[str, Config]
             address, path = _canonical(place, forms[env])
             what = address if path == WHOLE_RESOURCE else f"{address} {path}"
             found.append(_row(what, {env: why}, UNKNOWN))
+        for place, why in each.not_offered.items():
+            # By its region alone: nothing of that kind can be there.
+            found.append(_row(" ".join(_canonical(place, forms[env])), {env: why}, ALLOWED))
         found += [_row(canonical_address(one, forms[env]), {env: "not recorded"}, UNKNOWN) for one in each.unrecorded]
     return found
 

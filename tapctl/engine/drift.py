@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from tapctl.engine import refs
 from tapctl.engine.diff import Removed, details, same, unexplained
 from tapctl.engine.model import Observed, Spec
-from tapctl.engine.observe import Absent, Observation, Observations, Unreadable
+from tapctl.engine.observe import Absent, Observation, Observations, Unreadable, not_offered_note
 from tapctl.engine.record import Entry, Phase, is_deleted_with_parent, recorded_value
 from tapctl.engine.waiver import Waiver
 
@@ -248,7 +248,8 @@ class Report:
     missed: tuple[str, ...] = ()
     """``type/id.field`` of each field that was not compared; ``type/id`` where no field of a resource was."""
     never_compared: tuple[str, ...] = ()
-    """``type: a few words`` of each fact that AWS tells of these resources and no field compares."""
+    """``type: a few words`` of each fact that AWS tells of these resources and no field compares, and of each field
+    that this region has no operation to read."""
     names: Mapping[str, str] = field(default_factory=dict)
     """The tag that people know a digest by, by digest."""
     unfinished: bool = False
@@ -312,12 +313,14 @@ def detect_drift(entries: Mapping[str, Entry], observations: Observations, waive
     """
     findings: list[Finding] = []
     missed: list[str] = []
+    lacking: dict[str, None] = {}
     fields = unchecked = 0
     compared = [(address, entry) for address, entry in sorted(entries.items()) if entry.phase is not Phase.KEPT]
     for address, entry in compared:
         own = [_waived(one, waivers) for one in _findings(entry, observations[address], entries)]
         findings += own
         names = _names(entry, observations[address])
+        lacking |= dict.fromkeys(_lacking(entry, observations[address]))
         fields += len(names) + any(finding.field == OUTPUTS for finding in own)
         # Of a resource that is missing, half made or half gone no field was compared.
         if any(finding.field == WHOLE_RESOURCE for finding in own):
@@ -327,7 +330,7 @@ def detect_drift(entries: Mapping[str, Entry], observations: Observations, waive
             unknown = sorted(finding.field for finding in own if finding.state is FindingState.UNKNOWN)
             unchecked += len(unknown)
             missed += [f"{address}.{name}" for name in unknown]
-    return Report(tuple(findings), fields, unchecked, len(compared), tuple(missed))
+    return Report(tuple(findings), fields, unchecked, len(compared), tuple(missed), tuple(lacking))
 
 
 def _waived(finding: Finding, waivers: Sequence[Waiver]) -> Finding:
@@ -339,8 +342,15 @@ def _waived(finding: Finding, waivers: Sequence[Waiver]) -> Finding:
 
 def _names(entry: Entry, observation: Observation) -> frozenset[str]:
     """The fields to compare: the recorded ones, and those that this tapctl knows besides."""
-    known = type(observation.spec).model_fields if isinstance(observation, Observed) else ()
-    return frozenset((*_recorded(entry), *known))
+    if not isinstance(observation, Observed):
+        return frozenset(_recorded(entry))
+    return frozenset((*_recorded(entry), *type(observation.spec).model_fields)) - observation.not_offered.keys()
+
+
+def _lacking(entry: Entry, observation: Observation) -> Iterator[str]:
+    """The fields that are not compared because the region does not have the operation that reads them."""
+    for name, action in observation.not_offered.items() if isinstance(observation, Observed) else ():
+        yield f"{entry.type}: {name} ({not_offered_note(action)})"
 
 
 def _recorded(entry: Entry) -> Mapping[str, Any]:
@@ -421,6 +431,8 @@ def _unexpected_members(
 
 def _field_findings(entry: Entry, name: str, seen: Observed[Any, Any]) -> Iterator[Finding]:
     place, spec = (entry.address, entry.type, name), type(seen.spec)
+    if name in seen.not_offered:
+        return
     if name in seen.unreadable:
         yield unread_finding(*place, seen.unreadable[name], seen.refusals.get(name, ""))
         return

@@ -210,6 +210,9 @@ class Observed(Generic[S, O]):
     difference to act on."""
     refusals: Mapping[str, str] = field(default_factory=dict)
     """Field of `unreadable` to why it was not read, where no permission is missing: ``refused:`` and AWS's word."""
+    not_offered: Mapping[str, str] = field(default_factory=dict)
+    """Field to the IAM action by which it would be read, and which the region does not have: nothing of its kind is
+    there, which nobody has seen. Such a field is not compared, and told."""
     retained: Retained | None = None
     """Set while AWS deletes the resource only at a later date (a key pending deletion): no call helps now."""
     remedy: str = ""

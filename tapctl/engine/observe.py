@@ -39,6 +39,11 @@ def unread_note(action: str, refusal: str) -> str:
     return f"{action} {refusal or 'denied'}"
 
 
+def not_offered_note(action: str) -> str:
+    """The reason why nothing could be read: ``this region has no lambda:ListFunctionUrlConfigs``."""
+    return f"this region has no {action}"
+
+
 Observation = Observed[Any, Any] | Absent | Unreadable
 Observations = Mapping[str, Observation]
 """Address to observation."""
@@ -132,7 +137,12 @@ def _observe_one(aws: Any, request: ObserveRequest, *, exposures: bool) -> Obser
         seen = reconciler.observe(aws, id_, expected)
         if seen is None or seen.deleting or not exposures:
             return seen or Absent()
-        return reconciler.observe_exposures(aws, id_, seen, expected)
+        told = reconciler.observe_exposures(aws, id_, seen, expected)
+        if not told.refusals:
+            return told
+        # A refusal may mean that the resource went after it was seen. Where it is there, it was never "none".
+        again = reconciler.observe(aws.afresh(), id_, expected)
+        return told if again is not None and not again.deleting else again or Absent()
     except AwsRefused as error:
         if error.is_denied or (exposures and not error.is_bad_credentials):
             return Unreadable(error.iam_action, error)

@@ -56,7 +56,7 @@ def examine(session: Session, *, locked: bool = False, since: Manifest | None = 
     assert version is not None, "what was compared is recorded"
     report = compared.report
     images = [uri for one in report.findings if one.field == IMAGE_FIELD for uri in (one.recorded, one.live)]
-    never = never_compared(entry.type for entry in compared.entries.values())
+    never = (*never_compared(entry.type for entry in compared.entries.values()), *report.never_compared)
     if isinstance(session.loaded, ConfigError):
         never += ("what the files want beside what all files do: they cannot be used",)
     compared = replace(compared, report=replace(report, never_compared=never, names=tags_of(session.aws, images)))

@@ -306,7 +306,7 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
             "open_groups": lambda: open_groups(aws, groups, own, lambda rule: rule.direction == "ingress"),
             "http_endpoint": lambda: _data_api(aws, id),
         }
-        return with_exposures(seen, reads, gone=(NO_CLUSTER,))
+        return with_exposures(seen, reads)
 
     def create(self, aws: Aws, id: str, want: DbClusterSpec, owner: Owner) -> None:
         """Make the cluster with all its settings by CreateDBCluster alone, or from a snapshot with most of them."""

@@ -210,12 +210,16 @@ def shared_snapshots(aws: Aws, id: str) -> frozenset[str]:
 
 
 def restorers_of(aws: Aws, snapshot: str) -> list[str]:
-    """Read which other accounts may restore the snapshot; none of one that is gone."""
+    """Read which other accounts may restore the snapshot; none of one that is gone.
+
+    Raises:
+        AwsRefused: AWS does not tell, or does not find the attributes of a snapshot that is there.
+    """
     try:
         answer: Any = aws.read(aws.rds.describe_db_cluster_snapshot_attributes, DBClusterSnapshotIdentifier=snapshot)
     except AwsRefused as error:
-        # Deleted since it was listed.
-        if error.matches("DBClusterSnapshotNotFoundFault"):
+        # Deleted since it was listed, which another look shows: every snapshot has attributes.
+        if error.matches(NO_SNAPSHOT) and not _is_there(aws.afresh(), snapshot):
             return []
         raise
     return [
@@ -224,6 +228,16 @@ def restorers_of(aws: Aws, snapshot: str) -> list[str]:
         if attribute["AttributeName"] == "restore"
         for account in attribute.get("AttributeValues", ())
     ]
+
+
+def _is_there(aws: Aws, name: str) -> bool:
+    try:
+        snapshot_of(aws, name)
+    except AwsRefused as error:
+        if error.matches(NO_SNAPSHOT):
+            return False
+        raise
+    return True
 
 
 def snapshot_quota(aws: Aws) -> tuple[int, int]:

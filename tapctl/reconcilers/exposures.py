@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from tapctl.aws.answers import why_unread
-from tapctl.aws.refusals import NO_SUCH_OPERATION, UnreadableFields
+from tapctl.aws.refusals import is_not_offered
 from tapctl.engine.model import Observed
 from tapctl.engine.waiver import DETAILS
 from tapctl.errors import AwsNoAnswer, AwsRefused
@@ -43,31 +43,33 @@ def _utc(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat()
 
 
-def with_exposures(
-    seen: Observed[Any, Any], reads: Mapping[str, Callable[[], Any]], *, gone: tuple[str, ...] = ()
-) -> Observed[Any, Any]:
+def with_exposures(seen: Observed[Any, Any], reads: Mapping[str, Callable[[], Any]]) -> Observed[Any, Any]:
     """Return ``seen`` with each field that ``reads`` names as its read answers.
 
-    A field that AWS refuses to tell, as in a state that another one shows, ends no look at the others; nor does one of
-    which its answer cannot be used.
-    ``gone``: AWS's codes for a resource that was deleted since it was seen, which has no exposures any more.
+    A field that AWS refuses to tell, for whatever reason, ends no look at the others; nor does one of which its answer
+    cannot be used. "Not found" is such a refusal: each of these reads answers an empty list, or nothing, where nobody
+    was let in, and says so only of the resource itself, which was seen a moment ago. Who looks sees whether it is there
+    (`observe_all`).
 
     Raises:
         AwsRefused: AWS does not take the credentials.
         AwsNoAnswer: no answer came.
     """
-    unreadable = UnreadableFields(dict(seen.unreadable))
     values: dict[str, Any] = {}
-    refusals = dict(seen.refusals)
+    unreadable, refusals, not_offered = dict(seen.unreadable), dict(seen.refusals), dict(seen.not_offered)
     for name, read in reads.items():
         try:
-            values[name] = unreadable.read(name, read, getattr(seen.spec, name))
+            values[name] = read()
         except AwsRefused as error:
             if error.is_bad_credentials:
                 raise
-            if not error.matches(*NO_SUCH_OPERATION, *gone):
-                unreadable.actions[name], refusals[name] = error.iam_action, error.refusal
+            if is_not_offered(error):
+                not_offered[name] = error.iam_action
+                continue
+            unreadable[name] = error.iam_action
+            if not error.is_denied:
+                refusals[name] = error.refusal
         except AwsNoAnswer as error:
-            unreadable.actions[name], refusals[name] = error.iam_action, why_unread(error)
+            unreadable[name], refusals[name] = error.iam_action, why_unread(error)
     spec = seen.spec.model_copy(update=values)
-    return replace(seen, spec=spec, unreadable=unreadable.actions, refusals=refusals)
+    return replace(seen, spec=spec, unreadable=unreadable, refusals=refusals, not_offered=not_offered)

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tapctl.aws import tags
+from tapctl.aws.answers import unusable
 from tapctl.aws.policy import PolicyDocument, as_json, from_answer, matches_template, when
 from tapctl.aws.refusals import Transient, UnreadableFields, classify
 from tapctl.aws.rights import LISTS, Need, Right
@@ -185,9 +186,7 @@ class IamRole(UsedByOthers[IamRoleSpec, IamRoleOutputs]):
         self, aws: Aws, id: str, seen: Observed[IamRoleSpec, IamRoleOutputs], expected: IamRoleSpec | None
     ) -> Observed[IamRoleSpec, IamRoleOutputs]:
         """Read the instance profiles: one call."""
-        return with_exposures(
-            seen, {"instance_profiles": lambda: frozenset(_profiles(aws, id))}, gone=("NoSuchEntity",)
-        )
+        return with_exposures(seen, {"instance_profiles": lambda: frozenset(_profiles(aws, id))})
 
     def create(self, aws: Aws, id: str, want: IamRoleSpec, owner: Owner) -> None:
         """Make the role with its trust and boundary, and without any permission: policies are updates."""
@@ -289,9 +288,23 @@ def boundary_exists(aws: Aws, arn: str) -> bool:
 # -- reading -----------------------------------------------------------------------------------------------------------
 
 
-def _inline(aws: Aws, id: str) -> dict[str, PolicyDocument] | None:
+def _inline(aws: Aws, id: str) -> dict[str, PolicyDocument]:
+    """The role's inline policies, by name.
+
+    Raises:
+        AwsNoAnswer: IAM does not find one that it lists, and goes on to list it: what that permits is not known.
+    """
+    listed = _inline_names(aws, id)
+    documents = _documents(aws, id, listed)
+    missing = {*listed} - documents.keys()
+    if missing and not missing.isdisjoint(_inline_names(aws.afresh(), id)):
+        raise unusable("iam:GetRolePolicy", "an inline policy that the role has is not found")
+    return documents
+
+
+def _inline_names(aws: Aws, id: str) -> list[str]:
     pages = aws.pages(aws.iam.get_paginator("list_role_policies"), RoleName=id)
-    return _documents(aws, id, [name for page in pages for name in page["PolicyNames"]])
+    return [name for page in pages for name in page["PolicyNames"]]
 
 
 def _documents(aws: Aws, id: str, names: Iterable[str]) -> dict[str, PolicyDocument]:

@@ -224,7 +224,7 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
             "grants": lambda: given_grants(aws, key_id),
             "further_aliases": lambda: frozenset(aliases_of(aws, key_id)) - {id},
         }
-        return with_exposures(seen, reads, gone=("NotFoundException",))
+        return with_exposures(seen, reads)
 
     def create(self, aws: Aws, id: str, want: KmsKeySpec, owner: Owner) -> None:
         """Bring back our key that is pending deletion, or make a key without an alias, which is an update."""

@@ -53,7 +53,6 @@ class Listing:
     """True of an item that does not go by itself."""
     arguments: Callable[[Iterable[str]], Mapping[str, Any]] = lambda _: {}
     """The arguments that list what may be under a key with these names."""
-    in_all_regions: bool = True
 
 
 LISTINGS: Final = (
@@ -95,13 +94,11 @@ LISTINGS: Final = (
     Listing(
         *("rds", "describe_integrations", "Integrations", "db-integration", "IntegrationName", ("KMSKeyId",)),
         lambda integration: integration.get("Status") != "deleting",
-        in_all_regions=False,
     ),
     Listing("logs", "describe_log_groups", "logGroups", "log-group", "logGroupName", ("kmsKeyId",)),
     Listing(
         *("logs", "list_scheduled_queries", "scheduledQueries", "scheduled-query", "name"),
         tuple(f"destinationConfiguration.{kind}Configuration.kmsKeyId" for kind in ("s3", "lookupTable")),
-        in_all_regions=False,
     ),
     # Those that RDS owns go with their database, which is told instead. A deletion that is scheduled can be taken back
     # for up to 30 days, longer than a key's window may be.
@@ -123,7 +120,6 @@ LISTINGS: Final = (
         *("lambda", "list_capacity_providers", "CapacityProviders", "capacity-provider", "CapacityProviderArn"),
         ("KmsKeyArn",),
         lambda provider: provider.get("State") != "Deleting",
-        in_all_regions=False,
     ),
     # SSM keeps the key's name as it was given.
     Listing(
@@ -214,7 +210,7 @@ def _items(aws: Aws, listing: Listing, names: Iterable[str]) -> list[Mapping[str
     def call() -> list[Any]:
         return aws.pages(aws.client(listing.service).get_paginator(listing.operation), **listing.arguments(names))
 
-    pages = call() if listing.in_all_regions else where_known(call, [])
+    pages: list[Any] = where_known(call, [])
     return [item for page in pages for item in page.get(listing.member, ())]
 
 

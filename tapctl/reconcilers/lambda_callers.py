@@ -41,6 +41,7 @@ def read_resource_policy(aws: Aws, id: str) -> PolicyDocument | None:
     try:
         return from_answer(aws.read(aws.lambda_.get_policy, FunctionName=id)["Policy"], "lambda:GetPolicy")
     except AwsRefused as error:
+        # Lambda's answer for a function without a policy (getmoto/moto#7475): the function itself was just seen.
         if error.matches(_MISSING):
             return None
         raise

@@ -253,7 +253,7 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
             "aliases": lambda: list_aliases(aws, id),
             "open_groups": lambda: open_groups(aws, groups, own, _leads_out),
         }
-        return with_exposures(seen, reads, gone=(MISSING,))
+        return with_exposures(seen, reads)
 
     def create(self, aws: Aws, id: str, want: LambdaFunctionSpec, owner: Owner) -> None:
         """Make the function; AWS takes the reserved concurrency only afterwards, which is an update."""

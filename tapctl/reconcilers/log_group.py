@@ -215,7 +215,7 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
         self, aws: Aws, id: str, seen: Observed[LogGroupSpec, LogGroupOutputs], expected: LogGroupSpec | None
     ) -> Observed[LogGroupSpec, LogGroupOutputs]:
         """Read the subscription filters: one call."""
-        return with_exposures(seen, {"subscriptions": lambda: _subscriptions(aws, id)}, gone=(_MISSING,))
+        return with_exposures(seen, {"subscriptions": lambda: _subscriptions(aws, id)})
 
     def create(self, aws: Aws, id: str, want: LogGroupSpec, owner: Owner) -> None:
         """Make the group with key and tags; AWS takes the retention only in a second call, which is an update."""
@@ -293,8 +293,8 @@ def filters_on(aws: Aws, id: str) -> frozenset[str]:
             for each in page.get(member, ())
         )
     except AwsRefused as error:
-        # Gone since it was observed.
-        if error.matches(_MISSING):
+        # Gone since it was observed, which another look shows: of a group without filters AWS lists none.
+        if error.matches(_MISSING) and _described(aws.afresh(), id, (id,)) is None:
             return frozenset()
         raise
 

@@ -180,7 +180,7 @@ class SecretRotation(Reconciler[SecretRotationSpec, SecretRotationOutputs]):
         expected: SecretRotationSpec | None,
     ) -> Observed[SecretRotationSpec, SecretRotationOutputs]:
         """Read the secret's policy: one call."""
-        return with_exposures(seen, {"resource_policy": lambda: _policy(aws, _live_arn(aws, id))}, gone=(_MISSING,))
+        return with_exposures(seen, {"resource_policy": lambda: _policy(aws, _live_arn(aws, id))})
 
     def create(self, aws: Aws, id: str, want: SecretRotationSpec, owner: Owner) -> None:
         """Set the schedule of a secret that RDS has just made, with one of its own. The owner is the cluster's."""

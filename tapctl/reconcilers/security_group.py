@@ -159,7 +159,7 @@ class SecurityGroup(DatabaseGroups[SecurityGroupSpec, SecurityGroupOutputs]):
             "strangers": lambda: _strangers(aws, group_id, ids, partial(_is_of_ours, aws.round_ids("lambda-function"))),
             "other_vpcs": lambda: _other_vpcs(aws, group_id, ids),
         }
-        return with_exposures(seen, reads, gone=NOT_FOUND)
+        return with_exposures(seen, reads)
 
     def create(self, aws: Aws, id: str, want: SecurityGroupSpec, owner: Owner) -> None:
         """Make the group. EC2 adds a rule that lets everything out, which the rules' own reconciler takes away."""

@@ -112,6 +112,38 @@ def test_a_bug_in_a_look_ends_it_and_never_hangs(bug: BaseException) -> None:
         observe_all(World(Looks([1], no(bug))), [ObserveRequest(Plain(), "a", None)])
 
 
+class Untold(Plain):
+    """Of whose exposures AWS tells nothing."""
+
+    def observe_exposures(
+        self, aws: Any, id: str, seen: Observed[ThingSpec, ThingOutputs], expected: ThingSpec | None
+    ) -> Observed[ThingSpec, ThingOutputs]:
+        return replace(seen, unreadable={"size": "fake:List"}, refusals={"size": "refused: NotFound: no"})
+
+
+def test_where_exposures_are_refused_another_look_tells_if_the_resource_is_there() -> None:
+    def gone(_: Seen | None) -> Seen | None:
+        return None
+
+    def going(seen: Seen | None) -> Seen | None:
+        assert seen is not None
+        return replace(seen, deleting=True)
+
+    world = World(Looks([2], gone, on="plain/gone"), Looks([2], going, on="plain/going"))
+    for name in ("gone", "going", "there"):
+        world.put(Plain(), name, SMALL)
+    seen = observe_all(
+        world, [ObserveRequest(Untold(), name, None) for name in ("gone", "going", "there")], exposures=True
+    )
+
+    assert seen["plain/gone"] == Absent()
+    left, there = seen["plain/going"], seen["plain/there"]
+    assert isinstance(left, Observed)
+    assert isinstance(there, Observed)
+    assert (left.deleting, left.refusals, there.deleting) == (True, {}, False)
+    assert there.refusals == {"size": "refused: NotFound: no"}
+
+
 def test_exposures_are_read_where_they_are_asked_for_and_of_what_stays() -> None:
     class Shown(Plain):
         def observe_exposures(

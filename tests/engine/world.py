@@ -103,6 +103,9 @@ class World:
         self.rounds.append(ids)
         return self
 
+    def afresh(self) -> World:
+        return self
+
     def observe(self, rec: Reconciler[Any, Any], id: str) -> Seen | None:
         here = address(rec.type, id)
         with self.lock:

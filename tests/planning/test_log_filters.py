@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 
+import pytest
+
 from tapctl.aws.client import Aws
+from tapctl.errors import AwsRefused
 from tapctl.planning.log_filters import ended_filters, tell_of_ended_filters
 from tapctl.reconcilers.log_group import LogGroup
 from tapctl.session.session import Session
-from tests.reconcilers.scripted import answer
+from tests.reconcilers.scripted import answer, refuse
 
 GROUP = "/aws/lambda/payment-processor-dev"
 
@@ -56,3 +59,10 @@ def test_a_group_that_is_gone_since_or_stays_has_no_filters_that_end(
     assert ended_filters(session, [f"log-group/{GROUP}"], approved=False) == ()
     tell_of_ended_filters(session, ())
     assert said.getvalue() == ""
+
+
+def test_a_group_that_is_there_and_not_found_may_have_filters_that_end(session: Session, aws: Aws) -> None:
+    put(aws, "theirs")
+    refuse(session.aws.logs, "DescribeSubscriptionFilters", "ResourceNotFoundException")
+    with pytest.raises(AwsRefused, match="ResourceNotFoundException"):
+        ended_filters(session, [f"log-group/{GROUP}"], approved=True)

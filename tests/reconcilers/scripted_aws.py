@@ -43,6 +43,9 @@ class ScriptedAws:
     def memoized(self) -> ScriptedAws:
         return self
 
+    def afresh(self) -> ScriptedAws:
+        return self
+
     def batch_ids(self, type_: str, id_: str, most: int | None = None) -> tuple[str, ...]:
         return (id_,)
 

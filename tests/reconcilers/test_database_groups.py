@@ -71,7 +71,15 @@ def functions(name: str, group: str = "sg-1", role: str = "") -> dict[str, Any]:
         (GROUP, interfaces(Description="AWS Lambda VPC ENI-gone", InterfaceType="lambda"), ""),
         (GROUP, vpcs("associated"), "its use in vpc-2 (aws ec2 disassociate-security-group-vpc --group-id sg-1"),
         (GROUP, vpcs("disassociated"), ""),
-        (GROUP, {"describe_security_group_vpc_associations": refused("ec2:X", "InvalidAction")}, ""),
+        (
+            GROUP,
+            {
+                "describe_security_group_vpc_associations": refused(
+                    "ec2:DescribeSecurityGroupVpcAssociations", "InvalidAction"
+                )
+            },
+            "",
+        ),
         (GROUP, functions("report-tool"), "the function report-tool"),
         (GROUP, functions("report-tool", "sg-2"), ""),
         (GROUP, {"describe_security_groups": {"SecurityGroups": [{"GroupId": "sg-2", "GroupName": "bi"}]}}, "bi"),

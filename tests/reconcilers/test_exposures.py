@@ -19,6 +19,7 @@ from tapctl.engine.model import Observed
 from tapctl.engine.waiver import DETAILS
 from tapctl.errors import AwsNoAnswer, AwsRefused
 from tapctl.reconcilers import registry
+from tapctl.reconcilers.db_cluster_snapshots import restorers_of
 from tapctl.reconcilers.exposures import with_details
 from tapctl.render.harmless import harmless
 from tapctl.sandbox.emulator.app import Sandbox
@@ -428,6 +429,19 @@ EXPOSURES = [
     Exposure("cloudwatch_alarm", "muted_by", _mute, "muted by by night", ("cloudwatch", "ListAlarmMuteRules")),
     Exposure("sns_topic", "further", _deliver, f"LambdaSuccessFeedbackRoleArn is {STRANGER}"),
 ]
+GONE = {
+    "ec2": "InvalidGroup.NotFound",
+    "iam": "NoSuchEntity",
+    "kms": "NotFoundException",
+    "rds": "DBClusterNotFoundFault",
+}
+NO_SUCH_OPERATION = {
+    "ec2": ("UnsupportedOperation", "The functionality you requested is not available in this region."),
+    "lambda_": ("AccessDeniedException", "Unable to determine service/operation name to be authorized"),
+    **dict.fromkeys(("iam", "rds"), ("InvalidAction", "no")),
+}
+LACKED = {"DescribeSecurityGroupVpcAssociations", "ListAlarmMuteRules", "ListFunctionUrlConfigs"}
+"""The operations that a region may lack."""
 READS = [exposure for exposure in EXPOSURES if exposure.read]
 
 
@@ -482,12 +496,20 @@ def test_one_that_may_not_be_read_or_is_not_told_is_unknown(aws: Aws, sandbox_ap
 
     with refuse(getattr(aws, client), operation, *DENIED):
         assert list(exposed(bench).unreadable) == [exposure.field]
-    with refuse(getattr(aws, client), operation, "InvalidAction"):
-        assert not exposed(bench).unreadable
-    with refuse(getattr(aws, client), operation, "LimitExceeded", "not now"):
+    # Codes that say nothing of who was let in, though some are said of an operation or a resource that is not there.
+    for code in (
+        "InvalidRequest",
+        "UnsupportedOperation",
+        GONE.get(client, "ResourceNotFoundException"),
+        "LimitExceeded",
+    ):
+        with refuse(getattr(aws, client), operation, code, "not now"):
+            seen = exposed(bench)
+        assert seen.refusals == {exposure.field: f"refused: {code}: not now"}
+        assert ([*seen.unreadable], [*seen.not_offered]) == ([exposure.field], [])
+    with refuse(getattr(aws, client), operation, *NO_SUCH_OPERATION.get(client, ("UnknownOperationException",))):
         seen = exposed(bench)
-    assert seen.refusals == {exposure.field: "refused: LimitExceeded: not now"}
-    assert seen.unreadable.keys() == {exposure.field}
+    assert (operation in LACKED) == (exposure.field in seen.not_offered) == (exposure.field not in seen.unreadable)
     for code, error in (("ExpiredToken", AwsRefused), ("ThrottlingException", AwsNoAnswer)):
         with refuse(getattr(aws, client), operation, code), pytest.raises(error):
             exposed(bench)
@@ -766,8 +788,18 @@ def test_a_snapshot_that_went_since_it_was_listed_is_shared_with_nobody(aws: Aws
     bench = Bench(aws, CASES["db_cluster"], sandbox_app)
     bench.converge(bench.fresh()[0])
     _share(bench)
-    with refuse(aws.rds, "DescribeDBClusterSnapshotAttributes", "DBClusterSnapshotNotFoundFault"):
-        assert exposed(bench).spec.shared_snapshots == frozenset()
+    code = "DBClusterSnapshotNotFoundFault"
+    with refuse(aws.rds, "DescribeDBClusterSnapshotAttributes", code):
+        # It is there: not found is no word on who may restore it.
+        assert exposed(bench).refusals.keys() == {"shared_snapshots"}
+        with refuse(aws.rds, "DescribeDBClusterSnapshots", "InternalFailure"), pytest.raises(AwsRefused):
+            restorers_of(aws, "copy")
+    listed: Any = aws.rds.describe_db_cluster_snapshots(SnapshotType="manual")
+    for snapshot in listed["DBClusterSnapshots"]:
+        aws.rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=snapshot["DBClusterSnapshotIdentifier"])
+    answer(aws.rds, "DescribeDBClusterSnapshots", listed, times=1)
+    assert exposed(bench).spec.shared_snapshots == frozenset()
+    _share(bench)
     with refuse(aws.rds, "DescribeDBClusterSnapshotAttributes", "InternalFailure"):
         assert exposed(bench).refusals.keys() == {"shared_snapshots"}
 

@@ -146,8 +146,15 @@ def test_a_role_that_goes_while_it_is_looked_at_is_absent(aws: Aws) -> None:
 
 def test_an_inline_policy_that_goes_while_it_is_looked_at_is_no_missing_role(aws: Aws) -> None:
     bring(REC, aws, ID, WANT)
+    answer(aws.iam, "ListRolePolicies", {"PolicyNames": [*WANT.inline, "gone"], "IsTruncated": False}, times=1)
+    assert look(REC, aws, ID, WANT).spec == WANT
+
+
+def test_an_inline_policy_that_is_listed_and_not_found_is_not_known(aws: Aws) -> None:
+    bring(REC, aws, ID, WANT)
     refuse(aws.iam, "GetRolePolicy", "NoSuchEntity")
-    assert look(REC, aws, ID, WANT).spec == having(inline={})
+    with pytest.raises(AwsNoAnswer, match="is not found"):
+        REC.observe(aws, ID, WANT)
 
 
 # -- making and changing ---------------------------------------------------------------------------------------------

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from tests.failures.test_answers import answering
+from tests.failures.trouble import refuse
 from tests.stories.contract import holds
 from tests.stories.test_drift_access import group_id, permission
 from tests.support.answered import Change
+from tests.support.door import Proceed, Refusal, Served, Visit
 from tests.support.world import World
 
 KEY = "kms-key/alias/db-key-dev"
@@ -291,3 +293,43 @@ def test_what_the_first_answer_tells_a_plan_shows_and_an_apply_leaves(dev: World
         f"aws sns set-topic-attributes --topic-arn {topic} --attribute-name LambdaSuccessFeedbackRoleArn "
         "--attribute-value '' --region us-east-2"
     )
+
+
+def test_who_was_let_in_is_unknown_where_aws_does_not_tell_by_whatever_code(dev: World) -> None:
+    grant(dev)
+    fields = dev.drift().records[-1]["counts"]["fields"]
+    for code in ("InvalidRequest", "NotFoundException"):
+        trouble = refuse(("kms:ListGrants",), code)
+        found = dev.meeting(trouble, "drift", "--env", "dev", "--json")
+        assert found.code == 7
+        (finding,) = found.of_type("finding")
+        assert (finding["address"], finding["field"], finding["state"]) == (KEY, "grants", "UNKNOWN")
+        assert code in finding["note"]
+        counts = found.records[-1]["counts"]
+        assert (counts["fields"], counts["compared"], counts["unknown"]) == (fields, fields - 1, 1)
+    assert dev.meeting(trouble, "status", "--env", "dev").code == 7
+
+
+def test_what_the_region_has_no_operation_for_is_said_not_to_be_compared(dev: World) -> None:
+    whole = dev.drift().records[-1]
+
+    def trouble(visit: Visit, proceed: Proceed) -> Served:
+        if visit.name == "lambda:ListFunctionUrlConfigs":
+            raise Refusal("AccessDeniedException", "Unable to determine service/operation name to be authorized")
+        return proceed()
+
+    told = "lambda-function: urls (this region has no lambda:ListFunctionUrlConfigs)"
+    found = dev.meeting(trouble, "drift", "--env", "dev", "--json")
+    last = found.records[-1]
+    assert (found.code, last["not_compared"]) == (0, [*whole["not_compared"], told])
+    fields = whole["counts"]["fields"] - 1
+    counts = {"fields": fields, "compared": fields, "not_compared": whole["counts"]["not_compared"] + 1}
+    assert last["counts"] == whole["counts"] | counts
+    printed = " ".join(dev.meeting(trouble, "drift", "--env", "dev").out.split())
+    assert "urls (this region has no lambda:ListFunctionUrlConfigs)" in printed
+    (row,) = dev.meeting(trouble, "status", "--env", "dev", "--json").of_type("status")
+    assert (row["health"], row["not_compared"]) == ("healthy", [told])
+    live = dev.meeting(trouble, "parity", "--live", "--json")
+    (difference,) = [one for one in live.of_type("difference") if one["what"].endswith(" urls")]
+    assert (live.code, difference["verdict"]) == (0, "allowed")
+    assert difference["values"] == {"dev": "this region has no lambda:ListFunctionUrlConfigs"}
