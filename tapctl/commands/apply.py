@@ -150,8 +150,7 @@ def _execute(runner: EngineRunner, found: ApplySurvey) -> None:
         runner.converge(graph, jobs, then=[change.address for change in going])
     if going and runner.outcome.ok:
         # Only when everything new is there: what was superseded may still be in use until then.
-        # A failover that the plan has shown of one member may move the writer to another that goes.
-        costs = {change.address: max(each.impact for each in plan.work if each.type == change.type) for change in going}
+        costs = {change.address: change.impact for change in going}
         deletions = planned_deletions([*costs], found.manifest, costs)
         runner.remove(deletion_graph(deletions.values(), teardown_ranks()), deletions)
 

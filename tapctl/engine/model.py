@@ -221,6 +221,9 @@ class Observed(Generic[S, O]):
     """The cost of removing the resource now to the rest of the stack: a cluster's writer going is a failover."""
     impacts: Mapping[str, Impact] = field(default_factory=dict, compare=False)
     """Field to the cost of changing it now, where that depends on what is seen: the class of an only instance."""
+    hands_over_to: str = field(default="", compare=False)
+    """Address of the resource that serves in its place while a change of it is made by a `Impact.FAILOVER`; empty where
+    it is none of ours. If that one is to be removed then, its removal is one more."""
     holds_data_since: datetime | None = field(default=None, compare=False)
     """The time before which the resource can hold nothing; None if nobody knows."""
     record: str = field(default="", compare=False)

@@ -110,6 +110,11 @@ class Change:
     """The reason the action must not be taken; None if it may."""
 
     @property
+    def fails_over(self) -> bool:
+        """True if another resource serves in its place while it is changed."""
+        return self.action is Action.UPDATE and any(field.impact is Impact.FAILOVER for field in self.fields)
+
+    @property
     def outside(self) -> bool:
         """True if the resource was changed outside tapctl: apply would undo that, or take what was put in its place."""
         return self.removed_outside or bool(self.replaced) or any(field.outside for field in self.fields)

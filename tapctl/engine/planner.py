@@ -99,7 +99,12 @@ def make_plan(
         for address, entry in entries.items()
         if address not in stack and entry.phase is not Phase.KEPT
     }
-    changes += [removal for removal in removals.values() if removal is not None]
+    handed = {
+        seen.hands_over_to
+        for change in changes
+        if isinstance(seen := observations[change.address], Observed) and change.fails_over
+    }
+    changes += [_with_handover(removal, handed) for removal in removals.values() if removal is not None]
     forgotten = tuple(address for address, removal in removals.items() if removal is None)
     return Plan(tuple(changes), known, tuple(confirmed), forgotten)
 
@@ -461,6 +466,11 @@ def _plan_replacement(base: Change, reconciler: Reconciler[Any, Any]) -> Change:
         hint="; ".join(ways),
     )
     return replace(base, blocked=blocked)
+
+
+def _with_handover(removal: Change, handed: Collection[str]) -> Change:
+    """The removal as it costs when its time comes: of one of those that have taken over by then, a failover."""
+    return replace(removal, impact=max(removal.impact, Impact.FAILOVER)) if removal.address in handed else removal
 
 
 def _plan_removal(

@@ -118,6 +118,11 @@ class Deletion:
         """The addresses the resource needs, by its record and its definition; none without a record."""
         return self.defined_needs.union(self.entry.needs) if self.entry else frozenset()
 
+    @property
+    def hands_over(self) -> bool:
+        """True if another resource serves in its place once it goes, as the plan has shown."""
+        return self.permitted is Impact.FAILOVER
+
     def frees_early(self, other: Deletion) -> bool:
         """True if ``other`` may be deleted before this one has ended: while it is going, or its leftovers remain."""
         if self.reconciler.outputs_known_early:
@@ -156,7 +161,7 @@ def deletion_graph(deletions: Iterable[Deletion], teardown: Mapping[str, int]) -
 
     The records say which resources are related; of two related ones the type with the lower rank goes first, and
     within a type the one that needs the other, unless that makes a cycle. A resource without a record waits for every
-    lower rank.
+    lower rank. Within a type, what serves others goes last: else one would take over that goes, too.
 
     A resource whose outputs are known early, and which is going, frees one of the same kind: an Aurora cluster may be
     deleted once its members are all being deleted. Everything else frees what waits for it once it is gone; leftovers
@@ -178,6 +183,8 @@ def _goes_first(
 ) -> bool:
     rank, later_rank = teardown[first.reconciler.type], teardown[later.reconciler.type]
     if rank == later_rank:
+        if first.reconciler.type == later.reconciler.type and first.hands_over != later.hands_over:
+            return later.hands_over
         return later.address in first.needs and not _depends_on(later.address, first.address, needs)
     if first.entry is None or later.entry is None:
         return rank < later_rank

@@ -1,7 +1,7 @@
 """An instance of an Aurora cluster. The writer moves with every failover, and shows in no name and no field.
 
 A writer whose fellow members still differ waits for them, then fails over, then changes as a reader; and a writer is
-rebooted last.
+rebooted, and removed, last.
 
 AWS's facts are from the RDS API reference (CreateDBInstance, ModifyDBInstance, FailoverDBCluster, DBClusterMember) and
 the Aurora user guide.
@@ -10,12 +10,25 @@ the Aurora user guide.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tapctl.aws.rights import LISTS, Need, Right, arn
 from tapctl.aws.tags import as_dict, as_list
-from tapctl.engine.model import REBOOT, UNSEEN, Impact, Observed, Outputs, Owner, Pending, Reconciler, Spec, Timing
+from tapctl.engine.model import (
+    REBOOT,
+    UNSEEN,
+    Impact,
+    Observed,
+    Outputs,
+    Owner,
+    Pending,
+    Reconciler,
+    Spec,
+    Timing,
+    address,
+)
 from tapctl.engine.trail import Trail
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.reconcilers.rds import (
@@ -62,6 +75,8 @@ _STOPPED: Final = "stopped"
 _NAMES_A_CALL: Final = 100
 """A page of DescribeDBInstances; RDS documents no limit of a filter's values."""
 _DELETING: Final = ("delete-precheck", "deleting")
+# What takes over from no writer: only a person brings it back, or nothing does.
+_OUT: Final = frozenset({*_TERMINAL, _STOPPED, RECOVERABLE, *_DELETING})
 _APPLYING: Final = "applying"
 _CLASS: Final = "DBInstanceClass"
 # What a member has from its cluster, which tells it, too, and what RDS does by itself.
@@ -204,8 +219,19 @@ class DbInstance(Reconciler[DbInstanceSpec, DbInstanceOutputs]):
         if instance is None:
             return None
         cluster = _cluster_of(aws, instance)
-        shared_zone = _shared_zone(cluster, instance, _members(aws, cluster, instances))
-        return observed_instance(aws, instance, cluster, expected, shared_zone=shared_zone)
+        members = _members(aws, cluster, instances)
+        shared_zone = _shared_zone(cluster, instance, members)
+        seen = observed_instance(aws, instance, cluster, expected, shared_zone=shared_zone)
+        writes, fellows = _writes(cluster, id), _fellows(cluster, id, members)
+        stay, leave = _takers(fellows, expected or seen.spec, self._staying)
+        serving = Impact.FAILOVER if writes else Impact.NONE
+        return replace(
+            seen,
+            # An apply leaves a member, be it one that it makes first: that one takes over.
+            removal_impact=serving,
+            impacts={"instance_class": serving if fellows else Impact.OUTAGE},
+            hands_over_to=next((address(self.type, _name(taker)) for taker in (stay or leave) if writes), ""),
+        )
 
     def create(self, aws: Aws, id: str, want: DbInstanceSpec, owner: Owner) -> None:
         """Make the instance, without the settings that the cluster manages: RDS refuses those on a member."""
@@ -327,8 +353,6 @@ def observed_instance(
         status=status,
         owner=_owner(name, spec, expected),
         pending=pending,
-        removal_impact=_removal_impact(cluster, instance),
-        impacts=_change_impacts(cluster, instance),
     )
 
 
@@ -365,7 +389,7 @@ def _shared_zone(
     """
     name, zone = instance.get("DBClusterIdentifier"), instance.get("AvailabilityZone", "")
     members = [other for other in instances if other.get("DBClusterIdentifier") == name]
-    readers = [member for member in members if not _place(cluster, member)[1]]
+    readers = [member for member in members if not _writes(cluster, _name(member))]
     told = max((member.get("DBInstanceIdentifier", "") for member in readers), default="")
     alone = len(members) == 1 or told != instance.get("DBInstanceIdentifier")
     return "" if alone or any(member.get("AvailabilityZone") != zone for member in members) else zone
@@ -389,27 +413,6 @@ def _resting(aws: Aws, status: str, cluster: str) -> str | None:
     if status == _STOPPED:
         return f"it is stopped; {how_to_start(aws, cluster)}"
     return f"it is {status}; {how_to_recover(aws, cluster)}" if status == RECOVERABLE else None
-
-
-def _removal_impact(cluster: DBClusterTypeDef | None, instance: DBInstanceTypeDef) -> Impact:
-    """The cost of the removal: another member takes over from a writer."""
-    others, writes = _place(cluster, instance)
-    return Impact.FAILOVER if others and writes else Impact.NONE
-
-
-def _change_impacts(cluster: DBClusterTypeDef | None, instance: DBInstanceTypeDef) -> dict[str, Impact]:
-    """The cost of another class: a reader is restarted while others serve, and one of them takes over from a writer."""
-    others, writes = _place(cluster, instance)
-    if not others:
-        return {"instance_class": Impact.OUTAGE}
-    return {"instance_class": Impact.FAILOVER if writes else Impact.NONE}
-
-
-def _place(cluster: DBClusterTypeDef | None, instance: DBInstanceTypeDef) -> tuple[int, bool]:
-    """Tell how many other members the cluster has, and if this one writes."""
-    members = cluster.get("DBClusterMembers", []) if cluster is not None else []
-    mine = [member for member in members if member.get("DBInstanceIdentifier") == instance.get("DBInstanceIdentifier")]
-    return len(members) - len(mine), any(member["IsClusterWriter"] for member in mine)
 
 
 def _group_states(cluster: DBClusterTypeDef | None, instance: DBInstanceTypeDef) -> list[tuple[str, str]]:
@@ -490,30 +493,28 @@ def _modify(aws: Aws, id: str, asked: Mapping[str, Any]) -> None:
 def successor(aws: Aws, id: str, want: DbInstanceSpec, staying: Collection[str] | None) -> str | None:
     """Choose the member to write while this one changes its class; None if this one is a reader, or nobody else can.
 
-    ``staying``: the members that are wanted; None: all of ours. Only these are waited for. A member that is to be
-    removed writes where no other can: a moment's failover is less than a restart of minutes.
+    ``staying``: the members that are wanted; None: all of ours. Of the others the first is waited for, and writes where
+    none that stays can: two failovers, of a moment each, are less than a restart of minutes.
 
     Raises:
-        NotYet: the others, which change first, are not done.
+        NotYet: the others, which change first, are not done; or the one that is to write cannot yet.
     """
     cluster = cluster_of(aws, want.cluster)
     if cluster is None or not _writes(cluster, id):
         return None
-    status = cluster.get("Status", "")
-    stays: list[tuple[int, str]] = []
-    leaves: list[tuple[int, str]] = []
-    for other in _others(aws, id, want):
-        name = other.get("DBInstanceIdentifier", "")
-        wanted = staying is None or name in staying
-        if wanted:
-            _check_changed(id, other, want, cluster)
-        if other.get("DBInstanceStatus") in _READY:
-            (stays if wanted else leaves).append((other.get("PromotionTier", 1), name))
-    ready = sorted(stays) or sorted(leaves)
-    if ready and status != "available":
+    members = describe_instances(aws, "db-cluster-id", (want.cluster,))
+    stay, leave = _takers(_fellows(cluster, id, members), want, staying)
+    for other in stay:
+        _check_changed(id, other, want, cluster)
+    takers = stay or leave
+    if not takers:
+        return None
+    if cluster.get("Status") != "available":
         # Perhaps our own failover, whose outcome does not show yet.
-        raise NotYet(f"{want.cluster} is {status}", Patience.LONG)
-    return ready[0][1] if ready else None
+        raise NotYet(f"{want.cluster} is {cluster.get('Status')}", Patience.LONG)
+    if takers[0].get("DBInstanceStatus") not in _READY:
+        raise NotYet(f"{id} writes: {_name(takers[0])} is {takers[0].get('DBInstanceStatus')}", Patience.LONG)
+    return _name(takers[0])
 
 
 def check_readers_rebooted(aws: Aws, id: str, want: DbInstanceSpec, staying: Collection[str] | None) -> None:
@@ -525,29 +526,47 @@ def check_readers_rebooted(aws: Aws, id: str, want: DbInstanceSpec, staying: Col
     cluster = cluster_of(aws, want.cluster)
     if cluster is None or not _writes(cluster, id):
         return
-    for other in _others(aws, id, want):
-        name, status = other.get("DBInstanceIdentifier", ""), other.get("DBInstanceStatus", "")
+    members = describe_instances(aws, "db-cluster-id", (want.cluster,))
+    stay, _ = _takers(_fellows(cluster, id, members), want, staying)
+    for other in stay:
+        status = other.get("DBInstanceStatus", "")
         waits = any(state not in _IN_FORCE for _, state in _group_states(cluster, other))
-        if (staying is None or name in staying) and (waits or status not in _READY):
+        if waits or status not in _READY:
             why = "waits for its own reboot" if waits else f"is {status}"
-            raise NotYet(f"{id} writes and is rebooted last: {name} {why}", Patience.LONG)
+            raise NotYet(f"{id} writes and is rebooted last: {_name(other)} {why}", Patience.LONG)
 
 
-def _writes(cluster: DBClusterTypeDef, id: str) -> bool:
-    members = cluster.get("DBClusterMembers", [])
+def _name(instance: DBInstanceTypeDef) -> str:
+    return instance.get("DBInstanceIdentifier", "")
+
+
+def _writes(cluster: DBClusterTypeDef | None, id: str) -> bool:
+    members = cluster.get("DBClusterMembers", []) if cluster is not None else []
     return any(member["IsClusterWriter"] for member in members if member.get("DBInstanceIdentifier") == id)
 
 
-def _others(aws: Aws, id: str, want: DbInstanceSpec) -> list[DBInstanceTypeDef]:
-    """List the other members to wait for or to fail over to: ours, but for those that only a person can bring back."""
-    ours = Owner.of(want.tags)
+def _fellows(
+    cluster: DBClusterTypeDef | None, id: str, instances: Iterable[DBInstanceTypeDef]
+) -> list[DBInstanceTypeDef]:
+    """List the other members of the cluster, whoever made them, that could take over, now or in a moment."""
+    name = cluster.get("DBClusterIdentifier") if cluster is not None else None
     return [
         member
-        for member in describe_instances(aws, "db-cluster-id", (want.cluster,))
-        if member.get("DBInstanceIdentifier") != id
-        and Owner.of(as_dict(member.get("TagList", []))) == ours
-        and member.get("DBInstanceStatus") not in {*_TERMINAL, _STOPPED, RECOVERABLE, *_DELETING}
+        for member in instances
+        if name and member.get("DBClusterIdentifier") == name
+        if _name(member) != id and member.get("DBInstanceStatus") not in _OUT
     ]
+
+
+def _takers(
+    fellows: Iterable[DBInstanceTypeDef], want: DbInstanceSpec, staying: Collection[str] | None
+) -> tuple[list[DBInstanceTypeDef], list[DBInstanceTypeDef]]:
+    """List those of ours that stay, and those that are to be removed, each in the order in which they take over."""
+    owner = Owner.of(want.tags)
+    ours = [member for member in fellows if Owner.of(as_dict(member.get("TagList", []))) == owner]
+    ours.sort(key=lambda member: (member.get("PromotionTier", 1), _name(member)))
+    stay = [member for member in ours if staying is None or _name(member) in staying]
+    return stay, [member for member in ours if member not in stay]
 
 
 def _check_changed(id: str, other: DBInstanceTypeDef, want: DbInstanceSpec, cluster: DBClusterTypeDef) -> None:

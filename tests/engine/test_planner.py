@@ -263,6 +263,25 @@ def test_a_removal_tells_what_it_costs_the_rest() -> None:
     assert [(one.action, one.impact) for one in plan.changes] == [(Action.DELETE, Impact.FAILOVER)]
 
 
+@pytest.mark.parametrize(
+    ("want", "taker", "impact"),
+    [
+        (ThingSpec(version="16.9"), "plain/b", Impact.FAILOVER),
+        (ThingSpec(version="16.9"), "plain/c", Impact.NONE),
+        (ThingSpec(mode="wild"), "plain/b", Impact.NONE),
+        (SMALL, "plain/b", Impact.NONE),
+    ],
+)
+def test_the_removal_of_what_has_taken_over_by_then_is_one_more_failover(
+    want: ThingSpec, taker: str, impact: Impact
+) -> None:
+    sights: dict[str, Observation] = {"plain/a": seen(hands_over_to=taker), "plain/b": seen()}
+    going = recorded().model_copy(update={"id": "b"})
+    plan = planned(stack_of(Stack(), Plain(), want), sights, recorded(), going)
+    assert plan.changes[1].impact is impact
+    assert plan.impacts["failover"] == (want.version != "16.8") + (impact is Impact.FAILOVER)
+
+
 @pytest.mark.parametrize(("before", "outside"), [("<x>", False), ("<y>", True)])
 def test_what_will_be_known_later_was_changed_outside_where_the_record_says_so(before: str, outside: bool) -> None:
     stack = Stack()

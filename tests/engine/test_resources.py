@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from graphlib import TopologicalSorter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tapctl.engine.model import Impact
 from tapctl.engine.resources import Deletion, Node, Stack, creation_graph, deletion_graph
 from tests.engine.driving import entry
 from tests.engine.kinds import SMALL, Early, Leaf, Plain, ThingSpec
@@ -121,6 +123,14 @@ def test_what_is_not_related_does_not_wait() -> None:
 def test_within_a_type_what_needs_the_other_goes_first() -> None:
     order = waits(recorded("group/a", "group/b"), recorded("group/b"))
     assert order == {"group/a": frozenset(), "group/b": {"group/a"}}
+
+
+def test_within_a_type_what_serves_others_goes_last() -> None:
+    serving = replace(recorded("group/b"), permitted=Impact.FAILOVER)
+    order = waits(recorded("group/a"), serving, recorded("group/c"), recorded("key/k"))
+    assert order == {"group/a": frozenset(), "group/b": {"group/a", "group/c"}, "group/c": frozenset()} | {
+        "key/k": frozenset()
+    }
 
 
 def test_what_has_no_record_waits_for_every_lower_rank_and_is_waited_for_by_every_higher() -> None:

@@ -123,7 +123,8 @@ def test_what_rds_does_not_tell_yet_is_empty(aws: Aws) -> None:
 @pytest.mark.usefixtures("world")
 def test_the_removal_of_a_writer_is_a_failover_to_another(aws: Aws) -> None:
     bring(REC, aws, ID, WANT)
-    assert look(REC, aws, ID, WANT).removal_impact is Impact.NONE, "there is no other"
+    # The only one goes only once another is made.
+    assert look(REC, aws, ID, WANT).removal_impact is Impact.FAILOVER
     add_member(aws, 1)
     costs = {name: look(REC, aws, name, WANT).removal_impact for name in (ID, f"{CLUSTER}-1")}
     assert costs == {ID: Impact.FAILOVER, f"{CLUSTER}-1": Impact.NONE}
@@ -136,6 +137,26 @@ def test_another_class_is_an_outage_of_the_only_member_a_failover_of_a_writer_an
     add_member(aws, 1)
     costs = {name: look(REC, aws, name, WANT).impacts["instance_class"] for name in (ID, f"{CLUSTER}-1")}
     assert costs == {ID: Impact.FAILOVER, f"{CLUSTER}-1": Impact.NONE}
+
+
+@pytest.mark.parametrize("status", ["failed", "deleting"])
+def test_another_class_of_a_writer_whose_fellow_cannot_write_is_an_outage(aws: Aws, status: str) -> None:
+    first = add_member(aws, 0)
+    add_member(aws, 1)
+    others(aws, (first, {}), (f"{CLUSTER}-1", {"DBInstanceStatus": status}))
+    seen = look(REC, aws, first, WANT)
+    assert (seen.impacts, seen.hands_over_to) == ({"instance_class": Impact.OUTAGE}, "")
+
+
+def test_a_writer_hands_over_to_one_that_stays_or_to_the_first_of_those_that_go(aws: Aws) -> None:
+    first, second, third = (add_member(aws, number, PromotionTier=3 - number) for number in range(3))
+
+    def taker(id: str, *staying: str) -> str:
+        return look(DbInstance(staying), aws, id, WANT).hands_over_to
+
+    assert taker(first, first, second) == f"db-instance/{second}"
+    assert taker(first, first) == f"db-instance/{third}"
+    assert taker(second, first, second) == ""
 
 
 @pytest.mark.usefixtures("world")
@@ -497,10 +518,14 @@ def test_where_only_one_that_is_to_go_can_write_meanwhile_it_does(aws: Aws) -> N
     assert only.update(aws, first, WANT, with_(instance_class=LARGER)) == {"instance_class"}
 
 
-def test_a_busy_member_to_be_removed_is_neither_waited_for_nor_made_the_writer(aws: Aws) -> None:
-    first = add_member(aws, 0)
-    others(aws, (f"{CLUSTER}-1", {"DBInstanceStatus": "modifying"}))
-    assert DbInstance((first,)).update(aws, first, WANT, with_(instance_class=LARGER)) == {"instance_class"}
+def test_a_busy_member_to_be_removed_is_waited_for_only_where_no_other_can_write(aws: Aws) -> None:
+    first, second = add_member(aws, 0), add_member(aws, 1, DBInstanceClass=LARGER)
+    busy = f"{CLUSTER}-2", {"DBInstanceStatus": "modifying"}
+    others(aws, (second, {"DBInstanceClass": LARGER, "PromotionTier": 9}), busy)
+    with pytest.raises(NotYet, match=f"{CLUSTER}-2 is modifying"):
+        DbInstance((first,)).update(aws, first, WANT, with_(instance_class=LARGER))
+    assert DbInstance((first, second)).update(aws, first, WANT, with_(instance_class=LARGER)) == UNSEEN
+    assert writer(aws) == second
 
 
 def test_what_is_in_no_cluster_that_shows_just_changes(aws: Aws) -> None:

@@ -105,9 +105,9 @@ def test_instances_come_and_go_with_their_alarms(dev: World) -> None:
     planned = dev.tapctl("plan", "--env", "dev")
     unchanged = len(dev.stack()) - 3
     assert planned.verdict == (
-        f"PLAN dev: 0 to create · 3 to change · 3 to remove · {unchanged} unchanged · 1 fails over"
+        f"PLAN dev: 0 to create · 3 to change · 3 to remove · {unchanged} unchanged · 2 fail over"
     )
-    assert "- db-instance db-cluster-dev-1" in " ".join(planned.out.split())
+    assert "- db-instance db-cluster-dev-1 failover" in " ".join(planned.out.split())
     less = applied_for_good(dev)
     assert sorted(less.changes) == [
         *("cloudwatch:DeleteAlarms", "cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm", "kms:TagResource"),
