@@ -7,7 +7,7 @@ from typing import Any, Final
 from tapctl.engine import refs
 from tapctl.engine.estimate import Operation
 from tapctl.engine.events import Finished, Released, Result
-from tapctl.engine.model import Observed, Reconciler, Retained
+from tapctl.engine.model import Leftovers, Observed, Reconciler, Retained
 from tapctl.engine.observe import Observation
 from tapctl.engine.ownership import other_identity, replaced_error
 from tapctl.engine.polling import PROPAGATION_S, Emit, EngineContext, Poller, aws_failure, with_last_event
@@ -67,10 +67,10 @@ class _DeleteLoop:
         self.found = False
         """True once it was seen: what was gone before is removed by nobody here."""
         self.released = False
-        self.leftovers: str | None = None
+        self.leftovers: Leftovers | None = None
         """The things AWS still holds of a resource that is gone."""
-        self.leftovers_since = 0.0
-        """When AWS began to hold just these. Seconds."""
+        self.stranded_since: dict[str, float] = {}
+        """When each of those that AWS seems to have left for good was first seen so. Seconds."""
         self.left_behind: tuple[tuple[str, Retained], ...] = ()
 
     def run(self) -> Finished:
@@ -90,10 +90,9 @@ class _DeleteLoop:
         # A successor of the same name needs no leftover to be gone.
         if self.replacing or (self.last is None and not self.reconciler.leftovers_need):
             return
-        before = self.leftovers
         self.leftovers = self.reconciler.remaining_after_delete(self.context.aws, self.id, self.last)
-        if self.leftovers != before:
-            self.leftovers_since = self.poller.now
+        stranded = self.leftovers.stranded if self.leftovers else ()
+        self.stranded_since = {one: self.stranded_since.get(one, self.poller.now) for one in sorted(stranded)}
         if self.leftovers is None and self.last is not None:
             # What a run that was cut off has made is recorded without its identity.
             removed = self.last_step_on.outputs if self.last_step_on is not None else None
@@ -192,8 +191,8 @@ class _DeleteLoop:
         self.release_dependents()
         if self.leftovers:
             self.poller.leftovers_remain()
-            self.remove_leftover()
-            self.poller.pause(self.leftovers)
+            self.remove_stranded()
+            self.poller.pause(self.leftovers.told)
             return None
         subresources = self.deletion.subresources
         if not self.replacing:
@@ -207,13 +206,16 @@ class _DeleteLoop:
             left_behind=self.left_behind,
         )
 
-    def remove_leftover(self) -> None:
-        """Remove one thing that AWS has left for good; nobody but us would."""
-        if self.last is None or self.poller.now - self.leftovers_since <= PROPAGATION_S:
-            return
-        self.context.lease()
-        if self.reconciler.remove_leftover(self.context.aws, self.id, self.last):
+    def remove_stranded(self) -> None:
+        """Remove, each by a call, all that AWS has left for good; nobody but us would."""
+        due = [one for one, since in self.stranded_since.items() if self.poller.now - since > PROPAGATION_S]
+        for leftover in due if self.last is not None else ():
+            self.context.lease()
+            self.poller.check()
+            self.reconciler.remove_leftover(self.context.aws, leftover)
             self.poller.call_made()
+            # It may show for a moment after that.
+            del self.stranded_since[leftover]
 
     def finish_retained(self, seen: Observed[Any, Any], retained: Retained) -> Finished:
         self.release_dependents()

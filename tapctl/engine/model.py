@@ -234,6 +234,16 @@ class Observed(Generic[S, O]):
 
 
 @dataclass(frozen=True)
+class Leftovers:
+    """The things that AWS still holds of a resource that is gone."""
+
+    told: str
+    """What they are, and what becomes of them, to be shown."""
+    stranded: frozenset[str] = frozenset()
+    """The ids of those that AWS has left for good, as it seems: they are removed where that is so for a while."""
+
+
+@dataclass(frozen=True)
 class UnreadTags:
     """A resource whose tags were not read, and which may so be the owner's under another name than ours."""
 
@@ -547,19 +557,15 @@ class Reconciler(ABC, Generic[S, O]):
         """Read AWS's last event about a resource that did not converge: an upgrade given up shows nowhere else."""
         return ""
 
-    def remaining_after_delete(self, aws: Any, id: str, last: S | None) -> str | None:  # noqa: ARG002 -- the default needs no read
+    def remaining_after_delete(self, aws: Any, id: str, last: S | None) -> Leftovers | None:  # noqa: ARG002 -- the default needs no read
         """Tell what AWS still holds of the resource after it is gone (network interfaces); None if nothing.
 
         ``last``: the spec it had; None where nobody knows, which only types with `leftovers_need` are asked.
         """
         return None
 
-    def remove_leftover(self, aws: Any, id: str, last: S) -> bool:  # noqa: ARG002 -- the default makes no call
-        """Remove, by one call, something that AWS has left for good; False if there is no such thing.
-
-        Asked only where `remaining_after_delete` has told the same for the propagation time.
-        """
-        return False
+    def remove_leftover(self, aws: Any, leftover: str) -> None:
+        """Remove, by one call, what AWS has left for good; asked where it was `Leftovers.stranded` for two minutes."""
 
     def retained_after_delete(
         self,

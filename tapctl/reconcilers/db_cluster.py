@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tapctl.aws.rights import LISTS, Need, Right, arn
 from tapctl.aws.tags import as_list
-from tapctl.engine.model import Impact, Observed, Owner, Reconciler, Retained, Spec, Timing, address
+from tapctl.engine.model import Impact, Leftovers, Observed, Owner, Reconciler, Retained, Spec, Timing, address
 from tapctl.engine.trail import Trail
 from tapctl.errors import AlreadyExists, AwsRefused, NotConverged, NotYet, Patience, Refused
 from tapctl.reconcilers.db_cluster_removal import (
@@ -420,7 +420,7 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         kept, lost = "a final snapshot is taken, and kept", "its data goes with it: no final snapshot is due"
         return kept if snapshot_due else lost
 
-    def remaining_after_delete(self, aws: Aws, id: str, last: DbClusterSpec | None) -> str | None:
+    def remaining_after_delete(self, aws: Aws, id: str, last: DbClusterSpec | None) -> Leftovers | None:
         """Name the final snapshot as long as RDS is taking it.
 
         Snapshots of earlier clusters of this name are kept, too, and nothing tells the resource id of a cluster that is
@@ -433,7 +433,7 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         for name, snapshot in taken:
             status = snapshot.get("Status", "")
             if status not in _DONE:
-                return f"the final snapshot {name} is {status} ({snapshot.get('PercentProgress', 0)} %)"
+                return Leftovers(f"the final snapshot {name} is {status} ({snapshot.get('PercentProgress', 0)} %)")
         name, newest = taken[-1] if taken else ("", {})
         if has_failed(newest) and word_on_snapshot(last) is not False:
             raise NotConverged(

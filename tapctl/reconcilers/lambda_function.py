@@ -20,7 +20,7 @@ from tapctl.aws import tags
 from tapctl.aws.policy import PolicyDocument, when
 from tapctl.aws.refusals import UnreadableFields, classify
 from tapctl.aws.rights import LISTS, Need, Right, arn
-from tapctl.engine.model import Impact, Observed, Owner, Reconciler, Timing
+from tapctl.engine.model import Impact, Leftovers, Observed, Owner, Reconciler, Timing
 from tapctl.engine.trail import Trail
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.reconcilers.exposures import with_exposures
@@ -48,9 +48,8 @@ from tapctl.reconcilers.lambda_function_settings import (
 )
 from tapctl.reconcilers.lambda_interfaces import (
     INTERFACES_LONGEST_S,
-    is_stranded,
     leave_groups,
-    left_sentence,
+    leftovers,
     remaining_interfaces,
 )
 from tapctl.reconcilers.lambda_refusals import CONFLICT, INVALID, MISSING, TRANSIENT, change_error
@@ -350,23 +349,19 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
         """Find the functions by the owner's tags."""
         return tags.find(aws, owner.search_tags, "lambda", "function:")
 
-    def remaining_after_delete(self, aws: Aws, id: str, last: LambdaFunctionSpec | None) -> str | None:
+    def remaining_after_delete(self, aws: Aws, id: str, last: LambdaFunctionSpec | None) -> Leftovers | None:
         """Name the network interfaces that Lambda still has to remove; for that it needs the function's role."""
         if last is not None and not last.subnet_ids:
             return None
-        return left_sentence(remaining_interfaces(aws, id, last.subnet_ids if last else ()))
+        return leftovers(remaining_interfaces(aws, id, last.subnet_ids if last else ()))
 
-    def remove_leftover(self, aws: Aws, id: str, last: LambdaFunctionSpec) -> bool:
-        """Remove one interface that Lambda has detached and left: it could not delete it, and does not try again."""
-        stranded = [one for one in remaining_interfaces(aws, id, last.subnet_ids) if is_stranded(one)]
-        if not stranded:
-            return False
+    def remove_leftover(self, aws: Aws, leftover: str) -> None:
+        """Remove an interface that Lambda has detached and left: it could not delete it, and does not try again."""
         try:
-            aws.ec2.delete_network_interface(NetworkInterfaceId=stranded[0].get("NetworkInterfaceId", ""))
+            aws.ec2.delete_network_interface(NetworkInterfaceId=leftover)
         except AwsRefused as error:
             if not error.matches("InvalidNetworkInterfaceID.NotFound", "InvalidNetworkInterface.InUse"):
                 raise
-        return True
 
     def _code(self, want: LambdaFunctionSpec) -> dict[str, Any]:
         if want.package_type == "Image":

@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from tapctl.aws.refusals import classify
+from tapctl.engine.model import Leftovers
 from tapctl.errors import AwsRefused, NotYet, Patience
 from tapctl.reconcilers.lambda_function_settings import LambdaFunctionSpec
 from tapctl.reconcilers.lambda_refusals import INVALID, NOT_IN_EC2, TRANSIENT
@@ -101,10 +102,10 @@ def remaining_interfaces(aws: Aws, id: str, subnets: Collection[str]) -> list[Ne
     return sorted(_unused(aws, id, named), key=lambda interface: interface.get("NetworkInterfaceId", ""))
 
 
-def left_sentence(interfaces: Sequence[NetworkInterfaceTypeDef]) -> str | None:
-    """Say which of these are still to be removed, and by whom; None if there are none."""
-    stranded = [one.get("NetworkInterfaceId", "") for one in interfaces if is_stranded(one)]
-    busy = [one.get("NetworkInterfaceId", "") for one in interfaces if not is_stranded(one)]
+def leftovers(interfaces: Sequence[NetworkInterfaceTypeDef]) -> Leftovers | None:
+    """Tell which of these are still to be removed, and by whom; None if there are none."""
+    stranded = [one.get("NetworkInterfaceId", "") for one in interfaces if _is_stranded(one)]
+    busy = [one.get("NetworkInterfaceId", "") for one in interfaces if not _is_stranded(one)]
     parts = [
         f"network {'interface' if len(ids) == 1 else 'interfaces'} {', '.join(ids)} "
         f"{'is' if len(ids) == 1 else 'are'} {what}"
@@ -114,10 +115,10 @@ def left_sentence(interfaces: Sequence[NetworkInterfaceTypeDef]) -> str | None:
         )
         if ids
     ]
-    return "; ".join(parts) or None
+    return Leftovers("; ".join(parts), frozenset(stranded)) if parts else None
 
 
-def is_stranded(interface: NetworkInterfaceTypeDef) -> bool:
+def _is_stranded(interface: NetworkInterfaceTypeDef) -> bool:
     """True if Lambda has detached its interface and did not delete it: its role was gone, or had lost the right."""
     return interface.get("Status") == "available" and interface.get("InterfaceType") == "lambda"
 

@@ -12,6 +12,7 @@ from tapctl.engine.model import (
     AT_LEAST_MINOR,
     UNSEEN,
     Impact,
+    Leftovers,
     Observed,
     Outputs,
     Owner,
@@ -82,9 +83,9 @@ class Plain(Reconciler[ThingSpec, ThingOutputs]):
     def deletion_blocker(self, seen: Observed[ThingSpec, ThingOutputs]) -> str | None:
         return "it is protected" if seen.spec.mode == "protected" else None
 
-    def remaining_after_delete(self, aws: World, id: str, last: ThingSpec | None) -> str | None:
+    def remaining_after_delete(self, aws: World, id: str, last: ThingSpec | None) -> Leftovers | None:
         held = aws.clock.now() < aws.holds.get(f"{self.type}/{id}", 0)
-        return "AWS still holds its network interfaces" if held else None
+        return Leftovers("AWS still holds its network interfaces") if held else None
 
 
 def _differ(name: str, have: ThingSpec, want: ThingSpec) -> bool:

@@ -10,7 +10,7 @@ import pytest
 
 from tapctl.engine.delete import delete
 from tapctl.engine.events import Finished, Progress, Released, Result
-from tapctl.engine.model import Impact, Owner, Retained
+from tapctl.engine.model import Impact, Leftovers, Owner, Retained
 from tapctl.engine.polling import Cancelled
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.resources import Deletion
@@ -352,28 +352,49 @@ def test_things_left_behind_on_purpose_are_told_once_no_leftovers_remain(recorde
 
 
 class Stranding(Plain):
-    """AWS leaves two things behind, which somebody else has to remove: one a call."""
+    """AWS leaves things behind, which somebody else has to remove: one a call."""
 
     left: ClassVar[list[str]] = []
+    busy: ClassVar[list[str]] = []
     leftovers_need = frozenset({"role"})
 
-    def remaining_after_delete(self, aws: World, id: str, last: ThingSpec | None) -> str | None:
-        return f"{', '.join(self.left)} is left" if self.left else None
+    def remaining_after_delete(self, aws: World, id: str, last: ThingSpec | None) -> Leftovers | None:
+        held = [*self.left, *self.busy]
+        return Leftovers(f"{', '.join(held)} is left", frozenset(self.left)) if held else None
 
-    def remove_leftover(self, aws: World, id: str, last: ThingSpec) -> bool:
-        aws.log.append(f"remove {self.left[0]} at {aws.clock.now()}")
-        self.left.pop(0)
-        return True
+    def remove_leftover(self, aws: World, leftover: str) -> None:
+        aws.log.append(f"remove {leftover} at {aws.clock.now()}")
+        self.left.remove(leftover)
 
 
-def test_what_aws_has_left_for_good_is_removed_one_by_one_once_it_is_sure() -> None:
+def removed_at(world: World) -> dict[str, float]:
+    """When each leftover was removed."""
+    lines = (line.split() for line in world.log if line.startswith("remove "))
+    return {name: float(at) for _, name, _, at in lines}
+
+
+def test_all_that_aws_has_left_for_good_is_removed_together_once_it_is_sure() -> None:
     world = there(Stranding())
-    Stranding.left = ["one", "two"]
+    Stranding.left = ["one", "two", "three"]
     assert delete_until_gone(world, Stranding()).result is Result.DELETED
-    removed = [float(line.rpartition(" ")[2]) for line in world.log if line.startswith("remove ")]
-    assert len(removed) == 2
-    assert removed[0] > 120
-    assert removed[1] - removed[0] > 120
+    removed = removed_at(world)
+    assert len(removed) == 3
+    assert 120 < min(removed.values()) <= max(removed.values()) < 135
+
+
+def test_what_aws_does_meanwhile_with_others_begins_no_wait_anew() -> None:
+    world = there(Stranding())
+    Stranding.left, Stranding.busy = ["one"], ["two", "three"]
+
+    def strand() -> None:
+        Stranding.left.append(Stranding.busy.pop())
+
+    world.clock.at(60, Stranding.busy.clear)
+    world.clock.at(30, strand)
+    assert delete_until_gone(world, Stranding()).result is Result.DELETED
+    removed = removed_at(world)
+    assert 120 < removed["one"] < 135
+    assert 150 < removed["three"] < 165
 
 
 def test_what_nobody_has_a_record_of_is_waited_for_and_never_removed() -> None:
@@ -473,8 +494,8 @@ def test_reads_without_an_answer_are_repeated_for_the_propagation_time() -> None
 
 def test_reads_of_leftovers_without_an_answer_are_repeated_for_the_propagation_time() -> None:
     class Unanswered(Plain):
-        def remaining_after_delete(self, aws: World, id: str, last: ThingSpec | None) -> str | None:
-            return str(no_answer(None))
+        def remaining_after_delete(self, aws: World, id: str, last: ThingSpec | None) -> Leftovers | None:
+            return Leftovers(str(no_answer(None)))
 
     world = World()
     with pytest.raises(AwsNoAnswer):

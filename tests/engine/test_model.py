@@ -42,7 +42,7 @@ def test_the_hooks_of_a_type_have_neutral_defaults() -> None:
     assert not Bare().is_protection(Observed(SMALL, None))
     assert Bare().remaining_after_delete(World(), "a", SMALL) is None
     assert list(Bare().retained_after_delete(World(), "a", SMALL, {})) == []
-    assert not Bare().remove_leftover(World(), "a", SMALL)
+    Bare().remove_leftover(World(), "a")
     assert Bare().last_event(World(), "a") == ""
     assert [Bare.holds_data, Bare.replaceable, Bare.outputs_known_early, Bare.created_by_aws] == [False] * 4
     assert Bare.create_is_repeatable
