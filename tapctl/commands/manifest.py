@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -207,11 +208,13 @@ def _place(target: Target) -> Place:
 
 
 def _run_record(written: Sequence[Manifest], before: Manifest | None) -> dict[str, Any]:
-    """The row of one run: the versions it wrote, and the names of what it changed."""
+    """The row of one run: the versions it wrote, and the names of what it changed; one of two types with its type."""
     last = written[-1]
     changes = diff_run(before, written)
     named = [address for addresses in changes.lists.values() for address in addresses]
-    names = ", ".join(address.partition("/")[2] for address in named[:_NAMED])
+    known = {*last.entries, *(before.entries if before else ())}
+    times = Counter(_id(address) for address in known)
+    names = ", ".join(address if times[_id(address)] > 1 else _id(address) for address in named[:_NAMED])
     more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
     return {
         "event": "version",
@@ -225,6 +228,10 @@ def _run_record(written: Sequence[Manifest], before: Manifest | None) -> dict[st
         **{name: len(addresses) for name, addresses in changes.lists.items()},
         "addresses": changes.lists,
     }
+
+
+def _id(address: str) -> str:
+    return address.partition("/")[2]
 
 
 def diff(invocation: Invocation, screen: Screen, older: int, newer: int | None) -> int:
@@ -244,13 +251,7 @@ def diff(invocation: Invocation, screen: Screen, older: int, newer: int | None) 
 
 def _differences(before: Manifest, after: Manifest) -> Iterator[dict[str, Any]]:
     """Each resource that only one version has, and each recorded value that differs."""
-    old, new = (
-        {
-            address: entry.model_dump(mode="json", include={"phase", "spec", "outputs"})
-            for address, entry in each.entries.items()
-        }
-        for each in (before, after)
-    )
+    old, new = ({address: entry.state for address, entry in each.entries.items()} for each in (before, after))
     for address in sorted({*old, *new}):
         differing: list[tuple[str, Any, Any]]
         if address in old and address in new:

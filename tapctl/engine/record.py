@@ -75,6 +75,11 @@ class Entry(BaseModel):
         return address(self.type, self.id)
 
     @property
+    def state(self) -> dict[str, Any]:
+        """What the entry tells of the resource itself, as JSON: another order of removal changes nothing there."""
+        return self.model_dump(mode="json", include={"phase", "spec", "outputs"})
+
+    @property
     def confirmed_spec(self) -> dict[str, Any] | None:
         """The last spec that the resource was read back with, whatever is being asked for; None if there is none."""
         return self.confirmed if self.phase is Phase.MAKING or self.confirmed is not None else self.spec

@@ -427,7 +427,7 @@ def unlocks(store: Store, suffix: str, broken: Broken | None = None) -> tuple[li
 def diff_versions(before: Manifest | None, after: Manifest) -> VersionDiff:
     """List the resources that changed between two versions; ``before`` is None for the first."""
     old = before.entries if before else {}
-    touched = {address for address, entry in after.entries.items() if entry != old.get(address)}
+    touched = {address for address, entry in after.entries.items() if not _is_same(entry, old.get(address))}
     return _sorted_out(touched | (old.keys() - after.entries), old, after.entries)
 
 
@@ -435,11 +435,22 @@ def diff_run(before: Manifest | None, written: Sequence[Manifest]) -> VersionDif
     """List the resources that a run has changed, as its last version has them; ``written``: its versions, in order.
 
     A value that was put back is one of them: the run has begun it, although its first and last version are the same.
+    A resource that is recorded with other needs alone is none: nothing was done with it.
     """
     touched: set[str] = set()
     for earlier, later in zip([before, *written], written, strict=False):
         touched |= {address for addresses in diff_versions(earlier, later).lists.values() for address in addresses}
-    return _sorted_out(touched, before.entries if before else {}, written[-1].entries)
+    old, new = before.entries if before else {}, written[-1].entries
+    reordered = {
+        address
+        for address in touched & old.keys() & new.keys()
+        if old[address].needs != new[address].needs and _is_same(new[address], old[address])
+    }
+    return _sorted_out(touched - reordered, old, new)
+
+
+def _is_same(entry: Entry, before: Entry | None) -> bool:
+    return entry == before or (before is not None and entry.state == before.state)
 
 
 def _sorted_out(touched: set[str], old: Mapping[str, Entry], new: Mapping[str, Entry]) -> VersionDiff:

@@ -92,6 +92,19 @@ def test_each_version_is_told_with_what_it_changed_newest_last(local: Invocation
     assert shown.err.getvalue() == ""
 
 
+def test_a_name_that_two_types_share_is_told_with_its_type(local: Invocation, shown: Shown) -> None:
+    rotation = entry("db-cluster-dev").model_copy(update={"type": "secret-rotation"})
+    cluster = entry("db-cluster-dev").model_copy(update={"type": "db-cluster"})
+    changed = rotation.model_copy(update={"spec": {"rotation_days": 14}})
+    store = store_of(local)
+    version = store.write(manifest(cluster, rotation, entry(), serial=1), None)
+    store.write(manifest(cluster, changed, entry(size=3), serial=2, run="run-2"), version)
+    assert history(local, shown.screen()) == 0
+    first, second = shown.lines[1:3]
+    assert first.endswith("3 made: db-cluster/db-cluster-dev, alias/db-key-dev, secret-rotation/db-cluster-dev")
+    assert second.endswith("2 changed: alias/db-key-dev, secret-rotation/db-cluster-dev")
+
+
 def test_programs_get_the_history_as_records(local: Invocation, shown: Shown) -> None:
     write(store_of(local))
     assert history(local, shown.screen(json=True)) == 0

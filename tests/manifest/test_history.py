@@ -343,6 +343,16 @@ def test_what_a_run_put_back_is_one_of_its_changes() -> None:
     )
 
 
+def test_other_needs_alone_are_no_change_of_a_run() -> None:
+    """As of `manifest diff`: a secret's rotation needs one more instance, and nothing was done with it."""
+    before, after = entry("one"), entry("one").model_copy(update={"needs": ("db-instance/two",)})
+    assert str(diff_versions(manifest(before), manifest(after))) == "nothing made, changed or removed"
+    run = [manifest(after.model_copy(update={"phase": Phase.MAKING})), manifest(after)]
+    assert str(diff_run(manifest(before), run)) == "nothing made, changed or removed"
+    larger = after.model_copy(update={"spec": {"size": 3}})
+    assert str(diff_run(manifest(before), [*run, manifest(larger)])) == "1 changed"
+
+
 def test_addresses_are_for_programs() -> None:
     before = manifest(entry("old"), entry("one", Phase.MAKING))
     assert diff_versions(before, manifest(entry("one"), entry("two", Phase.MAKING))) == VersionDiff(
