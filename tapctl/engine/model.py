@@ -205,6 +205,8 @@ class Observed(Generic[S, O]):
     """Field to the value that was accepted for the field and is not in force."""
     deferred_until: Mapping[str, str] = field(default_factory=dict)
     """Path of a part of a field (``parameters.x``) to the event that a change of the part waits for: `REBOOT`."""
+    defaults: frozenset[str] = field(default=frozenset(), compare=False)
+    """Paths of parts of a field that show AWS's own value: nobody has set it where the record holds none."""
     unreadable: Mapping[str, str] = field(default_factory=dict)
     """Field to the IAM action that was denied (``kms:GetKeyPolicy``). Such a field is never "in sync", and never a
     difference to act on."""

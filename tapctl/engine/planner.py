@@ -319,7 +319,7 @@ def _field_changes(
             cost = impact if impact < Impact.REPLACE else Impact.NONE
             changes.append(FieldChange(name, have, AFTER_APPLY, cost, outside))
             continue
-        outside = _made_outside(reconciler, entry, want, name, have)
+        outside = _made_outside(reconciler, entry, want, name, seen)
         unconfirmed = entry is None or entry.confirmed_spec is None
         impact = impact_of(reconciler, name, want, seen, undoes=bool(outside) or unconfirmed)
         changes += [
@@ -341,16 +341,21 @@ def _left_as(reconciler: Reconciler[Any, Any], entry: Entry | None) -> Mapping[s
 
 
 def _made_outside(
-    reconciler: Reconciler[Any, Any], entry: Entry | None, want: Spec, name: str, have: Any
+    reconciler: Reconciler[Any, Any], entry: Entry | None, want: Spec, name: str, seen: Observed[Any, Any]
 ) -> list[Difference]:
     """List the differences between a field and the wanted one that neither this run nor an unfinished one makes."""
-    spec, recorded = type(want), _left_as(reconciler, entry)
+    spec, recorded, have = type(want), _left_as(reconciler, entry), getattr(seen.spec, name)
     try:
         before = recorded_value(spec, name, recorded)
         asked = recorded_value(spec, name, entry.spec) if entry else before
     except (KeyError, ValidationError):
         return []
-    foreign = unexplained(spec, name, have, before, asked)
+    # A new wish over AWS's own default: what the record does not hold there is nobody's change.
+    foreign = [
+        part
+        for part in unexplained(spec, name, have, before, asked)
+        if part.want is not None or part.path not in seen.defaults
+    ]
     # At the same place: the wanted value may be another one than the recorded by now.
     return [part for part in details(name, have, getattr(want, name)) if any(part.is_at(other) for other in foreign)]
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # "A maximum of 20 parameters can be modified in a single request" (ModifyDBParameterGroup).
 _MAX_PARAMETERS: Final = 20
+# "The source of the parameter value" (Parameter): what nobody has set, or somebody to just that.
+_DEFAULT_SOURCES: Final = ("engine-default", "system")
 
 
 class ParameterGroupSpec(Spec):
@@ -80,6 +82,7 @@ class ParameterGroups(DatabaseGroups[ParameterGroupSpec, ParameterGroupOutputs])
             raise
         live = {item["ParameterName"]: item for item in parameters if "ParameterValue" in item}
         values = {name: _value(item, wanted.get(name)) for name, item in live.items()}
+        unset = [name for name, item in live.items() if item.get("Source") in _DEFAULT_SOURCES]
         static = [item.get("ParameterName") for item in parameters if item.get("ApplyType") == "static"]
         spec = ParameterGroupSpec(
             family=group.get("DBParameterGroupFamily", ""),
@@ -94,6 +97,7 @@ class ParameterGroups(DatabaseGroups[ParameterGroupSpec, ParameterGroupOutputs])
             unreadable=unreadable.actions,
             # A change of a static one waits for a reboot of every instance, which AWS never does by itself.
             deferred_until={f"parameters.{name}": REBOOT for name in static},
+            defaults=frozenset(f"parameters.{name}" for name in unset),
         )
 
     def create(self, aws: Aws, id: str, want: ParameterGroupSpec, owner: Owner) -> None:

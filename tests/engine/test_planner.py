@@ -258,6 +258,20 @@ def test_users_of_what_is_not_known_yet_may_change_in_place(first: Observation) 
     assert change.fields == (FieldChange("link", "<x>", AFTER_APPLY),)
 
 
+@pytest.mark.parametrize(
+    ("before", "defaults", "outside"),
+    [({}, {"tags.a"}, False), ({}, set(), True), ({"a": "mine"}, {"tags.a"}, True)],
+    ids=["a new wish", "set by somebody", "reset by somebody"],
+)
+def test_a_new_wish_over_the_default_of_aws_is_no_change_of_anybodys(
+    before: dict[str, str], defaults: set[str], *, outside: bool
+) -> None:
+    sight = seen(ThingSpec(tags={"a": "default"}), defaults=frozenset(defaults))
+    change = one(Plain(), ThingSpec(tags={"a": "wanted"}), sight, recorded(ThingSpec(tags=before)))
+    assert change.fields == (FieldChange("tags.a", "default", "wanted", outside=outside),)
+    assert change.outside is outside
+
+
 def test_a_removal_tells_what_it_costs_the_rest() -> None:
     plan = planned(Stack(), {"plain/a": seen(removal_impact=Impact.FAILOVER)}, recorded())
     assert [(one.action, one.impact) for one in plan.changes] == [(Action.DELETE, Impact.FAILOVER)]

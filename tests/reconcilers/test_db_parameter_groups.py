@@ -58,6 +58,15 @@ def test_a_value_that_is_the_engines_default_counts_as_set_where_it_is_wanted(re
     assert "shared_preload_libraries" not in look(rec, aws, ID).spec.parameters
 
 
+def test_what_shows_the_engines_default_is_nobodys(rec: ParameterGroups, aws: Aws) -> None:
+    bring(rec, aws, ID, WANT)
+    wished = look(rec, aws, ID, with_({**SET, "max_connections": "300"}))
+    assert wished.spec.parameters["max_connections"] == DEFAULTS["max_connections"].value
+    assert wished.defaults == {"parameters.max_connections", "parameters.shared_preload_libraries"}
+    rec.update(aws, ID, WANT, with_({**SET, "max_connections": "9"}))
+    assert "parameters.max_connections" not in look(rec, aws, ID, WANT).defaults
+
+
 def test_what_somebody_set_shows_and_is_reset(rec: ParameterGroups, aws: Aws) -> None:
     bring(rec, aws, ID, WANT)
     foreign = {**SET, "log_connections": "1", "max_connections": "9"}

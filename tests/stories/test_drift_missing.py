@@ -270,6 +270,16 @@ def test_a_reboot_that_is_due_is_pending(dev: World) -> None:
 
 
 @pytest.mark.soak
+def test_a_new_wish_for_a_parameter_with_a_default_is_no_change_outside(dev: World) -> None:
+    wish = '[database.instance_parameters]\nmax_connections = "300"\n\n[processor]'
+    dev.edit("common.toml", "\n[processor]", f"\n{wish}")
+    planned = dev.tapctl("plan", "--env", "dev")
+    assert "~ db-parameter-group  db-instance-params-pg16-dev" in planned.out
+    assert "5000) → 300" in planned.out
+    assert "outside" not in planned.out + planned.err
+
+
+@pytest.mark.soak
 def test_a_change_of_a_static_parameter_is_pending_until_a_reboot(dev: World) -> None:
     rds = dev.client("rds")
     parameter = {"ParameterName": "max_connections", "ParameterValue": "500", "ApplyMethod": "pending-reboot"}
