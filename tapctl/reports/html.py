@@ -105,6 +105,8 @@ def _sections(run: Run) -> Iterator[Section]:
     ]
     columns = ("environment", "resources", "since", "by", "health", "next")
     yield "environments", f"Environments ({len(statuses)})", _table(columns, statuses)
+    unseen = [f"<li>{_text(each)}</li>" for each in run.not_compared]
+    yield "not-compared", f"Not compared ({len(unseen)})", ["<ul>", *unseen, "</ul>"] if unseen else []
     outputs = [[_text(each.name), f"<code>{_text(each.value)}</code>"] for each in run.of(Output)]
     yield "outputs", "Values", _table(("name", "value"), outputs)
     yield "text", "Text", _documents(run)

@@ -83,6 +83,7 @@ def _red(run: Run) -> int:
 def _command(run: Run) -> _Case:
     case = _Case("tapctl", run.headline)
     case.errors += [] if run.verdict else ["the run was cut off"]
+    case.told += [f"not compared: {each}" for each in run.not_compared]
     for error in run.errors:
         case.errors.append(
             " · ".join(filter(None, (f"{error.code}: {error.message}", error.why, error.state, error.hint)))

@@ -101,6 +101,16 @@ def _sections(run: Run) -> Iterator[list[str]]:
         for result in run.results.values()
     ]
     yield _table("resource", ("resource", "result", "time", "note"), results)
+    if run.not_compared:
+        unseen = [f"<tr><td>{code(each)}</td></tr>" for each in run.not_compared]
+        yield [
+            f"<details><summary>{len(unseen)} not compared</summary>",
+            "",
+            "<table>",
+            *unseen,
+            "</table></details>",
+            "",
+        ]
     for text in run.documents:
         cut = "" if len(text) <= _DOCUMENT else "\n…"
         shown = "\n".join(map(_indented, f"{text[:_DOCUMENT]}{cut}".split("\n")))

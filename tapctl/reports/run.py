@@ -146,6 +146,14 @@ class Run:
         """The warnings, each once."""
         return list(dict.fromkeys(each.message for each in self.of(Warned)))
 
+    @cached_property
+    def not_compared(self) -> list[str]:
+        """What was not compared: a field's place, or ``type: what``; of several environments with its name before."""
+        verdicts = self.of(Verdict)
+        told = [(one.suffix if len(verdicts) > 1 else "", one.not_compared or []) for one in verdicts]
+        told += [(one.suffix or one.environment, one.not_compared) for one in self.states]
+        return [f"{name}: {what}" if name else what for name, listed in told for what in listed]
+
     @property
     def headline(self) -> str:
         """The verdict in a line, or the word that there is none: ``APPLY dev: CONVERGED · 23 created``."""

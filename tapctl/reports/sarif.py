@@ -76,6 +76,10 @@ def render(run: Run) -> str:
                         "toolExecutionNotifications": [
                             {"level": "note" if verdict else "warning", "message": {"text": one_line(run.headline)}},
                             *({"level": "warning", "message": {"text": one_line(text)}} for text in run.warnings),
+                            *(
+                                {"level": "note", "message": {"text": one_line(f"not compared: {each}")}}
+                                for each in run.not_compared
+                            ),
                         ],
                     }
                 ],

@@ -25,7 +25,7 @@ from tapctl.reports.values import (
 
 def render(run: Run) -> str:
     """The target, changes, findings, results, tables and errors, and last the verdict."""
-    parts = (_blocks(run), _tables(run), _warnings(run), _errors(run))
+    parts = (_blocks(run), _tables(run), _not_compared(run), _warnings(run), _errors(run))
     return "\n".join([*filter(None, [target_line(run)]), *(line for part in parts for line in part), run.headline])
 
 
@@ -71,6 +71,12 @@ def _details(finding: Finding) -> Iterator[Detail]:
     yield Detail(field_name(finding), finding_text(finding), place_text(finding))
     if finding.who:
         yield Detail("who", who_text(finding.who, finding.cause))
+
+
+def _not_compared(run: Run) -> Iterator[str]:
+    if run.not_compared:
+        yield f"not compared ({len(run.not_compared)})"
+        yield from (f"  {one_line(each)}" for each in run.not_compared)
 
 
 def _warnings(run: Run) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import xml.etree.ElementTree as ET
+from html import unescape
 from html.parser import HTMLParser
 
 import pytest
@@ -60,6 +61,22 @@ def test_text_has_the_target_first_and_the_verdict_last() -> None:
     assert "who        automation · dana · 2026-11-28" in render(run("drift"), "text")
     assert "warning: nobody is told\n" in render(run("drift"), "text")
     assert "until reboot" in render(run("drift"), "text")
+
+
+@pytest.mark.parametrize("format_", ["text", "md", "html", "junit", "sarif"])
+def test_what_was_not_compared_stands_in_every_report(format_: str) -> None:
+    drift, status = (unescape(render(run(name), format_)) for name in ("drift", "status"))
+    assert drift.lower().count("not compared") >= 1
+    assert "kms-key/alias/db-key-dev.policy" in drift
+    assert "iam-role: x" in drift
+    assert "dev: iam-role: last use" in status
+    assert "not compared" not in render(run("apply"), format_).lower()
+
+
+def test_what_was_not_compared_of_several_environments_has_their_names() -> None:
+    unseen = [verdict(suffix=name, not_compared=["networking"]) for name in ("dev", "prod")]
+    both = run_of([version(env=""), *unseen, verdict(env="all", suffix="")])
+    assert both.not_compared == ["dev: networking", "prod: networking"]
 
 
 # -- Markdown ----------------------------------------------------------------------------------------------------------
@@ -163,7 +180,7 @@ def test_sarif_has_errors_and_forbidden_differences_with_fingerprints_that_stay(
 def test_sarif_and_junit_tell_what_was_warned_of() -> None:
     (one,) = json.loads(render(run("drift"), "sarif"))["runs"]
     told = one["invocations"][0]["toolExecutionNotifications"]
-    assert [(each["level"], each["message"]["text"]) for each in told][1:] == [("warning", "nobody is told")]
+    assert [(each["level"], each["message"]["text"]) for each in told][1] == ("warning", "nobody is told")
     assert suite("drift").findtext("system-err") == "nobody is told"
     assert suite("apply").find("system-err") is None
 
@@ -369,7 +386,7 @@ def test_a_page_can_be_used_with_a_keyboard_and_heard(name: str) -> None:
 def test_a_page_has_the_verdict_the_findings_the_stack_the_timeline_and_the_matrix() -> None:
     drift = Page(render(run("drift"), "html"))
     assert [each["aria-labelledby"] for each in drift.of("section")] == [
-        *("warnings-h", "findings-h", "stack-h", "timeline-h")
+        *("warnings-h", "findings-h", "stack-h", "timeline-h", "not-compared-h")
     ]
     assert len(drift.of("article")) == 5
     boxes = [str(each["class"]) for each in drift.of("g")]
