@@ -16,7 +16,7 @@ import pytest
 
 from tapctl.aws.client import Aws, Connection, Identity
 from tapctl.sandbox.emulator.app import Sandbox
-from tests.support import fast_botocore
+from tests.support import fast_botocore, fast_moto
 from tests.support.door import Door
 from tests.support.loopback import loopback_only
 from tests.support.remembering import RememberingSandbox
@@ -52,6 +52,7 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 gc.set_threshold(100_000, 50, 100)
 
 fast_botocore.install()
+fast_moto.install()
 
 
 def pytest_configure(config: pytest.Config) -> None:

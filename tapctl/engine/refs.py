@@ -17,6 +17,8 @@ from pydantic import BaseModel
 from tapctl.engine.model import Outputs
 
 _OPENING = "⟦"
+_PLAIN = (int, float, type(None))
+"""What holds no string; asked first, since to ask if a value is a mapping takes ten times as long."""
 _TOKEN = re.compile(r"⟦([^⟦⟧#]+)#([a-z_]+)⟧")
 
 V = TypeVar("V")
@@ -62,7 +64,7 @@ def substitute(value: V, change: Callable[[str], str]) -> V:
         changed = change(value)
         return cast("V", value if changed == value else changed)
     if isinstance(value, BaseModel):
-        fields = {name: getattr(value, name) for name in type(value).model_fields}
+        fields = vars(value)
         new = {name: substitute(item, change) for name, item in fields.items()}
         if any(new[name] is not item for name, item in fields.items()):
             result = type(value).model_validate(new)
@@ -82,15 +84,17 @@ def _add_needs(value: Any, found: set[str]) -> None:
     if isinstance(value, str):
         if _OPENING in value:
             found.update(match[1] for match in _TOKEN.finditer(value))
+    elif isinstance(value, _PLAIN):
+        return
+    elif isinstance(value, frozenset | tuple):
+        for item in value:
+            _add_needs(item, found)
     elif isinstance(value, BaseModel):
-        for name in type(value).model_fields:
-            _add_needs(getattr(value, name), found)
+        for item in vars(value).values():
+            _add_needs(item, found)
     elif isinstance(value, Mapping):
         for key, item in value.items():
             _add_needs(key, found)
-            _add_needs(item, found)
-    elif isinstance(value, frozenset | tuple):
-        for item in value:
             _add_needs(item, found)
 
 

@@ -93,19 +93,19 @@ def _output_problems(entry: Entry) -> Iterator[str]:
             yield f".outputs.{printable(name)}: {printable(value)} is not {kind}"
 
 
-def _odd_values(value: Any, place: str = "", depth: int = 0) -> Iterator[str]:
+def _odd_values(value: Any, depth: int = 0) -> Iterator[str]:
     """Name each number, text and nesting beyond all bounds, and each promise of an output: a record has none."""
     if depth > _MAX_DEPTH:
-        yield f"{place}: is nested more than {_MAX_DEPTH} deep"
+        yield f": is nested more than {_MAX_DEPTH} deep"
     elif isinstance(value, dict):
         for key, inner in value.items():
-            yield from _odd_values(inner, f"{place}.{printable(key)}", depth + 1)
+            yield from (f".{printable(key)}{problem}" for problem in _odd_values(inner, depth + 1))
     elif isinstance(value, list):
         for at, inner in enumerate(value):
-            yield from _odd_values(inner, f"{place}.{at}", depth + 1)
+            yield from (f".{at}{problem}" for problem in _odd_values(inner, depth + 1))
     elif isinstance(value, int | float) and abs(value) > MAX_NUMBER:
-        yield f"{place}: is a number beyond all bounds"
+        yield ": is a number beyond all bounds"
     elif isinstance(value, str) and len(value) > _MAX_TEXT:
-        yield f"{place}: is longer than {_MAX_TEXT:,} characters"
+        yield f": is longer than {_MAX_TEXT:,} characters"
     elif isinstance(value, str) and needs(value):
-        yield f"{place}: {printable(value)} promises an output that was known when it was recorded"
+        yield f": {printable(value)} promises an output that was known when it was recorded"

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+import botocore.endpoint
 import botocore.hooks
 import botocore.regions
 import botocore.useragent
@@ -27,12 +28,14 @@ from botocore.session import Session
 _ANSWERS = 4096
 _ID_BYTES = 16
 _MIDDLE = 1
+_PAGES = "paginators-1"
 
 
 def install() -> None:
     """Replace functions of botocore by ones that remember."""
     _remember_models()
     _remember_service_models()
+    _remember_paginators()
     _remember_available_services()
     _remember_methods_of_clients()
     _remember_endpoint_rules()
@@ -45,6 +48,7 @@ def install() -> None:
     _remember_what_xml_says()
     _register_builtin_handlers_once()
     _try_again_at_once()
+    _look_for_proxies_where_there_are_any()
 
 
 def _remember_models() -> None:
@@ -68,6 +72,22 @@ def _remember_service_models() -> None:
         return models[key]
 
     setattr(ClientCreator, "_load_service_model", remembered)  # noqa: B010  # no method to mypy
+
+
+def _remember_paginators() -> None:
+    """Look for the pages of a service once: each new client goes through the folders of the models for them."""
+    load: Any = Loader.load_service_model
+    models: dict[tuple[str, str | None], Any] = {}
+
+    def remembered(loader: Loader, service_name: str, type_name: str, api_version: str | None = None) -> Any:
+        if type_name != _PAGES:
+            return load(loader, service_name, type_name, api_version)
+        key = (service_name, api_version)
+        if key not in models:
+            models[key] = load(loader, service_name, type_name, api_version)
+        return models[key]
+
+    setattr(Loader, "load_service_model", remembered)  # noqa: B010  # no method to mypy
 
 
 def _remember_available_services() -> None:
@@ -183,6 +203,17 @@ def _register_builtin_handlers_once() -> None:
 def _try_again_at_once() -> None:
     """Let the SDK ask again without a pause where AWS was busy: no test waits for the wall clock."""
     setattr(ExponentialBackoff, "delay_amount", lambda _self, _context: 0)  # noqa: B010  # no method to mypy
+
+
+def _look_for_proxies_where_there_are_any() -> None:
+    """Go through the environment for proxies, as each new client does three times, only if one of its names says so."""
+    look: Any = vars(botocore.endpoint)["get_environ_proxies"]
+    names: Any = vars(os.environ)["_data"]  # as bytes: to decode each is what takes the time
+
+    def proxies(url: str) -> Any:
+        return look(url) if any(b"proxy" in name.lower() for name in names) else {}
+
+    vars(botocore.endpoint)["get_environ_proxies"] = proxies
 
 
 def _remember_words_of_the_user_agent() -> None:
