@@ -134,6 +134,7 @@ def tags(told: Any) -> dict[str, str]:
     return {tag.get("Key") or tag["TagKey"]: tag.get("Value") or tag["TagValue"] for tag in told}
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_naive_code_takes_them_for_somebody_s_and_may_not_remove_them(
     aws: Aws, network: Network, refused: Refused, case: Case

@@ -254,6 +254,7 @@ def test_a_listing_that_does_not_end_and_is_needed_ends_the_command_by_its_name(
     assert f"{UNUSABLE} on logs:DescribeLogGroups: the answer cannot be used: the same page token" in answer.err
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("operation", "way", "value"),
     [

@@ -200,6 +200,7 @@ def test_a_record_that_leaves_out_what_is_there_is_no_green(world: World) -> Non
     assert world.drift().code == 0
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("denied", ["iam:GetRole", "logs:ListTagsForResource"])
 def test_what_the_record_leaves_out_and_nobody_may_look_at_is_no_green(world: World, denied: str) -> None:
     """Neither the resource nor whose it is can be told."""
@@ -338,6 +339,7 @@ def test_tags_that_automation_has_overwritten_are_taken_back_by_one_word(world: 
     assert world.drift().code == 0
 
 
+@pytest.mark.soak
 def test_overwritten_tags_are_taken_back_by_one_word_where_the_record_is_lost_too(world: World) -> None:
     """The history tells of the rules and of the rotation, which show the tags of what they are on."""
     world.deploy()
@@ -461,6 +463,7 @@ def test_a_role_with_our_tags_whose_policies_nobody_may_read_goes_and_is_taken_o
     assert iam.get_role(RoleName=role)["Role"]["RoleId"] == made["Role"]["RoleId"]
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("denied", ["iam:GetRolePolicy", LATER])
 def test_a_role_that_the_record_holds_is_ours_though_nobody_may_read_its_policies(world: World, denied: str) -> None:
     world.deploy()
@@ -472,6 +475,7 @@ def test_a_role_that_the_record_holds_is_ours_though_nobody_may_read_its_policie
     assert "iam:DeleteRole" in gone.changes
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("denied", ["iam:GetRolePolicy", LATER])
 def test_a_role_that_this_run_makes_is_ours_though_nobody_may_read_its_policies(world: World, denied: str) -> None:
     answer = world.meeting(deny(denied), "apply", "--env", "dev", "--yes")
@@ -479,6 +483,7 @@ def test_a_role_that_this_run_makes_is_ours_though_nobody_may_read_its_policies(
     assert "whose it is" not in answer.err
 
 
+@pytest.mark.soak
 def test_a_role_that_is_tagged_as_of_another_region_is_told_with_the_way_back(dev: World) -> None:
     iam, place = dev.client("iam"), "iam-role/lambda-role-dev"
     iam.tag_role(RoleName="lambda-role-dev", Tags=[{"Key": "tapctl:region", "Value": "us-west-2"}])

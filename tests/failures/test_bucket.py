@@ -85,6 +85,7 @@ def test_an_apply_whose_role_may_not_list_the_history_goes_on_from_the_record(te
     assert teams.tapctl("drift", "--env", "dev", *STATE).code == 0
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("verb", ["destroy --yes", "plan", "drift", "status"])
 def test_a_command_on_a_copy_that_never_was_leaves_nothing_in_the_bucket(teams: World, verb: str) -> None:
     teams.tapctl(*verb.split(), "--env", "dev", "--suffix", "pr-1", *STATE)

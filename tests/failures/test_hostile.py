@@ -169,6 +169,7 @@ def test_an_environment_file(whole: World, at: int, lines: list[str], file: str)
         path.write_text(before)
 
 
+@pytest.mark.soak
 @BOUNDED
 @given(changes=mutations())
 def test_a_lock_and_a_certificate(whole: World, changes: list[tuple[int, str, Any]]) -> None:

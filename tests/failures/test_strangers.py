@@ -171,6 +171,7 @@ def test_what_bears_our_suffix_and_environment_is_not_told_as_nothing_of_ours(wo
     assert " · 1 of its names not ours · nothing else of ours is left" in answer.verdict
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(("managed_by", "suffix"), [("tapctl", "prod"), ("terraform", "dev"), ("", "dev")])
 def test_another_owner_s_tags(world: World, managed_by: str, suffix: str) -> None:
     """Another environment's, another tool's: with half of our tags it is still not ours."""
@@ -270,6 +271,7 @@ def test_a_destroy_of_ours_tells_what_was_never_ours_beside_it(world: World) -> 
     assert world.client("sns").list_topics()["Topics"] == [{"TopicArn": topic}]
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("name", ["sns:ListTagsForResource", "cloudwatch:ListTagsForResource"])
 def test_without_a_record_nothing_goes_where_tags_cannot_be_read(world: World, name: str) -> None:
     """The search finds it by its tags, and the look at it does not show them: nobody may call it gone, or theirs."""

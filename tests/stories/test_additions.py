@@ -34,6 +34,7 @@ def test_a_boundary_that_is_not_there_is_told_before_anything_is_made(world: Wor
     assert f"there is no policy arn:aws:iam::{ACCOUNT}:policy/payments-boundary" in answer.err
 
 
+@pytest.mark.soak
 def test_a_subscriber_who_has_not_confirmed_is_pending_and_drift_tells_it(world: World) -> None:
     world.deploy()
     world.edit("dev.toml", "[alarms]\n", f'[alarms]\nsubscribers = ["email:{MAIL}"]\n')
@@ -44,6 +45,7 @@ def test_a_subscriber_who_has_not_confirmed_is_pending_and_drift_tells_it(world:
     assert finding["address"] == f"sns-subscription/alarms-dev/email:{MAIL}"
 
 
+@pytest.mark.soak
 def test_a_subscriber_who_has_confirmed_and_is_asked_again_was_taken_away_by_somebody(world: World) -> None:
     world.deploy()
     world.edit("dev.toml", "[alarms]\n", f'[alarms]\nsubscribers = ["email:{MAIL}"]\n')

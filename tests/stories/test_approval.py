@@ -87,6 +87,7 @@ def test_an_apply_that_was_cut_off_is_continued_with_its_file(dev: World) -> Non
     refused(dev.tapctl("apply", "--plan", "dev.plan", "--yes"), "was applied already")
 
 
+@pytest.mark.soak
 def test_a_destroy_that_would_end_a_subscription_which_nobody_has_approved_is_refused(dev: World) -> None:
     sns, topic = dev.client("sns"), "arn:aws:sns:us-east-2:123456789012:alarms-dev"
     dev.tapctl("plan", "--destroy", "--env", "dev", "--out", "gone.plan")

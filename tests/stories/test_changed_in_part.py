@@ -28,6 +28,7 @@ def test_a_change_that_was_refused_half_way_is_counted(dev: World, verb: str) ->
     assert "changed_in_part" not in again.of_type("verdict")[0]["counts"]
 
 
+@pytest.mark.soak
 def test_a_removal_that_was_refused_half_way_is_counted(dev: World) -> None:
     answer = dev.meeting(deny("iam:DeleteRole"), "destroy", "--env", "dev", "--yes", "--json")
     assert answer.code == 4

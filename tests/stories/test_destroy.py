@@ -98,6 +98,7 @@ def cut_off(world: World, step: str) -> None:
     assert not any(field["outside"] for one in planned.of_type("planned_change") for field in one["fields"])
 
 
+@pytest.mark.soak
 def test_what_a_destroy_without_a_certificate_had_removed_is_certified_by_the_next_one(dev: World) -> None:
     everything = {*dev.manifest()["entries"]}
     assert dev.meeting(deny("lambda:DeleteFunction"), "destroy", "--env", "dev", "--yes").code == 4
@@ -198,6 +199,7 @@ def test_without_the_record_the_tags_find_everything(world: World) -> None:
     assert left(world) == before | {"key:PendingDeletion"}
 
 
+@pytest.mark.soak
 def test_the_interfaces_of_a_function_that_is_gone_keep_its_role_without_a_record_too(world: World) -> None:
     world.deploy()
     world.path().unlink()
@@ -310,6 +312,7 @@ def test_the_certificate_says_what_became_of_each(world: World) -> None:
     )
 
 
+@pytest.mark.soak
 def test_data_that_went_outside_is_told_and_where_a_final_snapshot_was_due_the_destroy_wants_the_name(
     dev: World,
 ) -> None:
@@ -331,6 +334,7 @@ def test_data_that_went_outside_is_told_and_where_a_final_snapshot_was_due_the_d
     assert {address for address, why in fates.items() if why} == gone
 
 
+@pytest.mark.soak
 def test_a_foreign_cluster_keeps_its_log_group(world: World) -> None:
     """Log groups bear no tags where AWS makes them: whose they are, their writers tell."""
     world.deploy()
@@ -416,6 +420,7 @@ def test_a_writer_that_never_stops_is_named(dev: World) -> None:
     assert "nothing of dev is deployed" in nothing.err
 
 
+@pytest.mark.soak
 def test_a_log_group_that_comes_after_a_destroy_is_told_as_a_destroy_would_take_it(dev: World) -> None:
     dev.tapctl("destroy", "--env", "dev", "--yes")
     logs = dev.client("logs")

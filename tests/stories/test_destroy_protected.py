@@ -92,6 +92,7 @@ def test_a_destroy_with_a_final_snapshot_due_wants_the_name(applied: World, unto
     assert "final snapshot" in planned.out
 
 
+@pytest.mark.soak
 def test_protection_lifted_does_not_give_up_the_final_snapshot_that_was_due_with_it(
     applied: World, untouched: set[str]
 ) -> None:

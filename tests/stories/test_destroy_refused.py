@@ -171,6 +171,7 @@ def test_a_composite_alarm_over_one_of_ours_stops_it_before_anything_is_begun(de
     assert dev.tapctl("destroy", "--env", "dev", "--yes").code == 0
 
 
+@pytest.mark.soak
 def test_a_composite_alarm_over_one_that_the_files_want_no_more_stops_an_apply_before_its_first_change(
     dev: World,
 ) -> None:
@@ -233,6 +234,7 @@ def test_a_member_that_is_not_ours_stops_it_before_anything_is_begun(dev: World)
         assert "aws rds delete-db-instance --db-instance-identifier analytics" in refused.err
 
 
+@pytest.mark.soak
 def test_a_member_that_somebody_adds_meanwhile_is_named_and_not_waited_for(world: World) -> None:
     world.deploy()
 
@@ -324,6 +326,7 @@ def namesake(world: World, suffix: str = "dev") -> str:
     return str(theirs["GroupId"])
 
 
+@pytest.mark.soak
 def test_our_tags_on_a_namesake_in_another_vpc_lead_no_verb_to_that(dev: World) -> None:
     """EC2's names are unique in one VPC alone: a recorded VPC is what tells ours."""
     theirs, ec2 = namesake(dev), dev.client("ec2")
@@ -352,6 +355,7 @@ UNJUDGED = "bears our name and tags in vpc-"
 ASKS = "cloudformation:DescribeStacks"
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("trouble", "why", "hint"),
     [
@@ -388,6 +392,7 @@ def test_of_a_copy_that_was_never_applied_no_group_goes_where_the_network_of_the
     assert dev.client("ec2").describe_security_groups(GroupIds=[theirs])["SecurityGroups"]
 
 
+@pytest.mark.soak
 def test_a_broken_network_that_names_its_vpc_is_enough_for_a_destroy_without_a_record(dev: World) -> None:
     """Only where our groups are has to be known, and not if anything could run there."""
     dev.path().unlink()
@@ -461,6 +466,7 @@ def test_a_cluster_in_the_place_of_the_recorded_one_goes_only_once_it_was_adopte
     assert dev.tapctl("destroy", "--env", "dev", "--yes").code == 0
 
 
+@pytest.mark.soak
 def test_a_group_that_the_files_want_and_that_the_record_tells_otherwise_is_taken_over_by_name(dev: World) -> None:
     """The group that is there stands in the network of the files: an apply that names it ends what is told."""
     group, rules = "security-group/lambda-sg-dev", "security-group-rules/lambda-sg-dev"

@@ -85,6 +85,7 @@ def test_of_more_roles_than_are_asked_the_rest_is_counted(dev: World) -> None:
     assert (again.code, _OURS in again.err, "not read" in again.verdict) == (6, True, False), again.err
 
 
+@pytest.mark.soak
 def test_a_denied_look_at_tags_is_told_and_what_is_ours_goes_all_the_same(dev: World) -> None:
     make_ours(dev)
     make_roles(dev, ["team-dev"])
@@ -113,6 +114,7 @@ def test_the_tags_of_our_own_role_are_not_missed_where_its_name_tells_it(dev: Wo
     assert (gone.code, gone.verdict.endswith("nothing else of ours is left")) == (0, True), gone.err
 
 
+@pytest.mark.soak
 def test_tags_that_are_denied_only_at_the_last_look_are_told_too(dev: World) -> None:
     make_roles(dev, ["team-dev"])
     gone = dev.meeting(later(deny_tags_of_others), *_DESTROY)

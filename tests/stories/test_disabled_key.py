@@ -67,6 +67,7 @@ def test_a_key_is_not_brought_back_for_what_does_not_wait_for_it(dev: World) -> 
     dev.applied("dev", "--empty")
 
 
+@pytest.mark.soak
 def test_a_key_is_not_brought_back_where_a_stranger_holds_a_name_of_ours(dev: World) -> None:
     """The plan tells what stops the apply: that it goes on once the name is free, no key makes sooner."""
     assert dev.tapctl("destroy", "--env", "dev", "--yes").code == 0
@@ -89,6 +90,7 @@ def test_a_key_is_not_brought_back_where_a_right_is_missing(dev: World) -> None:
     assert "allow lambda:GetFunction" in refused.err
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("unread", "key", "value", "end"),
     [
@@ -123,6 +125,7 @@ def test_a_disabled_key_is_enabled_first_where_what_has_to_change_cannot_be_read
     assert (answer.code, answer.changes) == end, answer.err
 
 
+@pytest.mark.soak
 def test_a_stranger_s_name_keeps_no_cluster_from_its_key(stuck: World) -> None:
     """RDS gives the cluster up after a week: what needs the key gets it, and the rest is told."""
     topic = "arn:aws:sns:us-east-2:123456789012:alarms-dev"

@@ -169,6 +169,7 @@ CASES = [
 ]
 
 
+@pytest.mark.soak
 def test_a_policy_whose_statements_have_no_id_is_removed_by_one_call(dev: World) -> None:
     """A Sid may be missing in a document, or in no form that RemovePermission takes."""
     for sids in (["a", ""], ["no id"]):

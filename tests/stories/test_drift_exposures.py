@@ -85,6 +85,7 @@ def name_a_list(world: World) -> str:
     return listed
 
 
+@pytest.mark.soak
 def test_a_prefix_list_that_somebody_opens_to_the_world_is_told_and_named_by_no_further_plan(dev: World) -> None:
     listed = name_a_list(dev)
     dev.applied("dev")
@@ -118,6 +119,7 @@ def test_what_a_prefix_list_holds_beside_is_said_not_to_be_compared(dev: World) 
     assert "security-group: what else the prefix lists in them hold" in told
 
 
+@pytest.mark.soak
 def test_a_prefix_list_behind_a_waived_rule_to_the_database_is_told_when_it_opens(dev: World) -> None:
     ec2 = dev.client("ec2")
     made = ec2.create_managed_prefix_list(
@@ -143,6 +145,7 @@ def test_a_prefix_list_behind_a_waived_rule_to_the_database_is_told_when_it_open
     assert (refused.code, "open door to the world" in refused.err) == (3, True), refused.err
 
 
+@pytest.mark.soak
 def test_a_waived_group_of_others_on_the_database_is_told_when_it_lets_the_world_in(dev: World) -> None:
     ec2, rds, place = dev.client("ec2"), dev.client("rds"), "db-cluster/db-cluster-dev"
     (cluster,) = rds.describe_db_clusters(DBClusterIdentifier="db-cluster-dev")["DBClusters"]
@@ -222,6 +225,7 @@ def test_a_waived_group_of_others_is_told_where_its_rules_open_the_world_with_ot
     assert lists == {f"{listed} holds a part of 10.0.0.0/7, and other rules the rest"}
 
 
+@pytest.mark.soak
 def test_a_group_of_others_on_the_function_is_told_as_open_where_it_lets_everything_out(dev: World) -> None:
     ec2, client, name = dev.client("ec2"), dev.client("lambda"), "payment-processor-dev"
     vpc = client.get_function_configuration(FunctionName=name)["VpcConfig"]

@@ -148,6 +148,7 @@ def test_a_role_made_again_by_somebody_else_is_another_role(dev: World) -> None:
     assert dev.drift().code == 0
 
 
+@pytest.mark.soak
 def test_a_log_group_made_again_by_somebody_else_has_lost_its_events(dev: World) -> None:
     logs, name = dev.client("logs"), "/aws/lambda/payment-processor-dev"
     (group,) = logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]

@@ -51,6 +51,7 @@ def test_what_an_apply_would_do_beside_is_told_with_its_cost(drifted: World) -> 
     assert UNDO in blind.out
 
 
+@pytest.mark.soak
 def test_an_old_record_that_was_put_back_is_said_to_be_old(drifted: World) -> None:
     old = drifted.path().read_text()
     drifted.edit("dev.toml", "memory_mb = 1024", "memory_mb = 2048")

@@ -56,6 +56,7 @@ def test_what_is_accepted_or_waived_of_a_copy_is_told_to_be_its_parents_too(two:
     assert (waived.code, "other copies" in waived.err) == (0, False)
 
 
+@pytest.mark.soak
 def test_what_is_in_one_account_and_region_is_read_together_and_by_one_identity(two: World) -> None:
     answer = two.tapctl("drift", "--json")
     assert answer.code == 0, answer.err
@@ -429,6 +430,7 @@ def test_a_copy_whose_record_was_removed_is_looked_for_by_its_tag_and_told(two: 
     (two.folder / "elsewhere").rename(history)
 
 
+@pytest.mark.soak
 def test_an_environment_whose_own_place_could_not_be_asked_is_not_said_to_be_nothing(two: World) -> None:
     """Who may write the state may remove its record and its history."""
     before = two.tapctl("parity", "--live").code

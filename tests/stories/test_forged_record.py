@@ -59,6 +59,7 @@ def test_parity_tells_what_was_changed_in_the_only_environment_that_is_deployed(
     assert (told.code, told.of_type("verdict")[-1]["counts"]["outside"]) == (2, 2)
 
 
+@pytest.mark.soak
 def test_what_others_were_let_in_by_is_drift_whatever_is_recorded(exposed: World) -> None:
     honest = exposed.drift()
     live = {(one["address"], one["field"]): one["live"] for one in honest.of_type("finding")}
@@ -183,6 +184,7 @@ def test_what_every_file_wants_is_missed_whichever_files_the_record_is_of(dev: W
     assert (status.code, lost[0] in status.out) == (7, True)
 
 
+@pytest.mark.soak
 def test_no_word_of_a_cut_off_run_hides_what_is_made_of_an_output(dev: World) -> None:
     """A run that was cut off may leave what was made for another cluster, but nothing for neither of the two."""
     lambda_, iam = dev.client("lambda"), dev.client("iam")
@@ -279,6 +281,7 @@ def test_a_version_of_the_history_makes_nothing_ours_that_another_cluster_has(de
     assert groups in {(one["address"], one["field"]) for one in dev.drift().of_type("finding")}
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("lacks", ["entry", "outputs"])
 def test_what_is_made_for_an_output_that_the_record_lacks_is_held_against_aws(dev: World, lacks: str) -> None:
     group = dev.client("ec2").create_security_group(
@@ -321,6 +324,7 @@ def test_a_revert_holds_what_is_made_of_an_output_against_aws(dev: World) -> Non
     assert (answer.code, answer.changes) == (6, ()), answer.out + answer.err
 
 
+@pytest.mark.soak
 def test_a_revert_sends_nothing_to_where_the_record_alone_says_in_an_unfinished_one_too(dev: World) -> None:
     alarm, events = "cloudwatch-alarm/db-cpu-0-dev", "rds-event-subscription/db-cluster-events-dev"
     evil, key = "arn:aws:sns:us-east-2:999999999999:evil", "arn:aws:kms:us-east-2:999999999999:key/theirs"
@@ -383,6 +387,7 @@ def test_a_revert_moves_and_upgrades_nothing_by_the_records_word_alone(dev: Worl
             assert (why in line, line.endswith(way)) == (True, True), line
 
 
+@pytest.mark.soak
 def test_no_key_is_put_under_our_alias_that_the_record_alone_names(dev: World) -> None:
     theirs = dev.client("kms").create_key(Description="crown jewels of another team")["KeyMetadata"]
     outputs = {"key_id": theirs["KeyId"], "arn": theirs["Arn"]}
@@ -470,6 +475,7 @@ def test_no_door_is_put_back_that_the_record_alone_tells_of_whatever_files_it_sa
     assert live["Environment"]["Variables"]["DB_ENDPOINT"] != "db.evil.example"
 
 
+@pytest.mark.soak
 def test_a_slip_in_the_files_lets_no_record_take_a_safeguard_away(dev: World) -> None:
     dev.edit("dev.toml", "memory_mb = 1024", "memory_mb = 12")
     forged = {
@@ -547,6 +553,7 @@ def test_nothing_has_drifted_is_no_word_on_what_was_not_compared(dev: World, ver
     assert (nothing.code, "NOTHING" in nothing.verdict, "of what was compared" in nothing.verdict) == (7, True, True)
 
 
+@pytest.mark.soak
 def test_what_is_under_our_name_and_neither_recorded_nor_tagged_as_ours_is_told(dev: World) -> None:
     role, iam = "iam-role/lambda-role-dev", dev.client("iam")
     forge(dev, lambda entries: entries.pop(role))
@@ -638,6 +645,7 @@ def test_a_destroy_bears_a_change_to_the_entry_of_what_goes_with_another_one(dev
     assert (planned.code, "secret-rotation" in planned.out) == (0, True), planned.err
 
 
+@pytest.mark.soak
 def test_where_nobody_can_tell_if_a_cluster_was_made_none_is_made_empty_unasked(dev: World) -> None:
     rds = dev.client("rds")
     rds.delete_db_instance(DBInstanceIdentifier="db-cluster-dev-0", SkipFinalSnapshot=True)
@@ -674,6 +682,7 @@ def test_where_nobody_can_tell_if_a_cluster_was_made_none_is_made_empty_unasked(
     is_refused()
 
 
+@pytest.mark.soak
 def test_an_entry_whose_removal_is_said_to_have_begun_hides_nothing(dev: World) -> None:
     """A removal of ours changes nothing of what it has not yet removed, but what has to go first."""
     lambda_, iam = dev.client("lambda"), dev.client("iam")
@@ -703,6 +712,7 @@ def test_an_entry_whose_removal_is_said_to_have_begun_hides_nothing(dev: World) 
     assert dev.drift().code == 0
 
 
+@pytest.mark.soak
 def test_an_entry_that_was_taken_out_hides_no_change_of_what_is_there(dev: World) -> None:
     """The versions before tell of it, unless a run of ours has taken it out; so they do without a fingerprint."""
     dev.forget_fingerprint()
@@ -788,6 +798,7 @@ def test_another_cluster_is_not_ours_by_the_record_s_word_alone(dev: World) -> N
     assert after.code == 0, after.out
 
 
+@pytest.mark.soak
 def test_a_thing_that_the_record_alone_takes_for_the_recorded_one_is_told_until_an_apply_takes_it(dev: World) -> None:
     logs, record, _ = "log-group//aws/lambda/payment-processor-dev", dev.manifest(), dev.keep_version()
     spec = record["entries"][logs]["spec"]

@@ -90,6 +90,7 @@ def test_what_a_drift_could_not_compare_is_named_and_counted(dev: World) -> None
     assert last["compared"] == last["counts"]["compared"] == dev.field_count() - 1
 
 
+@pytest.mark.soak
 def test_a_run_that_was_cut_off_between_two_resources_is_no_ok_although_every_entry_is_made(dev: World) -> None:
     alarms = ["db-cpu-0-dev", "db-connections-0-dev"]
     dev.client("cloudwatch").delete_alarms(AlarmNames=alarms)
@@ -165,6 +166,7 @@ def test_the_secret_of_a_cluster_that_our_own_apply_has_made_anew_was_replaced_b
     assert (theirs["address"], theirs["field"], theirs["live"]) == (ROTATION, "rotation_days", 90)
 
 
+@pytest.mark.soak
 def test_what_our_own_destroy_that_was_cut_off_has_removed_was_removed_by_nobody_else(dev: World) -> None:
     rds = dev.client("rds")
     dev.forget_fingerprint()
@@ -227,6 +229,7 @@ def told_of_rules(answer: Answer) -> list[tuple[str, str, str]]:
     return [(one["field"], one["state"], one["note"]) for one in found]
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("making", [(GROUP,), (RULES,), (TOPIC,)], ids=["group", "rules", "others"])
 def test_the_rule_that_ec2_gives_a_new_group_is_no_drift_while_a_first_apply_is_unfinished(
     dev: World, making: tuple[str, ...]
@@ -372,6 +375,7 @@ def kept(world: World, version: dict[str, Any]) -> Path:
     return path
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("between", [False, True])
 def test_a_destroy_that_was_cut_off_is_named_where_what_it_was_removing_is_gone(dev: World, between: bool) -> None:
     before, address = dev.manifest(), "cloudwatch-alarm/db-cpu-0-dev"
@@ -396,6 +400,7 @@ def test_a_destroy_that_was_cut_off_is_named_where_what_it_was_removing_is_gone(
     assert "a destroy was cut off" not in dev.tapctl("drift", "--env", "dev").err
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("denied_to", ["iam:DeleteRole", "iam:CreateRole", "lambda:UpdateFunctionConfiguration"])
 def test_what_lacks_of_a_role_that_our_own_apply_was_replacing_nobody_else_has_taken(
     dev: World, denied_to: str
@@ -407,6 +412,7 @@ def test_what_lacks_of_a_role_that_our_own_apply_was_replacing_nobody_else_has_t
     assert (told.code, states) == (7, {"PENDING"}), told.out
 
 
+@pytest.mark.soak
 def test_what_our_own_destroy_has_kept_is_not_missing_while_an_apply_over_it_is_unfinished(dev: World) -> None:
     made = dev.manifest()["entries"]["db-subnet-group/db-subnet-dev"]
     assert dev.tapctl("destroy", "--env", "dev", "--yes").code == 0
@@ -508,6 +514,7 @@ def test_what_no_run_has_removed_is_missing_though_the_record_does_not_hold_it(d
     assert (told.code, states) == (7, [] if beside == "unfinished" else ["PENDING"])
 
 
+@pytest.mark.soak
 def test_what_was_read_back_once_is_compared_with_that_though_it_is_being_made_by_the_record(dev: World) -> None:
     """An apply that makes a resource for the first time has read none of it back."""
     key, logs = "kms-key/alias/db-key-dev", "log-group//aws/lambda/payment-processor-dev"
@@ -558,6 +565,7 @@ def test_what_was_read_back_once_is_compared_with_that_though_it_is_being_made_b
     assert (logs, "MISSING") in states
 
 
+@pytest.mark.soak
 def test_a_variable_that_a_failed_apply_has_not_reached_is_as_it_was(dev: World) -> None:
     dev.edit("common.toml", "\n[processor]\n", '\n[processor.environment]\nPARTNER_HOST = "a.example"\n\n[processor]\n')
     dev.applied("dev")

@@ -165,6 +165,7 @@ def test_whom_a_copy_of_the_kept_snapshot_under_another_key_is_shared_with_is_to
     assert told_of(destroyed) == {}
 
 
+@pytest.mark.soak
 def test_a_copy_of_the_kept_data_under_another_key_is_told_until_a_destroy_certifies_that(destroyed: World) -> None:
     """Who may use that key reads the data, and no policy of ours is asked."""
     rds, kms = destroyed.client("rds"), destroyed.client("kms")
@@ -198,6 +199,7 @@ def test_a_copy_of_the_kept_data_under_another_key_is_told_until_a_destroy_certi
     assert told_of(destroyed) == {}
 
 
+@pytest.mark.soak
 def test_who_is_let_to_the_kept_key_is_told(destroyed: World) -> None:
     shut = open_key(destroyed)
     found = told_of(destroyed)
@@ -293,6 +295,7 @@ def test_what_nobody_may_look_at_is_no_ok(destroyed: World) -> None:
         assert (told.code, finding["state"], f"{operation} denied" in finding["note"]) == (7, "UNKNOWN", True)
 
 
+@pytest.mark.soak
 def test_what_a_destroy_may_not_look_at_stays_in_its_certificate(destroyed: World) -> None:
     """Nothing else tells which snapshots were kept: a look that is denied is no word of AWS that they are gone."""
     certificate, place = (
@@ -427,6 +430,7 @@ def test_a_destroy_tells_of_a_kept_snapshot_that_is_gone_and_certifies_the_copy_
     assert told_of(world) == {}
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("verb", ["destroy --yes", "plan", "plan --destroy", "drift", "status", "manifest history"])
 def test_a_command_on_a_copy_that_never_was_leaves_nothing_in_the_state(dev: World, verb: str) -> None:
     before = sorted(dev.path().parent.rglob("*"))
@@ -453,6 +457,7 @@ def test_a_key_that_is_kept_for_many_users_leaves_a_record_that_can_be_read(dev:
     assert dev.tapctl("manifest", "show", "--env", "dev").code == 0
 
 
+@pytest.mark.soak
 def test_snapshots_for_which_the_reason_of_a_key_has_no_room_are_certified_one_by_one(dev: World) -> None:
     rds = dev.client("rds")
     names = [f"manual-{number:02}-{'x' * 240}" for number in range(82)]

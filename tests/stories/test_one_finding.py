@@ -320,6 +320,7 @@ def test_a_stranger_s_rule_and_statement_go_while_the_files_want_more_of_them(de
     assert (refused.code, "the files want something else there than is recorded" in refused.err) == (6, True)
 
 
+@pytest.mark.soak
 def test_a_revert_of_what_an_earlier_tapctl_recorded_in_part_leaves_nothing_unfinished(dev: World) -> None:
     name = "/aws/lambda/payment-processor-dev"
     record = dev.manifest()
@@ -331,6 +332,7 @@ def test_a_revert_of_what_an_earlier_tapctl_recorded_in_part_leaves_nothing_unfi
     assert dev.drift().code == 0
 
 
+@pytest.mark.soak
 def test_of_what_somebody_has_made_again_nothing_is_put_back_and_the_record_goes_on_to_tell_it(dev: World) -> None:
     logs, name = dev.client("logs"), "/aws/lambda/payment-processor-dev"
     logs.delete_log_group(logGroupName=name)
@@ -392,6 +394,7 @@ def weaken(dev: World, backups: int, retention: int, calls: int, statements: str
     rds.modify_db_cluster_parameter_group(DBClusterParameterGroupName="db-cluster-params-pg16-dev", Parameters=[logged])
 
 
+@pytest.mark.soak
 def test_a_waiver_of_what_guards_less_covers_nothing_that_guards_less_still(dev: World) -> None:
     weaken(dev, backups=5, retention=60, calls=5, statements="mod")
     answer = dev.tapctl("waive", "--env", "dev", "all", "--reason", "a test", "--until", "30d")
@@ -427,6 +430,7 @@ def test_a_waiver_written_ahead_covers_no_loss_of_what_tapctl_itself_sets_to_gua
     assert (told.code, drifted) == (2, {"parameters.rds.force_ssl", "actions_enabled"})
 
 
+@pytest.mark.soak
 def test_a_parameter_group_of_others_is_never_waived_since_they_set_what_is_in_it(dev: World) -> None:
     rds = dev.client("rds")
     group = {"DBParameterGroupFamily": "aurora-postgresql16", "Description": "the data team's"}
@@ -441,6 +445,7 @@ def test_a_parameter_group_of_others_is_never_waived_since_they_set_what_is_in_i
     assert not (dev.folder / "environments" / "waivers.toml").exists()
 
 
+@pytest.mark.soak
 def test_the_tag_of_the_region_is_a_tag_as_any_on_what_is_no_role(dev: World) -> None:
     functions = dev.client("lambda")
     arn = functions.get_function(FunctionName="payment-processor-dev")["Configuration"]["FunctionArn"]

@@ -41,6 +41,7 @@ def test_a_record_that_was_written_to_fit_what_was_changed_is_no_green(dev: Worl
     assert dev.drift().code == 0, "an apply leaves its own"
 
 
+@pytest.mark.soak
 def test_a_fingerprint_of_a_later_form_proves_nothing_and_is_told_as_that(dev: World) -> None:
     kms = dev.client("kms")
     key = kms.describe_key(KeyId="alias/db-key-dev")["KeyMetadata"]["KeyId"]
@@ -61,6 +62,7 @@ def test_files_that_want_the_very_same_leave_the_fingerprint_alone(dev: World) -
     assert dev.drift().code == 0
 
 
+@pytest.mark.soak
 def test_a_record_without_a_fingerprint_is_compared_as_ever_until_an_apply_leaves_one(dev: World) -> None:
     dev.forget_fingerprint()
     assert dev.drift().code == 0
@@ -84,6 +86,7 @@ def test_a_record_of_somebody_else_is_no_reason_to_put_anything_back(dev: World)
     assert [one["outside"] for one in plan.of_type("planned_change") if one["fields"]] == []
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("hide", ["taken out", "called kept"])
 def test_a_record_that_hides_the_key_is_held_against_its_fingerprint_as_any(dev: World, hide: str) -> None:
     record = dev.manifest()
@@ -100,6 +103,7 @@ def test_a_record_that_hides_the_key_is_held_against_its_fingerprint_as_any(dev:
     assert (refused.code, refused.changes) == (6, ()), refused.err
 
 
+@pytest.mark.soak
 def test_a_revert_makes_no_record_of_somebody_else_ours(dev: World) -> None:
     lambda_ = dev.client("lambda")
     lambda_.update_function_configuration(FunctionName="payment-processor-dev", MemorySize=2048)
@@ -111,6 +115,7 @@ def test_a_revert_makes_no_record_of_somebody_else_ours(dev: World) -> None:
     assert dev.drift().code == 7
 
 
+@pytest.mark.soak
 def test_a_revert_that_is_cut_off_is_unfinished_and_accuses_nobody(dev: World) -> None:
     dev.client("lambda").update_function_configuration(FunctionName="payment-processor-dev", MemorySize=2048)
     answer = dev.meeting(deny("lambda:UpdateFunctionConfiguration"), "revert", "--env", "dev", "--yes")
@@ -132,6 +137,7 @@ def test_a_revert_that_is_cut_off_is_gone_on_with_by_the_same_command(dev: World
     assert (live["MemorySize"], live["Timeout"]) == (1024, 30)
 
 
+@pytest.mark.soak
 def test_what_a_revert_that_was_cut_off_has_put_back_is_recorded_as_that(dev: World) -> None:
     """It was killed between its last step and the word of that in the record."""
     functions = dev.client("lambda")
@@ -145,6 +151,7 @@ def test_what_a_revert_that_was_cut_off_has_put_back_is_recorded_as_that(dev: Wo
     assert dev.drift().code == 0
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("history", ["kept", "taken away"])
 @pytest.mark.parametrize("fingerprint", ["left", "none"])
 def test_a_revert_that_somebody_has_written_into_the_record_is_no_reason_to_put_anything_back(
@@ -178,6 +185,7 @@ def test_a_destroy_that_is_cut_off_accuses_nobody(dev: World) -> None:
     assert not [one for one in dev.drift().of_type("finding") if one["field"] == "record"]
 
 
+@pytest.mark.soak
 def test_a_key_that_keeps_its_fingerprint_keeps_no_destroy_back(dev: World) -> None:
     assert dev.meeting(deny("kms:UntagResource"), "destroy", "--env", "dev", "--yes").code == 0
 
@@ -190,6 +198,7 @@ def test_the_first_fingerprint_is_no_condition_of_an_apply(dev: World) -> None:
     assert dev.drift().code == 0
 
 
+@pytest.mark.soak
 def test_a_team_with_as_many_tags_as_files_may_have_is_left_no_fingerprint(world: World) -> None:
     """With tapctl's own these are 50 on the key, and KMS takes no more."""
     more = "".join(f't{number} = "x"\n' for number in range(MAX_TAGS - 1))
@@ -228,6 +237,7 @@ def test_a_copy_of_the_very_record_under_a_higher_serial_tells_nothing_else(dev:
     assert dev.tapctl("revert", "--env", "dev", "--yes").code == 0
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("later_by", ["serial", "time"])
 def test_a_later_version_that_no_run_has_left_takes_no_way_back_from_who_has_to_undo_a_change(
     dev: World, later_by: str
@@ -386,6 +396,7 @@ def rewritten(dev: World) -> World:
     return dev
 
 
+@pytest.mark.soak
 def test_the_version_that_the_last_run_has_left_stands_for_a_record_that_somebody_has_written(
     rewritten: World,
 ) -> None:

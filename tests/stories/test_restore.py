@@ -108,6 +108,7 @@ def test_data_in_a_database_of_another_name_is_not_restored_under_a_function_tha
     assert "wanted is paydb" in refused.err
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("scheduled", [False, True], ids=["disabled", "scheduled for deletion"])
 def test_the_own_key_that_rests_comes_back_first_and_stops_no_restore(
     gone: World, snapshot: str, *, scheduled: bool
@@ -163,6 +164,7 @@ def test_it_is_restored_in_one_call_and_brought_to_what_is_wanted(gone: World, s
     assert f"--restore {snapshot}: {CLUSTER} is there; nothing is restored" in again.err
 
 
+@pytest.mark.soak
 def test_one_that_somebody_has_deleted_comes_back_only_with_a_word_on_its_data(dev: World) -> None:
     rds = dev.client("rds")
     rds.delete_db_instance(DBInstanceIdentifier="db-cluster-dev-0", SkipFinalSnapshot=True)

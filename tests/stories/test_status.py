@@ -639,6 +639,7 @@ def test_credentials_of_one_account_alone_are_told_how_a_person_looks_in_the_oth
     assert f"hint look with credentials of account 421077550192: {look}; where nothing of it is there" in said
 
 
+@pytest.mark.soak
 def test_a_look_at_everything_tells_of_copies_that_could_not_be_asked_for_everywhere(dev: World) -> None:
     dev.path("pr-9").write_text(json.dumps(dev.manifest() | {"suffix": "pr-9", "entries": {}} | IN_STAGING))
     certify(dev, "pr-9")

@@ -65,6 +65,7 @@ def test_what_the_files_say_is_in_the_first_line(shared: World, verb: str) -> No
     assert (last["env"], last["suffix"]) == ("prod", "prod")
 
 
+@pytest.mark.soak
 def test_environment_and_suffix_are_two_things(shared: World) -> None:
     answer = shared.tapctl("plan", "--env", "dev", "--suffix", "pr-42", "--json")
     for line in ends(answer, "plan"):
