@@ -62,7 +62,8 @@ def test_promises_are_found_wherever_they_stand_and_inside_any_string() -> None:
     other = refs.promise(ThingOutputs, "leaf/b").arn
     assert refs.needs(holder(f"arn:{ARN}/*,{other}")) == {HERE, "leaf/b"}
     assert refs.needs(holder("no promise ⟦ at all ⟧")) == frozenset()
-    assert refs.needs(3) == frozenset()
+    for plain in (3, 0.5, True, None, object()):
+        assert refs.needs(plain) == frozenset()
 
 
 def test_known_tokens_are_resolved_and_the_others_stay() -> None:

@@ -457,7 +457,6 @@ def test_a_key_that_is_kept_for_many_users_leaves_a_record_that_can_be_read(dev:
     assert dev.tapctl("manifest", "show", "--env", "dev").code == 0
 
 
-@pytest.mark.soak
 def test_snapshots_for_which_the_reason_of_a_key_has_no_room_are_certified_one_by_one(dev: World) -> None:
     rds = dev.client("rds")
     names = [f"manual-{number:02}-{'x' * 240}" for number in range(82)]

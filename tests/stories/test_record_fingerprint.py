@@ -237,7 +237,6 @@ def test_a_copy_of_the_very_record_under_a_higher_serial_tells_nothing_else(dev:
     assert dev.tapctl("revert", "--env", "dev", "--yes").code == 0
 
 
-@pytest.mark.soak
 @pytest.mark.parametrize("later_by", ["serial", "time"])
 def test_a_later_version_that_no_run_has_left_takes_no_way_back_from_who_has_to_undo_a_change(
     dev: World, later_by: str
