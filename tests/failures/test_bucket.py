@@ -186,8 +186,10 @@ def test_a_bucket_that_we_may_not_use(teams: World, verb: str) -> None:
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("nth", [2, 3, 8, 20, 30, 40, 45])
-def test_the_bucket_vanishes(teams: World, nth: int) -> None:
+@pytest.mark.parametrize(
+    ("nth", "has_cluster"), [(2, False), (3, False), (8, False), (20, False), (30, False), (40, True), (45, True)]
+)
+def test_the_bucket_vanishes(teams: World, nth: int, has_cluster: bool) -> None:
     """A bucket that vanishes (at the first write, in the middle, near the end) records nothing more."""
 
     def gone(proceed: Proceed) -> Served:
@@ -202,7 +204,11 @@ def test_the_bucket_vanishes(teams: World, nth: int) -> None:
     assert "nothing was changed" not in answer.err or not answer.changes
     come_back(teams)
     put_back(teams, answer)
-    assert teams.tapctl(*APPLY).code == 0
+    if not has_cluster:
+        # The history went with the bucket: nobody can tell that there never was a cluster.
+        blocked = teams.tapctl(*APPLY)
+        assert (blocked.code, "--empty makes a new one without data" in blocked.err) == (6, True), blocked.err
+    assert teams.tapctl(*APPLY, *(() if has_cluster else ("--empty",))).code == 0
     assert teams.tapctl("drift", "--env", "dev", *STATE).code == 0
     assert teams.owned() == teams.wanted()
 
