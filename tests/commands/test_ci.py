@@ -93,9 +93,25 @@ _SET |= {"TAPCTL_BOT_TOKEN": "t", "AWS_DEFAULT_REGION": "us-east-1", "PATH": os.
 
 
 def _ended(script: str, values: dict[str, str]) -> Done:
-    shell = shutil.which("sh")
+    """Run the script as both systems do."""
+    shell = shutil.which("bash")
     assert shell
-    return subprocess.run([shell, "-e", "-c", script], env=values, capture_output=True, text=True, check=False)
+    command = [shell, "-e", "-o", "pipefail", "-c", script]
+    return subprocess.run(command, env=values, capture_output=True, text=True, check=False)
+
+
+def test_no_failure_before_a_pipe_is_taken_for_nothing(workflows: Path, repository: Path) -> None:
+    for name in FILES:
+        assert yaml.safe_load((workflows / name).read_text())["defaults"] == {"run": {"shell": "bash"}}
+    assert [step for step in _steps(workflows) if "shell" in step] == []
+    assert called("ci", "init", "gitlab").code == 0
+    pipeline = yaml.safe_load((repository / ".gitlab-ci.yml").read_text())
+    assert pipeline[".tapctl"]["before_script"][0] == "set -e -o pipefail"
+    jobs = {name: job for name, job in pipeline.items() if isinstance(job, dict) and "stage" in job}
+    assert [name for name, job in jobs.items() if {"before_script", "after_script"} & {*job}] == []
+    # What ends early breaks the pipe of what writes into it, now and then.
+    texts = [path.read_text() for path in (*workflows.iterdir(), repository / ".gitlab-ci.yml")]
+    assert [line for text in texts for line in text.splitlines() if re.search(r"\| (head|grep -q)", line)] == []
 
 
 def test_a_job_of_github_s_ends_before_it_has_a_role_where_a_variable_is_not_set(workflows: Path) -> None:
@@ -130,7 +146,7 @@ def test_a_job_of_gitlab_s_ends_before_it_touches_anything_where_a_variable_is_n
     script = "\n".join([*pipeline[".tapctl"]["before_script"], *pipeline[job]["script"]])
     assert not re.findall(r"\$(?:TAPCTL_\w+_ROLE|\{TAPCTL_\w+_ROLE\})", script), "each ends the job where it is empty"
     values = _SET | {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"}
-    first = ["TAPCTL_STATE", "AWS_DEFAULT_REGION", *["TAPCTL_BOT_TOKEN"] * (job in ("apply", "drift"))]
+    first = ["TAPCTL_STATE", "AWS_DEFAULT_REGION", *["TAPCTL_BOT_TOKEN"] * (job != "copies")]
     for variable in first:
         done = _ended(script, values | {variable: "", "AWS_WEB_IDENTITY_TOKEN_FILE": "token"})
         assert (done.returncode != 0, f"{variable}: is not set" in done.stderr) == (True, True)
@@ -153,7 +169,7 @@ def _planned(repository: Path, system: str, message: str) -> tuple[Done, list[st
     assert called("ci", "init", system).code == 0
     program = repository / "bin" / "tapctl"
     program.parent.mkdir()
-    program.write_text('#!/bin/sh\nprintf "%s\\n" "$@" > said\n')
+    program.write_text('#!/bin/sh\nprintf "%s\\n" "$@" > said\necho {} > now.json\n')
     program.chmod(0o755)
     if system == "github":
         scripts = [step.get("run", "") for step in _steps(repository / ".github" / "workflows")]
@@ -162,6 +178,9 @@ def _planned(repository: Path, system: str, message: str) -> tuple[Done, list[st
     out = "now.json" if step_of else "--expires"
     (script,) = [each for each in scripts if "tapctl plan --env" in each and out in each]
     (repository / "message").write_text(message)
+    if step_of:
+        (repository / "plan").mkdir()
+        (repository / "plan" / "dev.json").write_text("{}")
     git = shutil.which("git")
     assert git
     subprocess.run([git, "init", "--quiet"], check=True)
@@ -248,9 +267,7 @@ def _night(repository: Path, system: str, said: str, code: int) -> subprocess.Co
     (repository / "drift").mkdir()
     path = f"{program.parent}{os.pathsep}{os.environ['PATH']}"
     values = {"PATH": path, "ENVIRONMENT": "staging", "TAPCTL_CONFIG": "environments", "GITHUB_OUTPUT": "output"}
-    shell = shutil.which("sh")
-    assert shell
-    return subprocess.run([shell, "-e", "-c", script], env=values, capture_output=True, text=True, check=False)
+    return _ended(script, values)
 
 
 with_jq = pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
@@ -278,6 +295,31 @@ def test_github_s_night_is_red_where_it_cannot_tell_what_copies_there_are(reposi
     done = _night(repository, "github", "".join(f"{json.dumps(one)}\n" for one in (row, verdict)), 7)
     assert (done.returncode, done.stdout) == (1, "::error::not asked where pr-9 is\n"), done.stderr
     assert not Path("output").exists()
+
+
+@with_jq
+@pytest.mark.parametrize(
+    ("verdict", "code"),
+    [
+        ({"type": "verdict", "exit": 7, "counts": {"deployed": 1}}, 0),
+        ({"type": "verdict", "exit": 3, "counts": {}}, 0),
+        ({"type": "verdict", "exit": 1, "counts": {}}, 1),
+        ({"type": "span"}, 1),
+    ],
+    ids=["not well", "no record yet", "no answer", "cut off"],
+)
+def test_a_pull_request_is_not_planned_where_nobody_can_tell_what_is_deployed(
+    repository: Path, verdict: dict[str, Any], code: int
+) -> None:
+    rows = [{"type": "status", "suffix": name, "env": name} for name in ("old",)] if verdict.get("exit") == 7 else []
+    (repository / "told.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in (*rows, verdict)))
+    (repository / "names.jsonl").write_text(json.dumps({"type": "output", "name": "dev"}))
+    tapctl = '[ "$1" = status ] || exec cat names.jsonl; cat told.jsonl; exit 7'
+    done = _step(repository, "tapctl-plan.yml", "tapctl status", {}, tapctl)
+    assert done.returncode == code, done.stderr
+    assert _lines("output") == (
+        [] if code else [f"list={json.dumps(['dev', *['old'] * len(rows)], separators=(',', ':'))}"]
+    )
 
 
 _ROWS = [{"type": "status", "suffix": suffix, "env": env} for suffix, env in (("dev", "dev"), ("old", "old"))]
@@ -311,9 +353,7 @@ def _copies(repository: Path, system: str, status: list[dict[str, Any]]) -> Done
     else:
         script = "\n".join(yaml.safe_load((repository / ".gitlab-ci.yml").read_text())["copies"]["script"])
         values |= {"TAPCTL_STATUS_ROLE": "lists", "TAPCTL_COPIES_ROLE": "reads-copies"}
-    shell = shutil.which("sh")
-    assert shell
-    return subprocess.run([shell, "-e", "-c", script], env=values, capture_output=True, text=True, check=False)
+    return _ended(script, values)
 
 
 @with_jq
@@ -455,9 +495,7 @@ def _after_the_merge(repository: Path, answers: dict[str, Any], commit: str) -> 
     values = {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}", "ENVIRONMENT": "dev", "CI_COMMIT_MESSAGE": message}
     values |= {"CI_API_V4_URL": "https://gitlab/api/v4", "CI_PROJECT_ID": "1", "CI_DEFAULT_BRANCH": "main"}
     values |= {"CI_COMMIT_SHA": commit, "CI_JOB_TOKEN": "t", "TAPCTL_BOT_TOKEN": "t", "TAPCTL_CHANGER_ROLE": "r"}
-    shell = shutil.which("sh")
-    assert shell
-    return subprocess.run([shell, "-e", "-c", script], env=values, capture_output=True, text=True, check=False)
+    return _ended(script, values)
 
 
 @with_jq
@@ -494,7 +532,7 @@ def test_gitlab_applies_the_plan_of_the_merged_commit_whatever_a_message_says(
 @with_jq
 def test_gitlab_applies_nothing_where_its_api_does_not_answer(repository: Path) -> None:
     done = _after_the_merge(repository, {}, "m12")
-    assert (done.returncode, "nothing is applied" in done.stdout) == (1, True)
+    assert (done.returncode, done.stdout) == (22, "")
 
 
 _GH = """#!{python}
@@ -508,6 +546,8 @@ if words[:2] == ["run", "list"]:
 else:
     answer = answers[next(word for word in words[1:] if word.startswith("repos/"))]
 subprocess.run(["jq", "-r", given["--jq"]], input=json.dumps(answer), text=True, check=True)
+# The next page is what fails.
+sys.exit(answers.get("refused") in ("runs" if words[0] == "run" else words[1], words[2]))
 """
 
 
@@ -525,9 +565,7 @@ def _step(repository: Path, workflow: str, part: str, answers: dict[str, Any], t
     (script,) = [step["run"] for job in jobs for step in job["steps"] if part in step.get("run", "")]
     values = {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}", "GH_REPO": "a/b", "GITHUB_SHA": "m12"}
     values |= {"GITHUB_OUTPUT": "output", "ENVIRONMENT": "dev", "TAPCTL_CONFIG": "environments"}
-    shell = shutil.which("bash")
-    assert shell
-    return subprocess.run([shell, "-e", "-c", script], env=values, capture_output=True, text=True, check=False)
+    return _ended(script, values)
 
 
 _RUN = {"workflow": "tapctl-plan.yml", "event": "pull_request", "commit": "h12", "status": "success"}
@@ -566,6 +604,16 @@ def test_github_takes_the_run_of_the_pull_request_that_was_merged(
     assert done.returncode == code, done.stderr
     assert (Path("output").read_text() if output else "") == output
     assert ("has no finished plan" in done.stdout) == (code == 1)
+
+
+@with_jq
+@pytest.mark.parametrize("refused", ["repos/a/b/commits/m12/pulls", "runs", "repos/a/b/actions/runs/7/artifacts"])
+def test_github_applies_no_list_of_plans_that_it_could_not_read_to_its_end(repository: Path, refused: str) -> None:
+    merged = {"number": 12, "merged_at": "2026-11-30", "base": {"ref": "main"}, "head": {"sha": "h12"}}
+    answers: dict[str, Any] = {"repos/a/b/commits/m12/pulls": [merged], "runs": [_OURS]}
+    answers |= {"repos/a/b/actions/runs/7/artifacts": {"artifacts": [{"name": "plan-dev"}]}}
+    done = _step(repository, "tapctl-apply.yml", "gh run list", answers | {"refused": refused})
+    assert (done.returncode, _lines("output")) == (1, [])
 
 
 def test_the_run_of_a_plan_bears_the_name_by_which_it_is_found_after_the_merge(workflows: Path) -> None:
@@ -634,7 +682,9 @@ if sent or method == "PUT":
     print(method or "POST", place, text, file=open("told", "a"))
     sys.exit(0)
 answer = json.load(open("answers.json")).get(place)
-if answer is None:
+if "--write-out" in words:
+    print(answer if isinstance(answer, int) else 200)
+elif isinstance(answer, int):
     sys.exit(22)
 print(json.dumps(answer), file=open("last.jsonl", "w") if "last.jsonl" in words else sys.stdout)
 """
@@ -645,31 +695,41 @@ exit {code}
 """
 
 
-def _told_by_gitlab(repository: Path, answers: dict[str, Any], *, code: int = 2, new: int = 2) -> list[str]:
-    """Run GitLab's night of dev; returns what it wrote into issues."""
+def _lines(name: str) -> list[str]:
+    return Path(name).read_text().splitlines() if Path(name).exists() else []
+
+
+def _of_gitlab(
+    repository: Path, job: str, answers: dict[str, Any], values: dict[str, str], *, code: int, new: int = 0
+) -> Done:
+    """Run the job of dev where the API gives these answers (a number is a failure), and tapctl ends so."""
     assert called("ci", "init", "gitlab").code == 0
     tools = repository / "bin"
     tools.mkdir()
-    (repository / "answers.json").write_text(json.dumps({"user": {"id": 5}} | answers))
+    (repository / "answers.json").write_text(json.dumps(answers))
     (tools / "curl").write_text(_TELLS.format(python=sys.executable))
     (tools / "tapctl").write_text(_DRIFTED.format(code=code, new=new))
     for tool in tools.iterdir():
         tool.chmod(0o755)
-    script = "\n".join(yaml.safe_load((repository / ".gitlab-ci.yml").read_text())["drift"]["script"])
-    values = {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}", "ENVIRONMENT": "dev", "TAPCTL_READER_ROLE": "r"}
-    values |= {"CI_API_V4_URL": "https://gitlab/api/v4", "CI_PROJECT_ID": "1", "CI_DEFAULT_BRANCH": "main"}
-    values |= {"CI_JOB_TOKEN": "t", "TAPCTL_BOT_TOKEN": "t"}
-    shell = shutil.which("sh")
-    assert shell
-    done = subprocess.run([shell, "-e", "-c", script], env=values, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    told = Path("told")
-    return told.read_text().splitlines() if told.exists() else []
+    script = "\n".join(yaml.safe_load((repository / ".gitlab-ci.yml").read_text())[job]["script"])
+    values |= _SET | {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}", "ENVIRONMENT": "dev", "CI_PROJECT_ID": "1"}
+    values |= {"CI_API_V4_URL": "https://gitlab/api/v4", "CI_DEFAULT_BRANCH": "main", "CI_JOB_TOKEN": "t"}
+    return _ended(script, values | {"TAPCTL_CONFIG": "environments"})
+
+
+def _told_by_gitlab(
+    repository: Path, answers: dict[str, Any], *, code: int = 2, new: int = 2, ends: int = 0
+) -> list[str]:
+    """Run GitLab's night of dev, which is to end so; returns what it wrote into issues."""
+    done = _of_gitlab(repository, "drift", {"user": {"id": 5}} | answers, {}, code=code, new=new)
+    assert done.returncode == ends, done.stdout + done.stderr
+    return _lines("told")
 
 
 _OPEN = {"iid": 7, "title": "Drift in dev", "author": {"id": 5}}
 _LAST_NIGHT = {_NIGHTS: [{"id": 9}, {"id": 8}], "pipelines/8/jobs?per_page=100": [_NIGHT_JOB]}
-_ITS_RUN = {"jobs/50/artifacts/drift-dev.jsonl": "last night"}
+_OF_DEV = "jobs/50/artifacts/drift-dev.jsonl"
+_ITS_RUN = {_OF_DEV: "last night"}
 _NEW, _ALL = "POST issues/7/notes the report new.md", "PUT issues/7 the report all.md"
 
 
@@ -679,11 +739,10 @@ _NEW, _ALL = "POST issues/7/notes the report new.md", "PUT issues/7 the report a
     [
         (_LAST_NIGHT | _ITS_RUN, 2, [_NEW, _ALL]),
         (_LAST_NIGHT | _ITS_RUN, 0, [_ALL]),
-        ({}, 0, ["POST issues/7/notes the report all.md", _ALL]),
-        (_LAST_NIGHT, 0, ["POST issues/7/notes the report all.md", _ALL]),
+        (_LAST_NIGHT | {_OF_DEV: 404}, 0, ["POST issues/7/notes the report all.md", _ALL]),
         ({_NIGHTS: []}, 0, ["POST issues/7/notes the report all.md", _ALL]),
     ],
-    ids=["new since the last night", "nothing new", "no answer", "its artifact is gone", "the first night"],
+    ids=["new since the last night", "nothing new", "its artifact is gone", "the first night"],
 )
 def test_gitlab_s_night_tells_what_is_new_and_without_a_last_night_everything(
     repository: Path, last: dict[str, Any], new: int, told: list[str]
@@ -695,18 +754,59 @@ def test_gitlab_s_night_tells_what_is_new_and_without_a_last_night_everything(
 
 
 @with_jq
+@pytest.mark.parametrize("refused", [_NIGHTS, "pipelines/8/jobs?per_page=100", _OF_DEV, "user", "issues"])
+def test_gitlab_s_night_takes_no_failure_for_nothing_there(repository: Path, refused: str) -> None:
+    answers = {"issues": [_OPEN], "pipelines/9/jobs?per_page=100": []} | _LAST_NIGHT | _ITS_RUN
+    ends = 1 if refused == _OF_DEV else 22
+    assert _told_by_gitlab(repository, answers | {refused: 502}, ends=ends) == []
+
+
+@with_jq
+def test_gitlab_s_night_is_red_where_it_cannot_find_out_what_is_new(repository: Path) -> None:
+    answers = {"issues": [_OPEN], "pipelines/9/jobs?per_page=100": []} | _LAST_NIGHT | _ITS_RUN
+    assert _told_by_gitlab(repository, answers, new=6, ends=6) == []
+
+
+_PLAN_NOTES = "merge_requests/12/notes?per_page=100"
+
+
+@with_jq
+@pytest.mark.parametrize(
+    ("notes", "code", "ends", "told"),
+    [
+        ([], 0, 0, ["POST merge_requests/12/notes"]),
+        ([], 6, 6, ["POST merge_requests/12/notes"]),
+        ([{"id": 3, "author": {"id": 5}}], 0, 0, ["PUT merge_requests/12/notes/3"]),
+        ([{"id": 3, "author": {"id": 6}}], 0, 0, ["POST merge_requests/12/notes"]),
+        (502, 0, 22, []),
+    ],
+    ids=["the first", "a plan that is refused", "its own", "a stranger's", "no answer"],
+)
+def test_gitlab_keeps_one_note_of_a_plan_and_is_red_where_it_cannot(
+    repository: Path, notes: list[dict[str, Any]] | int, code: int, ends: int, told: list[str]
+) -> None:
+    mark = "<!-- tapctl plan dev -->"
+    texts = notes if isinstance(notes, int) else [note | {"body": f"{mark}\nThe plan."} for note in notes]
+    values = {"CI_MERGE_REQUEST_IID": "12", "CI_COMMIT_MESSAGE": "Smaller logs."}
+    done = _of_gitlab(repository, "plan", {"user": {"id": 5}, _PLAN_NOTES: texts}, values, code=code)
+    assert done.returncode == ends, done.stdout + done.stderr
+    assert [line for line in _lines("told") if line != "the report plan-dev.md"] == [f"{each} {mark}" for each in told]
+
+
+@with_jq
 @pytest.mark.parametrize("issue", [{"author": {"id": 6}}, {"title": "Drift in dev2"}], ids=["a stranger's", "another"])
 def test_gitlab_s_night_tells_nothing_in_an_issue_that_is_not_its_own(repository: Path, issue: dict[str, Any]) -> None:
-    assert _told_by_gitlab(repository, {"issues": [_OPEN | issue]}) == ["POST issues the report all.md"]
+    assert _told_by_gitlab(repository, {_NIGHTS: [], "issues": [_OPEN | issue]}) == ["POST issues the report all.md"]
 
 
 @with_jq
 def test_gitlab_s_night_closes_its_issue_once_everything_is_as_recorded(repository: Path) -> None:
-    assert _told_by_gitlab(repository, {"issues": [_OPEN]}, code=0) == ["PUT issues/7 state_event=close"]
+    assert _told_by_gitlab(repository, {_NIGHTS: [], "issues": [_OPEN]}, code=0) == ["PUT issues/7 state_event=close"]
 
 
 _SAYS = """#!/bin/sh
 case "$*" in
+"api "*) echo 1 ;;
 "run download"*) cp -r looked drift ;;
 "issue list"*) echo 7 ;;
 *) { echo "$1 $2 $3"; cat; } >> told ;;
@@ -736,11 +836,9 @@ def test_github_s_night_tells_what_is_new_and_without_a_last_night_everything(
         Path("last").mkdir()
         Path("last/run.jsonl").write_text("last night")
     values = {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}", "ENVIRONMENT": "dev", "GITHUB_RUN_ID": "9"}
-    shell = shutil.which("sh")
-    assert shell
-    subprocess.run([shell, "-e", "-c", look], env=values, check=True)
+    assert _ended(look, values).returncode == 0
     Path("drift").rename("looked")
-    subprocess.run([shell, "-e", "-c", tell], env=values, check=True)
+    assert _ended(tell, values).returncode == 0
     reports = [*([told] if told else []), ["edit", "all"]]
     lines = [line for line in Path("told").read_text().splitlines() if line]
     assert lines == [
@@ -749,9 +847,10 @@ def test_github_s_night_tells_what_is_new_and_without_a_last_night_everything(
 
 
 _KEPT_BY_GITHUB = """#!/bin/sh
-[ "$REFUSED" != "$1 $2" ] || { echo "HTTP 502" >&2; exit 1; }
+case "$1 $2" in "${REFUSED:-none}"*) echo "HTTP 502" >&2; exit 1 ;; esac
 case "$1 $2" in
-"run list") ls -r kept ;;
+"run list") mkdir -p kept; ls -r kept ;;
+"api "*) place=${2#*/runs/}; ls -d "kept/${place%%/*}/${place#*name=}" 2> /dev/null | wc -l ;;
 "run download") cp -r "kept/$3/$5" "$7" ;;
 "issue list") echo 7 ;;
 *) cat > /dev/null; echo "$GITHUB_RUN_ID $1 $2" >> told ;;
@@ -765,19 +864,24 @@ exit 2
 """
 
 
-def _github_job(job: dict[str, Any], run: str, refused: str = "") -> None:
-    """Run the steps of dev's job that are ours, and keep the artifacts of this run as GitHub does."""
+def _tools(**texts: str) -> None:
+    Path("bin").mkdir()
+    for name, text in texts.items():
+        (Path("bin") / name).write_text(text)
+        (Path("bin") / name).chmod(0o755)
+
+
+def _github_job(job: dict[str, Any], run: str, refused: str = "") -> bool:
+    """Run the steps of dev's job that are ours, and keep this run's artifacts as GitHub does; True if none failed."""
     for folder in ("last", "drift"):
         shutil.rmtree(folder, ignore_errors=True)
     values = _SET | {"PATH": f"{Path('bin').absolute()}{os.pathsep}{os.environ['PATH']}", "ENVIRONMENT": "dev"}
     values |= {"GITHUB_RUN_ID": run, "REFUSED": refused}
-    shell = shutil.which("bash")
-    assert shell
     for step in job["steps"]:
         script = step.get("run", "")
         if script and not script.startswith("pip install"):
-            if subprocess.run([shell, "-e", "-c", script], env=values, check=False).returncode:
-                return
+            if _ended(script, values).returncode:
+                return False
         elif "upload-artifact" in step.get("uses", ""):
             kept = Path("kept") / run / step["with"]["name"].replace("${{ matrix.environment }}", "dev")
             path = Path(step["with"]["path"])
@@ -786,6 +890,7 @@ def _github_job(job: dict[str, Any], run: str, refused: str = "") -> None:
             elif path.exists():
                 kept.mkdir(parents=True)
                 shutil.copy(path, kept)
+    return True
 
 
 @pytest.mark.parametrize(
@@ -795,23 +900,34 @@ def _github_job(job: dict[str, Any], run: str, refused: str = "") -> None:
         ("issue comment", ["3 comment", "3 edit"]),
         ("issue edit", ["2 comment", "3 comment", "3 edit"]),
         ("run download", ["3 comment", "3 edit"]),
+        ("issue list", ["3 comment", "3 edit"]),
+        ("api ", ["3 comment", "3 edit"]),
     ],
 )
 def test_what_github_s_night_could_not_tell_is_new_for_the_next_one(
     workflows: Path, refused: str, told: list[str]
 ) -> None:
     jobs = yaml.safe_load((workflows / "tapctl-drift.yml").read_text())["jobs"]
-    tools = Path("bin")
-    tools.mkdir()
-    for name, text in (("gh", _KEPT_BY_GITHUB), ("tapctl", _FOUND)):
-        (tools / name).write_text(text)
-        (tools / name).chmod(0o755)
+    _tools(gh=_KEPT_BY_GITHUB, tapctl=_FOUND)
     for night, found in (("1", "one"), ("2", "one and another"), ("3", "one and another")):
         Path("found").write_text(found)
-        _github_job(jobs["drift"], night)
-        _github_job(jobs["issue"], night, refused if night == "2" else "")
+        assert _github_job(jobs["drift"], night)
+        failing = refused if night == "2" else ""
+        assert _github_job(jobs["issue"], night, failing) == (not failing)
     written = [line.replace(" issue", "") for line in Path("told").read_text().splitlines()]
     assert written == ["1 comment", "1 edit", *told]
+
+
+@pytest.mark.parametrize("refused", ["run list", "api ", "run download"])
+def test_github_s_night_takes_no_failure_for_nothing_there(workflows: Path, refused: str) -> None:
+    jobs = yaml.safe_load((workflows / "tapctl-drift.yml").read_text())["jobs"]
+    _tools(gh=_KEPT_BY_GITHUB, tapctl=_FOUND)
+    Path("found").write_text("one")
+    assert _github_job(jobs["issue"], "1"), "a look that failed has left nothing"
+    assert not Path("told").exists()
+    assert _github_job(jobs["drift"], "1"), "the first night"
+    assert _github_job(jobs["issue"], "1")
+    assert not _github_job(jobs["drift"], "2", refused)
 
 
 def test_gitlab_plans_applies_and_compares_the_environments_that_have_a_file(repository: Path) -> None:
