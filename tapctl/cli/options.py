@@ -80,7 +80,7 @@ def global_options(command: F) -> F:
             "reports",
             multiple=True,
             metavar="FILE",
-            help="Write the run there too: .md, .html, .sarif, .xml, .jsonl, .trace.json.",
+            help="Write the run there too: .md, .comment.md, .html, .sarif, .xml, .jsonl, .trace.json.",
         ),
         click.option("--no-color", is_flag=True, help="Write no escape sequences."),
         click.option("--quiet", is_flag=True, help="Write no progress."),

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tapctl.reports.run import Run
 
 ENDINGS: Final = {
+    ".comment.md": "comment",
     ".md": "md",
     ".html": "html",
     ".sarif": "sarif",
@@ -19,8 +20,8 @@ ENDINGS: Final = {
     ".trace.json": "trace",
     ".jsonl": "jsonl",
 }
-"""Ending of a report's file to its format; ``jsonl`` is the run itself."""
-FORMATS: Final = ("text", "md", "html", "sarif", "junit", "trace")
+"""Ending of a report's file to its format, the longer one first; ``jsonl`` is the run itself."""
+FORMATS: Final = ("text", "md", "comment", "html", "sarif", "junit", "trace")
 
 
 def format_of(path: str) -> str | None:

@@ -26,7 +26,14 @@ def test_every_format_is_written_and_is_what_render_prints(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    formats = {"md": "md", "html": "html", "sarif": "sarif", "xml": "junit", "trace.json": "trace"}
+    formats = {
+        "md": "md",
+        "comment.md": "comment",
+        "html": "html",
+        "sarif": "sarif",
+        "xml": "junit",
+        "trace.json": "trace",
+    }
     reports = [word for ending in (*formats, "jsonl") for word in ("--report", f"out/run.{ending}")]
     assert run([*reports[:4], *VALIDATE, *reports[4:]]) == 0
     assert capsys.readouterr().err == ""

@@ -9,9 +9,10 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pytest
@@ -545,13 +546,23 @@ if words[:2] == ["run", "list"]:
     answer = [one for one in answers["runs"] if all(value in (None, one[name]) for name, value in asked)]
 else:
     answer = answers[next(word for word in words[1:] if word.startswith("repos/"))]
+if "--silent" in words:
+    sys.exit(0)
 subprocess.run(["jq", "-r", given["--jq"]], input=json.dumps(answer), text=True, check=True)
 # The next page is what fails.
 sys.exit(answers.get("refused") in ("runs" if words[0] == "run" else words[1], words[2]))
 """
 
 
-def _step(repository: Path, workflow: str, part: str, answers: dict[str, Any], tapctl: str = "") -> Done:
+def _step(
+    repository: Path,
+    workflow: str,
+    part: str,
+    answers: dict[str, Any],
+    tapctl: str = "",
+    *,
+    values: Mapping[str, str] = MappingProxyType({}),
+) -> Done:
     """Run the step of a workflow of GitHub that has this in it, where gh gives these answers and tapctl does this."""
     assert called("ci", "init", "github", "--yes").code == 0
     tools = repository / "bin"
@@ -563,7 +574,7 @@ def _step(repository: Path, workflow: str, part: str, answers: dict[str, Any], t
         tool.chmod(0o755)
     jobs = yaml.safe_load((repository / ".github/workflows" / workflow).read_text())["jobs"].values()
     (script,) = [step["run"] for job in jobs for step in job["steps"] if part in step.get("run", "")]
-    values = {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}", "GH_REPO": "a/b", "GITHUB_SHA": "m12"}
+    values = {**values, "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}", "GH_REPO": "a/b", "GITHUB_SHA": "m12"}
     values |= {"GITHUB_OUTPUT": "output", "ENVIRONMENT": "dev", "TAPCTL_CONFIG": "environments"}
     return _ended(script, values)
 
@@ -671,14 +682,15 @@ def test_a_night_is_held_against_the_last_one_on_a_schedule_alone(workflows: Pat
 
 _NIGHTS = "pipelines?source=schedule&ref=main&per_page=20"
 _NIGHT_JOB = {"id": 50, "name": "drift: [dev]", "status": "success"}
+_CUT = "**Cut here: 3 more rows do not fit into 60,000 bytes.**\n"
 _TELLS = """#!{python}
 import json, sys
 words = sys.argv[1:]
 place = words[-1].removeprefix("https://gitlab/api/v4/").removeprefix("projects/1/")
 method = words[words.index("--request") + 1] if "--request" in words else "GET" if "--get" in words else ""
-sent = [word.partition("@")[2] for word in words if word.endswith("@body.md")]
+sent = [word.partition("@")[2] for word in words if "@" in word and word.endswith(".md")]
 if sent or method == "PUT":
-    text = open(sent[0]).read().strip() if sent else words[words.index("--data") + 1]
+    text = open(sent[0]).readline().strip() if sent else words[words.index("--data") + 1]
     print(method or "POST", place, text, file=open("told", "a"))
     sys.exit(0)
 answer = json.load(open("answers.json")).get(place)
@@ -689,7 +701,10 @@ elif isinstance(answer, int):
 print(json.dumps(answer), file=open("last.jsonl", "w") if "last.jsonl" in words else sys.stdout)
 """
 _DRIFTED = """#!/bin/sh
-for word in "$@"; do [ "$before" = --report ] && echo "the report $word" > "$word"; before=$word; done
+for word in "$@"; do
+  [ "$before" = --report ] && echo "the report $word" | cat - cut > "$word" 2> /dev/null
+  before=$word
+done
 case "$*" in *--new-since*) cat last.jsonl > held-against; exit {new} ;; esac
 exit {code}
 """
@@ -730,7 +745,7 @@ _OPEN = {"iid": 7, "title": "Drift in dev", "author": {"id": 5}}
 _LAST_NIGHT = {_NIGHTS: [{"id": 9}, {"id": 8}], "pipelines/8/jobs?per_page=100": [_NIGHT_JOB]}
 _OF_DEV = "jobs/50/artifacts/drift-dev.jsonl"
 _ITS_RUN = {_OF_DEV: "last night"}
-_NEW, _ALL = "POST issues/7/notes the report new.md", "PUT issues/7 the report all.md"
+_NEW, _ALL = "POST issues/7/notes the report new.comment.md", "PUT issues/7 the report all.comment.md"
 
 
 @with_jq
@@ -739,8 +754,8 @@ _NEW, _ALL = "POST issues/7/notes the report new.md", "PUT issues/7 the report a
     [
         (_LAST_NIGHT | _ITS_RUN, 2, [_NEW, _ALL]),
         (_LAST_NIGHT | _ITS_RUN, 0, [_ALL]),
-        (_LAST_NIGHT | {_OF_DEV: 404}, 0, ["POST issues/7/notes the report all.md", _ALL]),
-        ({_NIGHTS: []}, 0, ["POST issues/7/notes the report all.md", _ALL]),
+        (_LAST_NIGHT | {_OF_DEV: 404}, 0, ["POST issues/7/notes the report all.comment.md", _ALL]),
+        ({_NIGHTS: []}, 0, ["POST issues/7/notes the report all.comment.md", _ALL]),
     ],
     ids=["new since the last night", "nothing new", "its artifact is gone", "the first night"],
 )
@@ -751,6 +766,16 @@ def test_gitlab_s_night_tells_what_is_new_and_without_a_last_night_everything(
     found = {"issues": [_OPEN], "pipelines/9/jobs?per_page=100": [_NIGHT_JOB | {"status": "failed"}]}
     assert _told_by_gitlab(repository, found | last, new=new) == told
     assert Path("held-against").exists() == (last == _LAST_NIGHT | _ITS_RUN)
+
+
+@with_jq
+def test_what_gitlab_s_night_had_to_cut_is_new_for_the_next_one(repository: Path) -> None:
+    (repository / "cut").write_text(_CUT)
+    told = _told_by_gitlab(repository, {_NIGHTS: [], "issues": [_OPEN]})
+    assert told == ["POST issues/7/notes the report all.comment.md", _ALL]
+    (path,) = yaml.safe_load((repository / ".gitlab-ci.yml").read_text())["drift"]["artifacts"]["paths"]
+    assert path.replace("$ENVIRONMENT", "dev") == "drift-dev.*"
+    assert [each.name for each in repository.glob("drift-dev.*")] == ["drift-dev.cut.jsonl"]
 
 
 @with_jq
@@ -790,13 +815,15 @@ def test_gitlab_keeps_one_note_of_a_plan_and_is_red_where_it_cannot(
     values = {"CI_MERGE_REQUEST_IID": "12", "CI_COMMIT_MESSAGE": "Smaller logs."}
     done = _of_gitlab(repository, "plan", {"user": {"id": 5}, _PLAN_NOTES: texts}, values, code=code)
     assert done.returncode == ends, done.stdout + done.stderr
-    assert [line for line in _lines("told") if line != "the report plan-dev.md"] == [f"{each} {mark}" for each in told]
+    assert _lines("told") == [f"{each} {mark}" for each in told]
 
 
 @with_jq
 @pytest.mark.parametrize("issue", [{"author": {"id": 6}}, {"title": "Drift in dev2"}], ids=["a stranger's", "another"])
 def test_gitlab_s_night_tells_nothing_in_an_issue_that_is_not_its_own(repository: Path, issue: dict[str, Any]) -> None:
-    assert _told_by_gitlab(repository, {_NIGHTS: [], "issues": [_OPEN | issue]}) == ["POST issues the report all.md"]
+    assert _told_by_gitlab(repository, {_NIGHTS: [], "issues": [_OPEN | issue]}) == [
+        "POST issues the report all.comment.md"
+    ]
 
 
 @with_jq
@@ -842,7 +869,7 @@ def test_github_s_night_tells_what_is_new_and_without_a_last_night_everything(
     reports = [*([told] if told else []), ["edit", "all"]]
     lines = [line for line in Path("told").read_text().splitlines() if line]
     assert lines == [
-        line for verb, name in reports for line in (f"issue {verb} 7", f"the report drift/{name}.md", "Run 9")
+        line for verb, name in reports for line in (f"issue {verb} 7", f"the report drift/{name}.comment.md", "Run 9")
     ]
 
 
@@ -857,7 +884,10 @@ case "$1 $2" in
 esac
 """
 _FOUND = """#!/bin/sh
-for word in "$@"; do [ "$before" = --report ] && echo "the report" > "$word"; before=$word; done
+for word in "$@"; do
+  [ "$before" = --report ] && echo "the report" | cat - cut > "$word" 2> /dev/null
+  before=$word
+done
 case "$*" in *--new-since*) cmp -s found last/run.jsonl || exit 2; exit 0 ;; esac
 cat found
 exit 2
@@ -916,6 +946,46 @@ def test_what_github_s_night_could_not_tell_is_new_for_the_next_one(
         assert _github_job(jobs["issue"], night, failing) == (not failing)
     written = [line.replace(" issue", "") for line in Path("told").read_text().splitlines()]
     assert written == ["1 comment", "1 edit", *told]
+
+
+def test_what_github_s_night_had_to_cut_is_new_for_the_next_one(workflows: Path) -> None:
+    jobs = yaml.safe_load((workflows / "tapctl-drift.yml").read_text())["jobs"]
+    _tools(gh=_KEPT_BY_GITHUB, tapctl=_FOUND)
+    for night, found, cut in (("1", "one", ""), ("2", "one and many", _CUT), ("3", "one and many", "")):
+        Path("found").write_text(found)
+        Path("cut").write_text(cut)
+        assert _github_job(jobs["drift"], night)
+        assert _github_job(jobs["issue"], night)
+    told = ["1 issue comment", "1 issue edit", "2 issue comment", "2 issue edit", "3 issue comment", "3 issue edit"]
+    assert _lines("told") == told
+
+
+def test_what_pipelines_tell_is_cut_by_tapctl_alone_between_rows(workflows: Path, repository: Path) -> None:
+    assert called("ci", "init", "gitlab").code == 0
+    for path in (*workflows.iterdir(), repository / ".gitlab-ci.yml"):
+        text = path.read_text()
+        assert "head -c" not in text
+        assert all(word.rstrip('"').endswith(".comment.md") for word in re.findall(r"--report (\S+)", text))
+
+
+@with_jq
+def test_a_plan_that_does_not_fit_into_github_s_comment_is_named_there(repository: Path) -> None:
+    for name, size in (("dev", 100), ("prod", 60_000), ("staging", 1_000)):
+        (repository / "plans" / f"plan-{name}").mkdir(parents=True)
+        (repository / "plans" / f"plan-{name}" / f"{name}.comment.md").write_text(f"{name}\n{'é' * (size // 2)}\n")
+    (repository / "plans" / "plan-dev" / "dev.comment.md").write_text(f"dev\n{'é' * 1_000}\n")
+    answers: dict[str, Any] = {"repos/a/b/issues/12/comments": []}
+    values = {"PULL": "12", "HEAD": "h12", "GITHUB_RUN_ID": "9"}
+    done = _step(repository, "tapctl-plan.yml", "<!-- tapctl plan -->", answers, values=values)
+    assert done.returncode == 0, done.stderr
+    body = (repository / "body.md").read_text(encoding="utf-8")
+    assert [line for line in body.splitlines() if line and "é" not in line] == [
+        "<!-- tapctl plan -->",
+        "Plan of `h12`",
+        "dev",
+        "**prod.comment.md does not fit here: it is in the artifacts of run 9.**",
+        "staging",
+    ]
 
 
 @pytest.mark.parametrize("refused", ["run list", "api ", "run download"])

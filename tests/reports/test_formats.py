@@ -132,6 +132,11 @@ def test_markdown_is_cut_with_a_word() -> None:
     left = re.search(r"\*\*Cut here: (\d+) more rows do not fit into 20,000 bytes", text)
     assert left is not None
     assert int(left[1]) == 90 - text.count("<tr><td>")
+    more = run_of([version(), *(finding(f"tags.ö{at}", "ä" * 200, "b") for at in range(900)), verdict()])
+    comment = render(more, "comment")
+    assert 58_000 < len(comment.encode()) <= 60_000
+    assert "more rows do not fit into 60,000 bytes" in comment
+    assert set(re.findall(r"^<tr>.*", comment, re.MULTILINE)) <= set(render(more, "md").splitlines())
 
 
 # -- SARIF -------------------------------------------------------------------------------------------------------------
