@@ -250,13 +250,18 @@ def test_a_line_that_looks_like_a_permit_and_is_none_is_a_stop(repository: Path,
     assert "line 3 of the reviewed commit's message permits nothing: it is not tapctl-allow: ENV" in done.stdout
 
 
+_RENDERS = f"""case "$1" in render) [ -f real ] && exec {sys.executable} -m tapctl "$@"; exec cat "$2" ;; esac
+"""
+"""Of a script that stands for tapctl: the run's lines, or where a test wants it what tapctl makes of them."""
+
+
 def _night(repository: Path, system: str, said: str, code: int) -> subprocess.CompletedProcess[str]:
     """Run the step that looks, with a tapctl that answers this."""
     assert called("ci", "init", system).code == 0
     program = repository / "bin" / "tapctl"
     program.parent.mkdir()
     (repository / "said.jsonl").write_text(said)
-    program.write_text(f"#!/bin/sh\ncat {repository}/said.jsonl\nexit {code}\n")
+    program.write_text(f"#!/bin/sh\n{_RENDERS}cat {repository}/said.jsonl\nexit {code}\n")
     program.chmod(0o755)
     if system == "github":
         job = yaml.safe_load((repository / ".github/workflows/tapctl-drift.yml").read_text())["jobs"]
@@ -294,8 +299,40 @@ def test_github_s_night_is_red_where_it_cannot_tell_what_copies_there_are(reposi
     row = {"type": "status", "suffix": "dev", "env": "dev"}
     verdict = {"type": "verdict", "counts": {"deployed": 1, unseen: 1}, "summary": "not asked where pr-9 is"}
     done = _night(repository, "github", "".join(f"{json.dumps(one)}\n" for one in (row, verdict)), 7)
-    assert (done.returncode, done.stdout) == (1, "::error::not asked where pr-9 is\n"), done.stderr
+    assert (done.returncode, "not asked where pr-9 is" in done.stdout) == (1, True), done.stderr
     assert not Path("output").exists()
+
+
+_OBEYED = "We are sorry\n::stop-commands::x\r##[error]x\x1b[2J"
+
+
+@with_jq
+@pytest.mark.parametrize("system", ["github", "github-plan", "gitlab"])
+def test_the_log_of_a_pipeline_has_no_text_of_others_that_a_terminal_or_a_ci_system_obeys(
+    repository: Path, system: str
+) -> None:
+    (repository / "real").touch()
+    common = {"env": "", "suffix": ""}
+    version = {"type": "version", "ui": "1.0", "tapctl": "0.1.0", "verb": "status", "account": "", "region": ""}
+    error = {"type": "error", "code": "aws-failed", "message": _OBEYED, "why": _OBEYED, "hint": _OBEYED, "aws": None}
+    verdict = {"type": "verdict", "verb": "status", "status": "FAILED", "exit": 1, "counts": {}, "summary": _OBEYED}
+    said: list[dict[str, Any]] = [
+        common | version | {"config_hash": "", "identity": ""},
+        common | error | {"retry_safe": True, "state": "nothing was changed"},
+        common | verdict | {"elapsed_s": 5.5, "api_calls": 1, "changing_calls": 0, "manifest": ""},
+    ]
+    if system == "gitlab":
+        done = _copies(repository, system, said)
+    else:
+        (repository / "said.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in said))
+        workflow = "tapctl-plan.yml" if system == "github-plan" else "tapctl-drift.yml"
+        done = _step(repository, workflow, "tapctl status", {}, f"{_RENDERS}cat said.jsonl")
+    assert (done.returncode, done.stdout.count("We are sorry") >= 1) == (1, True), done.stderr
+    told = [
+        line for line in done.stdout.split("\n") if line != "::error::what is deployed cannot be told, as said above"
+    ]
+    assert [line for line in told if line.startswith(("::", "##["))] == []
+    assert not {"\r", "\x1b"} & set(done.stdout)
 
 
 @with_jq
@@ -326,8 +363,8 @@ def test_a_pull_request_is_not_planned_where_nobody_can_tell_what_is_deployed(
 _ROWS = [{"type": "status", "suffix": suffix, "env": env} for suffix, env in (("dev", "dev"), ("old", "old"))]
 _COPIES = [{"type": "status", "suffix": suffix, "env": "dev"} for suffix in ("pr-1", "pr-2", "pr-3")]
 _LISTED = {"type": "verdict", "counts": {"deployed": 5}}
-_LOOK = """#!/bin/sh
-echo "$AWS_ROLE_ARN $*" >> said
+_LOOK = f"""#!/bin/sh
+{_RENDERS}echo "$AWS_ROLE_ARN $*" >> said
 case "$1 $5" in
 "status ") cat told.jsonl; exit 7 ;;
 "drift pr-2") exit 7 ;;
