@@ -266,22 +266,46 @@ class Bucket:
         return result.get("ETag", "")
 
     def prove_conditions(self, key: str, content: bytes) -> None:
-        """Make sure that the store honours conditions: two writes of the object at ``key`` that it has to refuse.
+        """Make sure that the store honours conditions, by requests about our object at ``key`` that it has to refuse.
+
+        A store that knows no conditional removal at all passes: it cannot take one for a removal without a condition.
 
         Raises:
             Refused: it does not: two runs could go on at once.
             TapctlError: it does not say.
         """
-        for expected, header in ((None, "If-None-Match"), (_NO_ETAG, "If-Match")):
+        try:
+            self._prove("a write with If-None-Match", lambda: self.put(key, content, None))
+            self._prove("a write with If-Match", lambda: self.put(key, content, _NO_ETAG))
+        except AwsError as error:
+            raise self.to_tapctl_error(error) from error
+        try:
+            self._prove("a removal with If-Match", lambda: self._delete(key, _NO_ETAG))
+        except AwsError as error:
+            if not is_unsupported(error):
+                raise self.to_tapctl_error(error) from error
+
+    def _prove(self, what: str, request: Callable[[], object]) -> None:
+        """Make sure that the store refuses a request because of its condition; no other refusal proves that.
+
+        Raises:
+            Refused: it does what was asked for.
+            AwsError: it does not say.
+        """
+        for _ in range(ATTEMPTS):
             try:
-                self.put(key, content, expected)
+                request()
             except AwsError as error:
-                if not (isinstance(error, AwsRefused) and outcome_unknown(error)):
-                    raise self.to_tapctl_error(error) from error
+                failure = error
+                if _is_unmet(error):
+                    return
+                if not is_conflict(error):
+                    break
             else:
                 raise _unconditional_error(
-                    self.url(""), f"a write with {header} of an object that does not meet it was accepted"
+                    self.url(""), f"{what} of an object that does not meet the condition was accepted"
                 )
+        raise failure
 
     def put_if_absent(self, key: str, content: bytes) -> None:
         """Write an object where there is none; an existing one stays, and is as good: such a key names its content.
@@ -309,12 +333,15 @@ class Bucket:
             AwsError: the object may still be there.
         """
         try:
-            self._s3.delete_object(**self._target, Key=self.prefix + key, IfMatch=expected)
+            self._delete(key, expected)
         except AwsRefused as error:
             if not outcome_unknown(error):
                 raise
             return False
         return True
+
+    def _delete(self, key: str, expected: str) -> None:
+        self._s3.delete_object(**self._target, Key=self.prefix + key, IfMatch=expected)
 
     def to_tapctl_error(self, error: AwsError) -> TapctlError:
         """Translate an error that came before anything was changed.
@@ -354,9 +381,10 @@ class Bucket:
 
 def _unconditional_error(where: str, evidence: str) -> Refused:
     return Refused(
-        f"the store at {where} does not honour conditional writes, so two runs could go on at once",
+        f"the store at {where} does not honour conditional writes and removals, so two runs could go on at once",
         evidence=evidence,
-        hint="use S3 itself, or a store that honours If-None-Match and If-Match; or a folder: --state ./manifests",
+        hint="use S3 itself, or a store that honours If-None-Match and If-Match, the latter of a removal too; "
+        "or a folder: --state ./manifests",
     )
 
 
@@ -371,6 +399,11 @@ def is_conflict(error: AwsError) -> bool:
     S3 has more than one code for it (ConditionalRequestConflict, OperationAborted).
     """
     return error.status == _CONFLICT_STATUS
+
+
+def _is_unmet(error: AwsError) -> bool:
+    """True if the store says that the condition is not met."""
+    return error.status == _FAILED_STATUS or error.aws_code == "PreconditionFailed"
 
 
 def _age_s(response: Mapping[str, Any]) -> float:

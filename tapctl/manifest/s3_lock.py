@@ -4,6 +4,9 @@ Why never two go on, whatever the clocks of the machines say:
 
 - Every write of the lock object is conditional: it is made with If-None-Match, and renewed, taken over and removed with
   If-Match on the ETag last seen. Each write is another text, so each has another ETag. S3 does them one after another.
+- Nobody goes on before the store has refused all three where the condition was not met
+  (`Bucket.prove_conditions`): wherever a lock is really held, its conditions hold, for whoever takes it away too
+  (`tapctl.manifest.force_unlock`). A store that knows no conditional removal gets a write in its place.
 - The holder remembers when it *sent* its last write that S3 took (`S3Lease`). Call that moment F, and the moment at
   which S3 wrote it W; F is before W.
 - Another may take over only when the object has been the same for a whole lease (`ForeignLock`): either since
@@ -329,12 +332,14 @@ class S3Lease:
         return stored.content == content
 
     def release(self) -> None:
-        """Remove the lock object, if it is still ours, and renew it no more.
+        """Remove the lock object, if it is still ours, and renew it no more; no call where it is known to be lost.
 
         Raises:
             TapctlError: it may still be there; it is free when its lease has ended.
         """
         self._ended.set()
+        if self._lost_to is not None:
+            return
         try:
             with_timeout(self._timing.release_s, self._remove)
         except TimeoutError:

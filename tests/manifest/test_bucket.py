@@ -132,15 +132,18 @@ def ignoring(*headers: str) -> Callable[[AWSPreparedRequest], AWSResponse]:
     return step
 
 
-@pytest.mark.parametrize("header", ["If-None-Match", "If-Match"])
+@pytest.mark.parametrize(
+    ("operation", "header"), [("PutObject", "If-None-Match"), ("PutObject", "If-Match"), ("DeleteObject", "If-Match")]
+)
 def test_a_store_that_ignores_conditions_is_found_out_before_anything_is_done(
-    aws: Aws, script: S3Script, header: str
+    aws: Aws, script: S3Script, operation: str, header: str
 ) -> None:
-    script.then("PutObject", *[ignoring(header)] * 5)
+    script.then(operation, *[ignoring(header)] * 5)
     lock = open_store("s3://records/team", aws).lock("dev", DANA)
     with pytest.raises(Refused, match="does not honour conditional writes") as refused, lock:
         pytest.fail("two could go on")
-    assert header in str(refused.value.evidence)
+    what = {"PutObject": "a write", "DeleteObject": "a removal"}[operation]
+    assert str(refused.value.evidence).startswith(f"{what} with {header} ")
     assert refused.value.exit_code == 6
     assert aws.s3.list_objects_v2(Bucket="records")["KeyCount"] == 0
 
@@ -150,17 +153,40 @@ def test_conditions_are_proved_once(aws: Aws, script: S3Script) -> None:
     for _ in range(2):
         with store.lock("dev", DANA):
             pass
-    assert script.operations == ["PutObject"] * 3 + ["DeleteObject", "PutObject", "DeleteObject"]
+    assert script.operations == ["PutObject"] * 3 + ["DeleteObject"] * 2 + ["PutObject", "DeleteObject"]
 
 
 @pytest.mark.parametrize(
-    "step", [refuse(501, "NotImplemented"), refuse(403, "AccessDenied"), refuse(400, "KMS.Disabled")]
+    ("operation", "at", "step"),
+    [
+        *[
+            ("PutObject", at, step)
+            for at in (0, 1, 2)
+            for step in (refuse(501, "NotImplemented"), refuse(403, "AccessDenied"), refuse(400, "KMS.Disabled"))
+        ],
+        ("DeleteObject", 0, refuse(403, "AccessDenied")),
+        ("DeleteObject", 0, refuse(404, "NoSuchKey")),
+    ],
 )
-@pytest.mark.parametrize("at", [0, 1])
-def test_a_store_that_does_not_say_is_not_locked(aws: Aws, script: S3Script, step: Any, at: int) -> None:
-    script.then("PutObject", *[pass_through] * at, step)
+def test_a_store_that_does_not_say_is_not_locked(
+    aws: Aws, script: S3Script, operation: str, at: int, step: Any
+) -> None:
+    script.then(operation, *[pass_through] * at, step)
     with pytest.raises((Refused, AwsError)), open_store("s3://records/team", aws).lock("dev", DANA):
         pytest.fail("locked")
+
+
+@pytest.mark.parametrize(("operation", "at"), [("PutObject", 1), ("PutObject", 2), ("DeleteObject", 0)])
+def test_two_requests_that_met_prove_nothing_and_the_proof_is_tried_again(
+    aws: Aws, script: S3Script, operation: str, at: int
+) -> None:
+    store = open_store("s3://records/team", aws)
+    script.then(operation, *[pass_through] * at, *[refuse(409, "OperationAborted")] * 4)
+    with pytest.raises(AwsError, match="OperationAborted"), store.lock("dev", DANA):
+        pytest.fail("locked")
+    script.then(operation, *[pass_through] * at, refuse(409, "OperationAborted"))
+    with store.lock("dev", DANA) as lease:
+        lease.ensure_held()
 
 
 def test_a_store_without_conditional_writes_is_refused_with_that_reason(aws: Aws, script: S3Script) -> None:
@@ -207,7 +233,7 @@ def test_a_412_with_a_code_of_its_own_is_a_condition_that_failed(aws: Aws, scrip
 def test_without_conditional_removal_the_lock_is_released_by_a_write(team: Team, script: S3Script) -> None:
     messages: list[str] = []
     script.then("DeleteObject", *[refuse(501, "NotImplemented")] * 2)
-    with team.run(team.aws).lock("dev", DANA, notify=messages.append):
+    with open_store("s3://records/team", team.aws).lock("dev", DANA, notify=messages.append):
         pass
     lock = team.lock()
     assert lock is not None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import linecache
 import sys
 import threading
@@ -102,6 +103,18 @@ def test_a_holder_whose_lock_was_overwritten_stops_and_leaves_it(team: Team, clo
         with pytest.raises(LockHeld):
             lease.ensure_held()
     assert team.locks() == 1
+
+
+def test_a_holder_that_knows_of_its_loss_removes_nothing(team: Team, script: S3Script, clock: FakeWallClock) -> None:
+    with contextlib.ExitStack() as theirs:
+        with team.run(team.aws).lock("dev", DANA) as lease:
+            clock.seconds += 7200
+            sam = theirs.enter_context(team.run().lock("dev", SAM, wait_s=60))
+            with pytest.raises(LockHeld):
+                lease.ensure_held()
+            script.operations.clear()
+        assert script.operations == []
+        sam.ensure_held()
 
 
 def test_the_late_write_of_one_who_was_taken_over_is_refused(team: Team, clock: FakeWallClock) -> None:
