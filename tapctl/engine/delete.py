@@ -225,7 +225,7 @@ class _DeleteLoop:
 
     def record(self, phase: Phase, seen: Observed[Any, Any]) -> Entry:
         if self.deletion.entry is not None:
-            return self.deletion.entry.model_copy(update={"phase": phase})
+            return self.deletion.entry.model_copy(update={"phase": phase, "kept_until": "", "kept_why": ""})
         return Entry(
             type=self.reconciler.type,
             id=self.id,

@@ -97,6 +97,8 @@ class Reason(StrEnum):
     """The recorded phase does not fit the resource."""
     KEPT = "kept"
     """A destroy has kept the resource, and somebody has changed it since."""
+    KEPT_NO_LONGER = "kept no longer"
+    """A removal could only keep the resource, and by now one can end it; the detail is AWS's own word."""
 
 
 _MEANINGS: Final[Mapping[Reason, tuple[FindingState, str]]] = {
@@ -147,6 +149,7 @@ _MEANINGS: Final[Mapping[Reason, tuple[FindingState, str]]] = {
     ),
     Reason.OF_BEFORE: (FindingState.DRIFT, "by an earlier version of the record, which this one does not hold"),
     Reason.KEPT: (FindingState.DRIFT, "a destroy has kept it otherwise: somebody has changed it since"),
+    Reason.KEPT_NO_LONGER: (FindingState.UNEXPECTED, "an apply could not remove it then, and by now it is {detail}"),
     Reason.ANOTHER_RECORD: (
         FindingState.UNKNOWN,
         "the record is not the one that the last run has left: somebody has written it",

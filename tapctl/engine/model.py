@@ -319,6 +319,9 @@ class Reconciler(ABC, Generic[S, O]):
     types that it needs may be deleted (an Aurora instance and its cluster)."""
     retainable: ClassVar[bool] = False
     """True if a removal may leave the resource on purpose: only such a one is ever recorded as kept."""
+    kept_while_pending: ClassVar[str] = ""
+    """The field that somebody else puts in force: while it is pending a removal can only keep the resource. Each run
+    looks again at one that was kept so. Empty: there is none."""
     created_by_aws: ClassVar[bool] = False
     """True if AWS makes the resource by itself under our name: a resource without anybody's tags is still ours."""
     identity: ClassVar[str] = ""

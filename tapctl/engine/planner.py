@@ -97,7 +97,7 @@ def make_plan(
             entry, observations[address], claimant, reconcilers[entry.type], allowed=address in allowed
         )
         for address, entry in entries.items()
-        if address not in stack and entry.phase is not Phase.KEPT
+        if address not in stack and not stays_kept(reconcilers[entry.type], entry, observations.get(address))
     }
     handed = {
         seen.hands_over_to
@@ -476,6 +476,13 @@ def _plan_replacement(base: Change, reconciler: Reconciler[Any, Any]) -> Change:
 def _with_handover(removal: Change, handed: Collection[str]) -> Change:
     """The removal as it costs when its time comes: of one of those that have taken over by then, a failover."""
     return replace(removal, impact=max(removal.impact, Impact.FAILOVER)) if removal.address in handed else removal
+
+
+def stays_kept(reconciler: Reconciler[Any, Any], entry: Entry, observation: Observation | None) -> bool:
+    """True if the resource is kept by a removal, and nothing that is seen of it says that this has come to an end."""
+    if entry.phase is not Phase.KEPT or not reconciler.kept_while_pending or observation is None:
+        return entry.phase is Phase.KEPT
+    return isinstance(observation, Observed) and reconciler.kept_while_pending in observation.pending
 
 
 def _plan_removal(

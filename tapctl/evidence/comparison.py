@@ -22,7 +22,7 @@ from tapctl.evidence.lost_cluster import is_cluster_lost, with_lost_cluster
 from tapctl.evidence.new_secret import with_new_secret
 from tapctl.evidence.record_fingerprint import fingerprint_left, other_record
 from tapctl.evidence.recorded_outputs import recorded_outputs
-from tapctl.evidence.retained import compare_retained, with_retained_snapshots
+from tapctl.evidence.retained import compare_retained, with_kept_no_longer, with_retained_snapshots
 from tapctl.evidence.unfinished_apply import continuing
 from tapctl.evidence.unfinished_destroy import is_gone_from_aws, removed_by_destroy, unfinished_destroy, with_destroy
 from tapctl.evidence.unfinished_removal import with_removal, without_default_group
@@ -177,7 +177,7 @@ def compare_recorded(
         unfinished=manifest.unfinished,
         shared_ids=_shared_ids({*entries, *others}),
     )
-    report = with_public_members(session.aws, report)
+    report = with_public_members(session.aws, with_kept_no_longer(report, entries, observed, others))
     if not deployed:
         report = with_retained_snapshots(session, manifest, report, look.seen)
     goes_on = continuing(session, manifest)

@@ -131,9 +131,11 @@ def _as_recorded(session: Session, entry: Entry | None, live: Observation | None
 
     Not so what nobody wants any more and AWS has not done: there the value counts that was confirmed last.
     """
-    if entry is None or entry.phase is Phase.KEPT:
+    if entry is None:
         return Absent()
     reconciler = reconciler_of(entry)
+    if entry.phase is Phase.KEPT:
+        return live if reconciler.kept_while_pending and want is None and live is not None else Absent()
     try:
         spec = reconciler.spec.model_validate(entry.spec)
         if want is not None and isinstance(live, Observed) and entry.phase is Phase.MAKING and entry.confirmed:
@@ -143,9 +145,12 @@ def _as_recorded(session: Session, entry: Entry | None, live: Observation | None
     except ValidationError:
         return Absent()
     if isinstance(live, Observed):  # its costs depend on what is seen: the class of a writer
-        impacts: Mapping[str, Any] = {"impacts": live.impacts, "deferred_until": live.deferred_until}
+        impacts: dict[str, Any] = {"impacts": live.impacts, "deferred_until": live.deferred_until}
     else:
         impacts = {}
+    if isinstance(live, Observed) and want is None:
+        # What is pending decides whether a removal has to be allowed.
+        impacts["pending"] = live.pending
     return Observed(spec, outputs, owner=session.owner, **impacts)
 
 

@@ -1,6 +1,7 @@
-"""Resources that a destroy has kept: the key, until KMS deletes it, and the snapshots, each as it was left.
+"""Resources that a removal has kept: the key, until KMS deletes it, and the snapshots, each as it was left.
 
-They hold the data of an environment of which nothing else is deployed.
+They hold the data of an environment of which nothing else is deployed. And what an apply could only keep: a
+subscription that nobody had confirmed.
 """
 
 from __future__ import annotations
@@ -16,14 +17,15 @@ from tapctl.clock import today
 from tapctl.engine import refs
 from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, Reason, Report, detect_drift, unread_finding
 from tapctl.engine.model import Observed, address
-from tapctl.engine.observe import Absent, Observation, Observations, observe_all
-from tapctl.engine.record import Entry
+from tapctl.engine.observe import Absent, Observation, Observations, Unreadable, observe_all
+from tapctl.engine.planner import stays_kept
+from tapctl.engine.record import Entry, Phase
 from tapctl.errors import AwsNoAnswer, AwsRefused
 from tapctl.evidence.certificate import decrypted_by_record, last_certificate
 from tapctl.evidence.forged import forged_whatever_the_files
 from tapctl.evidence.recorded_files import any_files
 from tapctl.manifest.manifest import Manifest
-from tapctl.reconcilers import observations_for
+from tapctl.reconcilers import observations_for, reconciler_of
 from tapctl.reconcilers.db_cluster_snapshots import (
     KMS_KEY_ARN,
     RESOURCE_ID,
@@ -86,6 +88,30 @@ def with_retained_snapshots(session: Session, manifest: Manifest, report: Report
     ``observed``: all that AWS has under our names.
     """
     return _with(report, [*_Snapshots.look(session, manifest, observed).findings()])
+
+
+def with_kept_no_longer(
+    report: Report, entries: Mapping[str, Entry], observed: Observations, wanted: Collection[str]
+) -> Report:
+    """The report with the findings on what a removal could only keep, which nobody wants, and which can go by now.
+
+    ``wanted``: the addresses of what the files want again.
+    """
+    kept = (entries[place] for place in sorted(entries.keys() - wanted) if entries[place].phase is Phase.KEPT)
+    findings = [one for entry in kept for one in _ended(entry, observed.get(entry.address))]
+    seen = sum(one.state is not FindingState.UNKNOWN for one in findings)
+    return _with(replace(report, fields=report.fields + seen, resources=report.resources + seen), findings)
+
+
+def _ended(entry: Entry, seen: Observation | None) -> Iterator[Finding]:
+    """The finding on what is kept no longer, or may be so; what is gone as AWS promised is nobody's loss."""
+    known = reconciler_of(entry)
+    field = known.kept_while_pending
+    if isinstance(seen, Unreadable):
+        yield unread_finding(entry.address, entry.type, WHOLE_RESOURCE, seen.action, seen.refusal)
+    elif isinstance(seen, Observed) and not stays_kept(known, entry, seen):
+        live = getattr(seen.spec, field)
+        yield Finding(entry.address, entry.type, field, Reason.KEPT_NO_LONGER, live=live, detail=seen.status)
 
 
 def _with(report: Report, findings: Sequence[Finding]) -> Report:
@@ -224,6 +250,8 @@ def _arn(key: Observation) -> str:
 
 def way_back(one: Finding, session: Session) -> Advice:
     """The command that ends this change of something kept, and a few words; none where none of AWS's or ours does."""
+    if one.reason is Reason.KEPT_NO_LONGER:
+        return Advice(undo=f"{session.command('apply')} --allow {shlex.quote(one.address)}")
     if one.field == RESTORABLE_BY:
         snapshot, account = shlex.quote(one.address.partition("/")[2]), shlex.quote(str(one.live))
         return Advice(undo=session.aws.target.command(f"{_UNSHARE.format(snapshot=snapshot)} {account}"))

@@ -361,7 +361,7 @@ def _advice(
         return Advice(undo=how_to_delete(session.aws, str(one.live).rpartition("/")[2]), undo_note=_NOT_OURS)
     if one.reason is Reason.OPENED:
         return Advice(undo=how_to_close(session.aws, one.address.partition("/")[2]), undo_note=_CLOSED)
-    if one.reason is Reason.KEPT:
+    if one.reason in (Reason.KEPT, Reason.KEPT_NO_LONGER):
         return theirs or way_back(one, session)
     if one.reason is Reason.DEFERRED:
         return Advice(now=f"{session.command('apply')} --reboot") if one.detail == REBOOT else Advice()

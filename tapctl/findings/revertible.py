@@ -44,6 +44,7 @@ _NO_REVERT: Mapping[Reason, str] = {
     Reason.NEVER_WANTED: "tapctl never wants what is recorded: drift tells what ends it",
     Reason.FORGED: "the files want something else there than is recorded: drift tells what puts it in order",
     Reason.KEPT: "a destroy has kept it, and no verb changes what is kept",
+    Reason.KEPT_NO_LONGER: "nobody wants it: drift tells what removes it",
     Reason.OF_BEFORE: "the record does not hold it: an apply puts in order what the files want otherwise",
     Reason.WRONG_PHASE: "the record itself was changed: an apply writes it anew",
 }

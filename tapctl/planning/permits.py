@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 from tapctl.config.types import did_you_mean
 from tapctl.engine.plan import Plan
+from tapctl.engine.record import Entry, Phase
 from tapctl.errors import UsageError
 from tapctl.manifest.manifest import Manifest
 from tapctl.session.session import Session
@@ -77,15 +78,21 @@ def check_adopted(session: Session, adopted: tuple[str, ...], wanted: Collection
             )
 
 
-def warn_of_unneeded(session: Session, allowed: tuple[str, ...], plan: Plan, without: Plan) -> None:
+def warn_of_unneeded(
+    session: Session, allowed: tuple[str, ...], plan: Plan, without: Plan, entries: Mapping[str, Entry]
+) -> None:
     """Warn of each permit that changes nothing of the plan; ``without``: the same plan without any.
 
     That is no error: an earlier run of the same command, which was cut off, may have made that change already.
+    ``entries``: the record's, which may keep a resource that nothing can remove yet.
     """
     planned, before = ({change.address: change for change in each.changes} for each in (plan, without))
     for address in allowed:
         change = planned.get(address)
-        if change is None:
+        entry = entries.get(address)
+        if change is None and entry is not None and entry.phase is Phase.KEPT and address not in plan.forgotten:
+            session.screen.warn(f"--allow {address}: it is kept until {entry.kept_until}: {entry.kept_why}")
+        elif change is None:
             near = did_you_mean(address, sorted(planned))
             session.screen.warn(f"--allow {address}: there is no such thing, or it is gone already{near}")
         elif change.blocked is None and replace(change, allowed=False) == before[address]:

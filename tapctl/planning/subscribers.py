@@ -49,8 +49,15 @@ def tell_of_subscribers(session: Session, recorded: Collection[str], *, nobody: 
         session.screen.warn(f"{topic} has subscribers that others have added, and keeps them: {_listed(others)}")
     if isinstance(session.loaded, ConfigError):
         return
-    unnamed = [name for name in ids.keys() - others if session.claimant.chosen_name(SnsSubscription.type, ids[name])]
-    if unnamed:
+    unnamed = {name for name in ids.keys() - others if session.claimant.chosen_name(SnsSubscription.type, ids[name])}
+    waiting = unnamed.intersection(unconfirmed)
+    if waiting:
+        session.screen.warn(
+            f"{topic} has asked subscribers that {session.target.env}.toml does not name, and that have not confirmed: "
+            f"{_listed(waiting)}; nobody can unsubscribe them before that, and SNS drops them 48 hours after they were "
+            "asked; who confirms until then gets every alarm, and drift tells it"
+        )
+    if unnamed := unnamed - waiting:
         session.screen.warn(
             f"{topic} has subscribers that the record tells of and {session.target.env}.toml does not name: "
             f"{_listed(unnamed)}; an apply removes those that --allow names"

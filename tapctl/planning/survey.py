@@ -127,7 +127,7 @@ def survey(session: Session, permits: Permits, image_digest: str = "", *, stored
     )
     plan = _planned(session, partial(make, allowed=permits.allowed), wanted, observed)
     if permits.allowed:
-        warn_of_unneeded(session, permits.allowed, plan, make())
+        warn_of_unneeded(session, permits.allowed, plan, make(), manifest.entries)
     unasked: list[str] = []
     judge = _Judge(session, permits, stack, manifest, observed, unasked.append, stays_due=stays_due)
     plan = replace(plan, changes=judge.judged(plan))

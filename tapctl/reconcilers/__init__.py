@@ -118,7 +118,7 @@ def kept_without_reason(entries: Mapping[str, Entry]) -> dict[str, Entry]:
 
 
 def observations_for(entries: Mapping[str, Entry]) -> Iterator[ObserveRequest]:
-    """List what to observe because it is recorded; resources retained on purpose are left out."""
+    """List what to observe because it is recorded; of what is retained on purpose, what may be so no longer."""
     for entry in entries.values():
-        if entry.phase is not Phase.KEPT:
+        if entry.phase is not Phase.KEPT or reconciler_of(entry).kept_while_pending:
             yield ObserveRequest(reconciler_of(entry).knowing(known_specs(entry)), entry.id, recorded_spec(entry))

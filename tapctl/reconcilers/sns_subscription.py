@@ -86,6 +86,7 @@ class SnsSubscription(Reconciler[SnsSubscriptionSpec, SnsSubscriptionOutputs]):
     parent_type = "sns-topic"
     deleted_with_parent = True
     retainable = True
+    kept_while_pending = "endpoint"
     impacts: ClassVar[Mapping[str, Impact]] = {"topic_arn": Impact.REPLACE}
     trail = Trail(
         "sns",

@@ -190,6 +190,35 @@ def test_what_is_kept_on_purpose_is_left_alone() -> None:
     assert planned(Stack(), {}, kept).forgotten == ()
 
 
+class Asking(Plain):
+    """A removal can only keep it while somebody has yet to answer."""
+
+    type = "plain"
+    retainable = True
+    kept_while_pending = "limit"
+
+
+@pytest.mark.parametrize(
+    ("sight", "changes", "forgotten"),
+    [
+        (seen(pending={"limit": Pending("later")}), 0, 0),
+        (seen(), 1, 0),
+        (DENIED, 1, 0),
+        (Absent(), 0, 1),
+    ],
+)
+def test_what_was_kept_until_somebody_answers_is_looked_at_again(
+    sight: Observation, changes: int, forgotten: int
+) -> None:
+    kept = recorded(kind=Asking()).model_copy(update={"phase": Phase.KEPT})
+    plan = make_plan(
+        Stack(), {kept.address: kept}, {kept.address: sight}, Claimant(OURS, lambda _, __: True), {"plain": Asking()}
+    )
+    assert ([one.action for one in plan.changes], len(plan.forgotten)) == ([Action.DELETE] * changes, forgotten)
+    unseen = make_plan(Stack(), {kept.address: kept}, {}, Claimant(OURS, lambda _, __: True), {"plain": Asking()})
+    assert (unseen.changes, unseen.forgotten) == ((), ()), "nobody has looked"
+
+
 def test_what_holds_data_leaves_only_when_its_address_is_named() -> None:
     assert "--allow data/a" in str(why(leaving(Data(), seen())).hint)
     allowed = leaving(Data(), seen(), allow=True)

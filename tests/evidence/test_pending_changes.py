@@ -13,7 +13,7 @@ import pytest
 from tapctl.aws.client import Aws, Connection, Identity
 from tapctl.aws.policy import allow, policy
 from tapctl.engine import refs
-from tapctl.engine.model import Observed, Spec
+from tapctl.engine.model import Observed, Pending, Spec
 from tapctl.engine.observe import Absent
 from tapctl.engine.plan import FieldChange
 from tapctl.engine.record import Entry, Phase
@@ -73,6 +73,38 @@ def recorded(run: Session) -> Manifest:
         made = Entry(type=resource.type, id=resource.id, phase=Phase.MADE, spec=spec, outputs=known[resource.address])
         entries.append(made.model_copy(update={"needs": tuple(sorted(resource.needs))}))
     return manifest(*entries).model_copy(update={"networking": NETWORK.model_dump(mode="json")})
+
+
+def _subscribed(run: Session, phase: Phase) -> tuple[Manifest, Entry]:
+    """The record with a subscriber besides, whom the files do not name."""
+    outputs = {"topic_arn": "x", "confirmed": ""}
+    spec = {"topic_arn": "x", "protocol": "email", "endpoint": "a@example.com"}
+    entry = Entry(type="sns-subscription", id="alarms-dev/email:a@example.com", phase=phase, spec=spec, outputs=outputs)
+    made = recorded(run)
+    return made.model_copy(update={"entries": {**made.entries, entry.address: entry}}), entry
+
+
+@pytest.mark.parametrize(
+    ("phase", "pending", "told"),
+    [
+        (Phase.MADE, True, "0 to create · 0 to change · 1 to remove"),
+        (Phase.MADE, False, "0 to create · 0 to change · 0 to remove · 1 blocked"),
+        (Phase.KEPT, True, None),
+        (Phase.KEPT, False, "0 to create · 0 to change · 0 to remove · 1 blocked"),
+        (Phase.KEPT, None, None),
+    ],
+)
+def test_a_subscriber_who_is_named_no_longer_is_counted_as_by_a_plan(
+    folder: Folder, phase: Phase, pending: bool | None, told: str | None
+) -> None:
+    run = session(folder)
+    made, entry = _subscribed(run, phase)
+    spec = registry()[entry.type].spec.model_validate(entry.spec)
+    outputs = registry()[entry.type].outputs.model_validate(entry.outputs)
+    later = {"endpoint": Pending("its receiver confirms it", "")} if pending else {}
+    live: Any = Observed(spec, outputs, owner=run.owner, pending=later) if pending is not None else Absent()
+    wanted = pending_changes(run, made, {entry.address: live})
+    assert (wanted and wanted.summary) == told
 
 
 def test_what_was_applied_wants_nothing_more(folder: Folder) -> None:

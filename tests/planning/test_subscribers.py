@@ -93,6 +93,27 @@ def test_one_that_the_record_alone_tells_of_is_named(
     assert said.getvalue() == "", "without files nobody can tell"
 
 
+def test_one_that_nobody_can_unsubscribe_yet_names_no_command(
+    session: Session, aws: Aws, topic: str, said: io.StringIO, tmp_path: Path
+) -> None:
+    queue = "arn:aws:sqs:us-east-2:123456789012:ours"
+    aws.sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="a@example.com")
+    aws.sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)
+    recorded = [TOPIC, *(f"sns-subscription/alarms-dev/{each}" for each in ("email:a@example.com", queue))]
+    folder = Folder(tmp_path / "environments").put("dev", "alarms.subscribers", [queue])
+    session = replace(session, loaded=folder.load()["dev"])
+    tell_of_subscribers(session, recorded)
+    assert said.getvalue() == (
+        "warning: alarms-dev has asked subscribers that dev.toml does not name, and that have not confirmed: "
+        "email:a@example.com; nobody can unsubscribe them before that, and SNS drops them 48 hours after they were "
+        "asked; who confirms until then gets every alarm, and drift tells it\n"
+    )
+    said.truncate(0)
+    aws.sns.confirm_subscription(TopicArn=topic, Token="a@example.com")
+    tell_of_subscribers(session, recorded)
+    assert said.getvalue().endswith("email:a@example.com; an apply removes those that --allow names\n")
+
+
 def test_what_cannot_be_read_is_told_and_stops_nothing(
     session: Session, aws: Aws, topic: str, said: io.StringIO
 ) -> None:

@@ -69,6 +69,65 @@ def test_a_subscriber_who_has_confirmed_and_is_asked_again_was_taken_away_by_som
     assert world.tapctl("status", "--env", "dev").code == 2
 
 
+def test_who_confirms_after_he_was_taken_out_is_told_and_goes_where_he_is_named(world: World) -> None:
+    """SNS lets nobody unsubscribe him before: an apply can only keep what he was asked by."""
+    late, place = f"email:{MAIL}", f"sns-subscription/alarms-dev/email:{MAIL}"
+    world.deploy()
+    world.edit("dev.toml", "[alarms]\n", f'[alarms]\nsubscribers = ["{late}", "{QUEUE}"]\n')
+    world.applied("dev")
+    world.edit("dev.toml", f'"{late}", ', "")
+    planned = world.tapctl("plan", "--env", "dev")
+    assert "0 to change · 1 to remove" in planned.verdict
+    kept = world.applied("dev")
+    assert "--allow" not in kept.err
+    assert f"{late}; nobody can unsubscribe them before that, and SNS drops them 48 hours after" in kept.err
+    looked = world.drift()
+    assert (looked.code, looked.of_type("finding")) == (0, [])
+    again = world.tapctl("plan", "--env", "dev", "--allow", place)
+    assert f"--allow {place}: it is kept until SNS drops it, 48 hours after it was made: nobody" in again.err
+
+    world.client("sns").confirm_subscription(TopicArn=TOPIC, Token=MAIL)
+    drift = world.drift()
+    (finding,) = drift.of_type("finding")
+    assert (drift.code, finding["address"], finding["state"], finding["live"]) == (2, place, "UNEXPECTED", MAIL)
+    assert finding["note"] == "an apply could not remove it then, and by now it is confirmed"
+    assert finding["undo"] == f"tapctl apply --env dev --allow {place}"
+    assert "0 to remove · 1 blocked" in world.tapctl("drift", "--env", "dev").out
+    blocked = world.tapctl("plan", "--env", "dev")
+    assert "0 to remove · 25 unchanged · 1 blocked" in blocked.verdict
+    assert f"--allow {place}" in blocked.err
+    world.applied("dev", "--allow", place)
+    assert _subscribed(world) == {QUEUE}
+    assert place not in world.manifest()["entries"]
+    assert world.drift().code == 0
+
+
+@pytest.mark.soak
+def test_who_was_taken_out_before_he_confirmed_is_forgotten_once_he_is_gone_and_asked_again_where_named(
+    world: World,
+) -> None:
+    late, place = f"email:{MAIL}", f"sns-subscription/alarms-dev/email:{MAIL}"
+    world.deploy()
+    world.edit("dev.toml", "[alarms]\n", f'[alarms]\nsubscribers = ["{late}", "{QUEUE}"]\n')
+    world.applied("dev")
+    world.edit("dev.toml", f'"{late}", ', "")
+    world.applied("dev")
+    sns = world.client("sns")
+    sns.unsubscribe(SubscriptionArn=sns.confirm_subscription(TopicArn=TOPIC, Token=MAIL)["SubscriptionArn"])
+    looked = world.drift()
+    assert (looked.code, looked.of_type("finding")) == (0, [])
+    world.applied("dev")
+    assert place not in world.manifest()["entries"]
+
+    for named in (f'["{late}", "{QUEUE}"]', f'["{QUEUE}"]'):
+        world.edit("dev.toml", f'["{QUEUE}"]' if late in named else f'["{late}", "{QUEUE}"]', named)
+        world.applied("dev")
+    sns.confirm_subscription(TopicArn=TOPIC, Token=MAIL)
+    world.edit("dev.toml", f'["{QUEUE}"]', f'["{late}", "{QUEUE}"]')
+    world.applied("dev")
+    assert (world.manifest()["entries"][place]["phase"], world.drift().code) == ("made", 0)
+
+
 @pytest.mark.soak
 def test_additions_live_as_everything_else_does(world: World) -> None:
     folder = extended(world)
