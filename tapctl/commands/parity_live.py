@@ -237,7 +237,7 @@ def _as_observed(manifest: Manifest, observed: Observations, is_waived: Spares =
         entry = manifest.entries[address]
         if isinstance(seen, Observed) and not seen.deleting:
             spec = _without_waived(entry, seen.spec, partial(is_waived, address))
-            made = {"spec": refs.to_json(spec), "phase": Phase.MADE, "confirmed": None}
+            made = {"spec": refs.to_json(spec), "phase": Phase.MADE, "confirmed": None, "carried": {}}
             entries[address] = entry.model_copy(update=made)
         elif isinstance(seen, Unreadable):
             entries[address] = entry

@@ -29,7 +29,7 @@ from typing import Any, Final
 
 from tapctl.engine import refs
 from tapctl.engine.delete import delete
-from tapctl.engine.diff import compare, details, leave, leave_parts
+from tapctl.engine.diff import carry_over, compare, details, leave, leave_parts
 from tapctl.engine.estimate import operation_of
 from tapctl.engine.events import Finished, Released, Result
 from tapctl.engine.impact import impact_of
@@ -277,8 +277,10 @@ class _ConvergeLoop:
         # The plan resolved the spec with the outputs it observed; since then more are known, and some have moved.
         self.wanted: Spec = refs.resolve(self.resource.spec, context.outputs)
         """The spec that the configuration wants, and the record tells."""
-        self.want = self.wanted
-        """The same but for what is left alone (`Reconciler.left_alone`, `Change.spares`)."""
+        self.want = carry_over(
+            self.reconciler, self.wanted, job.entry.carried if job.entry else {}, allowed=job.change.allowed
+        )
+        """The same but for what is left alone (`Reconciler.left_alone`, `Change.spares`), as it was seen last."""
         unresolved = refs.needs(self.want)
         if unresolved:
             raise AssertionError(f"an unresolved promise would reach AWS: {sorted(unresolved)}")
@@ -327,11 +329,12 @@ class _ConvergeLoop:
             self.wait_while_deleting(seen)
             return None
         self.sightings.present = True
-        if seen.failure is not None and self.replace_failed(seen, seen.failure):
-            return None
+        # First of all: what is removed to be made anew is seen no more.
         self.want = leave(self.reconciler, self.wanted, seen.spec, allowed=self.change.allowed)
         if self.change.action <= Action.UPDATE:  # of what is made anew, nothing live is anybody's wish
             self.want = leave_parts(self.want, seen.spec, partial(self.change.spares, self.address))
+        if seen.failure is not None and self.replace_failed(seen, seen.failure):
+            return None
         self.requested.check_update_failure(seen)
         differing = compare(self.want, seen.spec, unread=seen.unreadable)
         missing = self.requested.outstanding(differing)
@@ -608,10 +611,17 @@ class _ConvergeLoop:
             if anew and self.attempt.intent is None and self.entry is not None and self.entry.phase is Phase.MADE:
                 # What was made is gone, and what comes in its place is not that one unfinished: the record tells so.
                 self.context.journal.drop(self.address)
-            intent = record_of(self.resource, self.wanted, Phase.MAKING, outputs, confirmed=confirmed)
+            intent = record_of(
+                self.resource, self.wanted, Phase.MAKING, outputs, confirmed=confirmed, carried=self.carried()
+            )
             if intent != self.attempt.intent:
                 self.context.journal.put(intent)
             self.attempt.intent = intent
+
+    def carried(self) -> dict[str, str]:
+        """Tell what is left alone of the resource as it was seen last, and goes over to one made in its place."""
+        names = self.reconciler.carried_over.intersection(compare(self.wanted, self.want))
+        return {name: getattr(self.want, name) for name in names}
 
     def is_brought_back(self) -> bool:
         """True if a removal of ours had begun with the resource, or left it to be deleted later."""

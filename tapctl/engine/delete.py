@@ -225,7 +225,8 @@ class _DeleteLoop:
 
     def record(self, phase: Phase, seen: Observed[Any, Any]) -> Entry:
         if self.deletion.entry is not None:
-            return self.deletion.entry.model_copy(update={"phase": phase, "kept_until": "", "kept_why": ""})
+            not_of_this_phase = {"kept_until": "", "kept_why": "", "carried": {}}
+            return self.deletion.entry.model_copy(update={"phase": phase, **not_of_this_phase})
         return Entry(
             type=self.reconciler.type,
             id=self.id,

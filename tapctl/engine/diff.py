@@ -82,6 +82,15 @@ def leave(reconciler: Reconciler[Any, Any], want: Spec, have: Spec, *, allowed: 
     return want.model_copy(update={name: getattr(have, name) for name in names})
 
 
+def carry_over(reconciler: Reconciler[Any, Any], want: Spec, carried: Mapping[str, str], *, allowed: bool) -> Spec:
+    """Give back ``want`` with what an apply leaves alone (`leave`) as the resource had it that was there before.
+
+    ``carried``: as a replacement that was cut off has recorded it (`Entry.carried`).
+    """
+    names = reconciler.carried_over & reconciler.leaves(allowed=allowed) & carried.keys()
+    return want.model_copy(update={name: carried[name] for name in names if _is_default(want, name)})
+
+
 def _is_default(spec: Spec, name: str) -> bool:
     return bool(getattr(spec, name) == type(spec).model_fields[name].default)
 

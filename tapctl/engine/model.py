@@ -378,6 +378,9 @@ class Reconciler(ABC, Generic[S, O]):
     ``{qualified}`` is `` --qualifier`` and the word after the item's first `` for ``, or nothing, ``{id}`` the id, and
     any other word an output, of the resource or of its parent. Such a field that tells who else was let in, or what
     leads out, is an *exposure*."""
+    carried_over: ClassVar[frozenset[str]] = frozenset()
+    """Texts of `left_alone` that `create` puts on: what is made in the place of another one gets them as it had them.
+    """
     ending_costs: ClassVar[Mapping[str, str]] = {}
     """Field of `left_alone` to what the command that ends it costs beyond that, and what is to follow; or, where the
     thing is not ours alone, to whose it is: the command only shows it then."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
 
 from tapctl.engine import refs
-from tapctl.engine.diff import Difference, compare, details, leave, leave_parts, unexplained
+from tapctl.engine.diff import Difference, carry_over, compare, details, leave, leave_parts, unexplained
 from tapctl.engine.impact import impact_of
 from tapctl.engine.model import ALLOW, REBOOT, Impact, Observed, Reconciler, Spec
 from tapctl.engine.observe import Absent, Observation, Observations, Unreadable
@@ -130,10 +131,12 @@ def record_of(
     unread: Iterable[str] = (),
     before: Entry | None = None,
     confirmed: Mapping[str, Any] | None = None,
+    carried: Mapping[str, str] = MappingProxyType({}),
 ) -> Entry:
     """Make the record of one resource. A field that could not be read is recorded as before, or not at all.
 
-    ``confirmed``: the spec that the resource was read back with last, while ``want`` is only asked for.
+    ``confirmed``: the spec that the resource was read back with last, while ``want`` is only asked for. ``carried``:
+    what the one that may be made in its place takes over.
     """
     spec = refs.to_json(want)
     # The spec an interrupted run was making is no record of how the resource is.
@@ -150,6 +153,7 @@ def record_of(
         spec=spec,
         outputs=None if outputs is None else dict(outputs),
         confirmed=None if confirmed is None else dict(confirmed),
+        carried=dict(carried),
     )
 
 
@@ -212,7 +216,15 @@ def _plan_change(
     if isinstance(observation, Absent):
         removed = entry is not None and entry.phase is Phase.MADE
         note = reconciler.gone_by_itself(entry.claim) if entry is not None and removed else ""
-        return replace(base, action=Action.CREATE, fields=_wanted_values(want), removed_outside=removed, note=note)
+        wanted, want = want, carry_over(reconciler, want, entry.carried if entry else {}, allowed=permits.allowed)
+        return replace(
+            base,
+            action=Action.CREATE,
+            fields=_wanted_values(want),
+            left=_left_fields(reconciler, wanted, want),
+            removed_outside=removed,
+            note=note,
+        )
     if aside := stand_in_error(reconciler, resource.id, entry, observation, observations.values()):
         return replace(base, blocked=aside)
     ownership = claimant.judge(reconciler, resource.id, observation, recorded=entry.claim if entry else None)
@@ -262,7 +274,7 @@ def _plan_present(
         note = f"it is {seen.status}" + ("; it is brought back" if seen.retained else "; its end is awaited")
         return replace(base, action=Action.CREATE, fields=_wanted_values(want), note=note)
     wanted, want = want, leave(reconciler, want, seen.spec, allowed=base.allowed)
-    left = _left_fields(reconciler, wanted, want, seen)
+    left = _left_fields(reconciler, wanted, want, unread=seen.unreadable)
     wanted, want = want, leave_parts(want, seen.spec, partial(base.spares, base.address))
     left += _spared_fields(reconciler, wanted, want, seen, entry)
     fields = _field_changes(reconciler, want, seen, entry)
@@ -405,12 +417,12 @@ def _ask_consent(reconciler: Reconciler[Any, Any], change: Change, *, given: boo
 
 
 def _left_fields(
-    reconciler: Reconciler[Any, Any], wanted: Spec, want: Spec, seen: Observed[Any, Any]
+    reconciler: Reconciler[Any, Any], wanted: Spec, want: Spec, *, unread: Iterable[str] = ()
 ) -> tuple[LeftField, ...]:
     """List what an apply leaves although nobody wants it: the part in which ``want`` gave up what is ``wanted``."""
     return tuple(
         LeftField(part.path, part.have, allow_ends=reconciler.left_alone.get(name, ALLOW) == ALLOW)
-        for name in compare(wanted, want, unread=seen.unreadable)
+        for name in compare(wanted, want, unread=unread)
         for part in details(name, getattr(want, name), getattr(wanted, name))
     )
 

@@ -66,6 +66,10 @@ class Entry(BaseModel):
     """The last spec that the resource was read back with, while another one is asked for (`Phase.MAKING`); None if that
     very resource was never as a spec said. Stored only where there is one. Where an apply was bringing the resource
     back it is without the fields that a removal of ours may have changed since."""
+    carried: dict[str, str] = Field(default_factory=dict)
+    """What an apply leaves of a resource that it may be replacing, and gives the one that comes in its place
+    (`Reconciler.carried_over`, `Phase.MAKING`): once the old one is gone, nothing else tells it. Stored only where
+    there is some."""
     kept_until: str = ""
     kept_why: str = ""
 
@@ -97,7 +101,12 @@ class Entry(BaseModel):
     def as_made(self) -> Entry:
         """The same entry as one that is made, with the spec that it is compared with and no other one."""
         return self.model_copy(
-            update={"phase": Phase.MADE, "spec": {**self.spec, **(self.confirmed_spec or {})}, "confirmed": None}
+            update={
+                "phase": Phase.MADE,
+                "spec": {**self.spec, **(self.confirmed_spec or {})},
+                "confirmed": None,
+                "carried": {},
+            }
         )
 
     @property
@@ -106,10 +115,12 @@ class Entry(BaseModel):
         return self.outputs or {}
 
     @model_serializer(mode="wrap")
-    def _without_unconfirmed(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _without_unused(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         stored: dict[str, Any] = serialize(self)
         if self.confirmed is None:
             stored.pop("confirmed", None)
+        if not self.carried:
+            stored.pop("carried", None)
         return stored
 
 

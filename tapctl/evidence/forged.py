@@ -155,7 +155,7 @@ def _half_made(entries: Mapping[str, Entry], observed: Observations) -> Iterator
         seen = observed.get(place)
         if entry.phase in (Phase.MAKING, Phase.LEAVING) and isinstance(seen, Observed) and not seen.deleting:
             spec = {name: value for name, value in refs.to_json(seen.spec).items() if name not in seen.unreadable}
-            yield place, entry.model_copy(update={"phase": Phase.MADE, "spec": spec, "confirmed": None})
+            yield place, entry.model_copy(update={"phase": Phase.MADE, "spec": spec, "confirmed": None, "carried": {}})
 
 
 def _is_begun(entry: Entry, part: Difference) -> bool:

@@ -82,6 +82,9 @@ def _entry_problems(entry: Entry) -> Iterator[str]:
     if entry.phase is Phase.MADE and entry.confirmed is not None:
         # Two readers would believe two specs: drift compares with this one, and a revert puts the other one back.
         yield ".confirmed: what is made has no other spec beside its own"
+    yield from (f".carried{problem}" for problem in _odd_values(entry.carried))
+    if entry.phase is not Phase.MAKING and entry.carried:
+        yield ".carried: only what is being made takes anything over"
 
 
 def _output_problems(entry: Entry) -> Iterator[str]:

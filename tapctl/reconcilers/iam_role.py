@@ -88,6 +88,7 @@ class IamRole(UsedByOthers[IamRoleSpec, IamRoleOutputs]):
         "--role-name {id}",
         "permissions_boundary": ALLOW,  # the organisation's own limit on the role
     }
+    carried_over = frozenset({"permissions_boundary"})
     ending_costs: ClassVar[Mapping[str, str]] = {
         "instance_profiles": "what runs with it on EC2 has no rights any more:",
     }

@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from tapctl.engine.model import (
+    ALLOW,
     AT_LEAST_MINOR,
     UNSEEN,
     Impact,
@@ -147,6 +148,14 @@ class Leaf(Plain):
     replaceable = True
 
 
+class Bounded(Leaf):
+    """Made anew where its zone changes; somebody else's `link` on it stays."""
+
+    type = "bounded"
+    left_alone: ClassVar[Mapping[str, str]] = {"link": ALLOW, "items": "close {value}"}
+    carried_over = frozenset({"link"})
+
+
 class Data(Plain):
     type = "data"
     holds_data = True
@@ -203,7 +212,19 @@ class Adopted(Plain):
 
 KINDS: Mapping[str, Reconciler[Any, Any]] = {
     one.type: one
-    for one in (Plain(), OneByOne(), Peeled(), Leaf(), Data(), Early(), EarlyLeaf(), Key(), Needed(), Adopted())
+    for one in (
+        Plain(),
+        OneByOne(),
+        Peeled(),
+        Leaf(),
+        Bounded(),
+        Data(),
+        Early(),
+        EarlyLeaf(),
+        Key(),
+        Needed(),
+        Adopted(),
+    )
 }
 RANKS: Mapping[str, int] = {name: rank for rank, name in enumerate(KINDS)}
 SMALL = ThingSpec()

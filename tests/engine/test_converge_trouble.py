@@ -11,12 +11,14 @@ from tapctl.engine.events import Result
 from tapctl.engine.model import Impact, Owner
 from tapctl.engine.plan import Action
 from tapctl.engine.record import Entry, Phase
-from tapctl.errors import AwsNoAnswer, NotConverged, Refused
-from tests.engine.driving import bring, delete_until_gone, entry, large, there
+from tapctl.engine.resources import Stack
+from tapctl.errors import AwsNoAnswer, AwsRefused, NotConverged, Refused
+from tests.engine.driving import apply, bring, delete_until_gone, entry, large, plan, there
 from tests.engine.kinds import (
     LARGE,
     SMALL,
     Adopted,
+    Bounded,
     Data,
     Key,
     Leaf,
@@ -33,6 +35,7 @@ from tests.engine.traits import (
     HalfVisible,
     Looks,
     Lossy,
+    Refusing,
     Shy,
     ShyTags,
     Slow,
@@ -41,6 +44,7 @@ from tests.engine.traits import (
     lost,
     no_answer,
     owned_by,
+    refused,
 )
 from tests.engine.world import OURS, THEIRS, Seen, Thing, Trait, World
 
@@ -202,6 +206,58 @@ def test_what_cannot_change_in_place_is_removed_and_made_anew() -> None:
     assert bring(world, resource(Leaf()), Action.REPLACE, Impact.REPLACE, before).result is Result.REPLACED
     assert world.calls == ["delete leaf/a", "create leaf/a"]
     assert world.journal.entries["leaf/a"].outputs == {"arn": "arn:leaf/a/2"}
+
+
+@pytest.mark.parametrize("allowed", [False, True], ids=["left alone", "allowed"])
+@pytest.mark.parametrize("refusing", ["delete", "create"])
+@pytest.mark.parametrize("failed", [False, True], ids=["another zone", "failed"])
+def test_what_is_left_alone_outlives_a_replacement_that_is_cut_off(
+    refusing: str, *, failed: bool, allowed: bool
+) -> None:
+    """Once the old one is gone, only the record tells what it had: the one in its place gets it, as without the cut."""
+    world = World(Refusing(refusing, refused()))
+    world.put(Bounded(), "a", ThingSpec(zone="a" if failed else "b", link="theirs", items=frozenset({"stranger"})))
+    world.things["bounded/a"].failed = "it broke" if failed else None
+    stack = Stack()
+    stack.add(Bounded(), "a", SMALL)
+
+    with pytest.raises(AwsRefused):
+        apply(world, stack)
+    assert world.journal.entries["bounded/a"].carried == {"link": "theirs"}
+
+    world.traits.clear()
+    (change,) = plan(world, stack, allowed=["bounded/a"] if allowed else []).changes
+    if refusing == "create":
+        assert change.action is Action.CREATE
+        assert [(part.path, part.have, part.allow_ends) for part in change.left] == (
+            [] if allowed else [("link", "theirs", True)]
+        )
+        assert {part.path: part.want for part in change.fields}["link"] == ("" if allowed else "theirs")
+    apply(world, stack, allowed=["bounded/a"] if allowed else [])
+    assert world.things["bounded/a"].spec.link == ("" if allowed else "theirs")
+    assert world.journal.entries["bounded/a"].carried == {}
+    assert plan(world, stack).is_empty
+
+
+def test_a_wish_of_the_files_goes_before_what_was_left_alone() -> None:
+    world = World()
+    world.journal.put(entry(Bounded(), Phase.MAKING, carried={"link": "theirs", "mode": "odd", "nothing": "x"}))
+    stack = Stack()
+    stack.add(Bounded(), "a", ThingSpec(link="ours"))
+
+    apply(world, stack)
+
+    assert world.things["bounded/a"].spec == ThingSpec(link="ours")
+
+
+def test_a_removal_hands_nothing_on() -> None:
+    world = there(Bounded(), Refusing("delete", refused()))
+    half = entry(Bounded(), Phase.MAKING, carried={"link": "theirs"})
+
+    with pytest.raises(AwsRefused):
+        delete_until_gone(world, Bounded(), entry=half)
+
+    assert world.journal.entries["bounded/a"].carried == {}
 
 
 @pytest.mark.parametrize("kind", [Plain(), Data(), Treasure()], ids=["a fixed name", "data", "called replaceable"])

@@ -216,6 +216,8 @@ _ARN = "arn:aws:kms:us-east-2:123456789012:key/a"
             "entries.kms-key/a.spec.statements.0: ⟦iam-role/r#arn⟧ promises an output",
         ),
         (odd(confirmed={"n": 10**400}), "entries.kms-key/a.confirmed.n: is a number beyond all bounds"),
+        (odd(phase="making", carried={"n": "x" * 200_000}), "entries.kms-key/a.carried.n: is longer than"),
+        (odd(carried={"n": "x"}), "entries.kms-key/a.carried: only what is being made takes anything over"),
         (odd(confirmed={}), "entries.kms-key/a.confirmed: what is made has no other spec beside its own"),
         (odd(type="KMS Key"), "entries.KMS Key/a.type: "),
         (odd(id="a b"), "entries.kms-key/a b.id: "),

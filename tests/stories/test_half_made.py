@@ -586,3 +586,24 @@ def test_an_upgrade_that_rds_refused_and_nobody_wants_any_more_blocks_nothing(de
     assert CLUSTER not in wanted
     dev.applied("dev")
     assert dev.drift().code == 0
+
+
+def test_a_boundary_that_is_not_ours_outlives_a_replacement_of_the_role_that_is_cut_off(dev: World) -> None:
+    iam = dev.client("iam")
+    policy = json.dumps({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}})
+    boundary = iam.create_policy(PolicyName="bound", PolicyDocument=policy)["Policy"]["Arn"]
+    iam.put_role_permissions_boundary(RoleName="lambda-role-dev", PermissionsBoundary=boundary)
+    file = dev.folder / "environments" / "common.toml"
+    file.write_text(f'{file.read_text()}\n[organisation]\nrole_path = "/payments/"\n')
+    assert dev.meeting(deny("iam:CreateRole"), "apply", "--env", "dev", "--yes").code == 4
+    assert dev.manifest()["entries"]["iam-role/lambda-role-dev"]["carried"] == {"permissions_boundary": boundary}
+
+    planned = dev.tapctl("plan", "--env", "dev", "--json").of_type("planned_change")
+    assert [one["spared"] for one in planned if one["address"].startswith("iam-role/")] == [
+        {"permissions_boundary": boundary}
+    ]
+    dev.applied("dev")
+
+    role = iam.get_role(RoleName="lambda-role-dev")["Role"]
+    assert (role["Path"], role["PermissionsBoundary"]["PermissionsBoundaryArn"]) == ("/payments/", boundary)
+    assert [one["field"] for one in dev.drift().of_type("finding")] == ["permissions_boundary"]
