@@ -21,9 +21,13 @@ _WILDCARD: Final = re.compile("[*?]")
 _ANY_ACTION: Final = "zzzz:zzzzzzzz"
 _ANY_RESOURCE: Final = "arn:zzzz:zzzz:zzzz:zzzz:zzzzzzzz"
 _ANY_ROLE: Final = "arn:zzzz:iam:zzzz:zzzz:role/zzzzzzzz"
-"""Stand for any action, resource and role: no pattern fits one that names something."""
+_ANY_ROOT: Final = "arn:zzzz:iam:zzzz:zzzz:root"
+"""Stand for any action, resource, role and root: no pattern fits one that names something (of a root: its account)."""
 _BECOMES: Final = ("sts:assumerole", "iam:passrole")
 """The actions by which somebody becomes a role, or has a service become it: of one that is named, its rights alone."""
+_BECOMES_ROOT: Final = ("sts:assumeroot",)
+"""The action by which somebody of the organisation becomes the root of a member account, and gives that a password (IAM
+user guide, "Perform a privileged task on an AWS Organizations member account"): any rights, of one account, too."""
 _ANY_OF_IDENTITIES: Final = tuple(f"{service}:zzzzzzzz" for service in IDENTITY_SERVICES)
 _READS: Final = tuple(map(str.lower, READING))
 
@@ -32,14 +36,18 @@ def far_reaching(actions: Iterable[str], resources: Iterable[str]) -> str:
     """The reach of these actions on these resources: ``everything``, or ``any rights to be given``; empty: neither.
 
     Rights are given by whoever changes anything in a service of identities, whichever way that goes (a policy,
-    another's credentials, a tag that a policy tests, a denial that goes), and by every role to whom may become any.
+    another's credentials, a tag that a policy tests, a denial that goes), and by whoever may become any role, or the
+    root of an account.
     """
     patterns, resources = [each.lower() for each in actions], [*resources]
     # As it is written, too: a wildcard of it may stand for colons.
     targets = [*resources, *map(_widened, resources)]
     if _fits_any(patterns, _ANY_ACTION) and _fits_any(targets, _ANY_RESOURCE):
         return "everything"
-    becomes_any = _fits_any(targets, _ANY_ROLE) and any(_fits_any(patterns, each) for each in _BECOMES)
+    becomes_any = any(
+        _fits_any(targets, whom) and any(_fits_any(patterns, each) for each in actions)
+        for whom, actions in ((_ANY_ROLE, _BECOMES), (_ANY_ROOT, _BECOMES_ROOT))
+    )
     raises = any(map(_may_be_identity, targets)) and any(map(_changes_identities, patterns))
     return "any rights to be given" if becomes_any or raises else ""
 

@@ -218,6 +218,7 @@ _RAISES: Final = (
     *("kms:PutKeyPolicy", "kms:CreateGrant", "secretsmanager:PutResourcePolicy", "lambda:AddPermission"),
     *("lambda:AddLayerVersionPermission", "s3:PutBucketPolicy", "s3:PutBucketAcl", "s3:PutAccessPointPolicy"),
     *("sns:AddPermission", "sqs:AddPermission", "ecr:SetRepositoryPolicy", "dynamodb:PutResourcePolicy"),
+    "sts:AssumeRoot",  # of a member account, whose root has all rights in it
     # What runs as somebody else is given other code.
     *("lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration", "cloudformation:UpdateStack"),
     *("cloudformation:CreateStack", "cloudformation:CreateChangeSet", "cloudformation:ExecuteChangeSet"),

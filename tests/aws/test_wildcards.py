@@ -57,6 +57,13 @@ ALL, RIGHTS = "everything", "any rights to be given"
         ("sts:AssumeRole", "arn:aws:iam", RIGHTS),
         ("sts:AssumeRole", "arn:aws:iam::123456789012:role/reader", ""),
         ("sts:AssumeRole", "arn:aws:iam::123456789012:role/reader-*", ""),
+        *(
+            ("sts:AssumeRoot", resource, RIGHTS)
+            for resource in ("*", "arn:aws:iam::*:root", "arn:aws:iam::123456789012:root", "arn:*:root", "arn:aws:iam")
+        ),
+        ("sts:AssumeRoo?", "*", RIGHTS),
+        ("sts:AssumeRoot", "arn:aws:iam::123456789012:role/*", ""),
+        ("sts:AssumeRole", "arn:aws:iam::123456789012:root", ""),
         ("*", "", ""),
     ],
 )

@@ -138,6 +138,7 @@ def test_what_aws_accepts_is_taken(folder: Folder, file: str, key: str, value: A
             (PERMISSIONS, [{**PERMISSION, "actions": [action]}], ".0.actions.0", "would let the function raise its own")
             for action in (
                 *("iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:CreateAccessKey", "iam:UpdateAssumeRolePolicy"),
+                "sts:AssumeRoot",
                 *("IAM:createpolicyversion", "iam:DeleteRolePermissionsBoundary", "organizations:LeaveOrganization"),
                 *("kms:PutKeyPolicy", "kms:creategrant", "lambda:UpdateFunctionCode", "ssm:SendCommand"),
             )
