@@ -23,6 +23,13 @@ _OF_AWS: Final = "aws:"
 _LIMITS: Final = re.compile("(ForAnyValue:)?String(Equals|EqualsIgnoreCase|Like)", re.IGNORECASE)
 """The operators that no token passes which has not the claim (``…IfExists`` and ``ForAllValues`` let that one in)."""
 _WILDCARD: Final = re.compile("[*?]")
+_VARIABLE: Final = "${"
+"""The beginning of a policy variable: the request's own claim, say, which is what it is compared with."""
+_OWNER: Final = re.compile("[^:/]+[:/][^:/]+[:/]")
+"""The beginning of a subject as far as it names whose it is, to the end of that name: ``repo:ours/``.
+
+Everybody may have a name that only begins like it, and a few such beginnings are all names together.
+"""
 
 
 def everybodys(statement: Statement) -> frozenset[Principal]:
@@ -48,10 +55,13 @@ def _names_whom(condition: Condition, *, by_subject: bool) -> bool:
     if not (tells and condition.values and _LIMITS.fullmatch(condition.operator)):
         return False
     is_pattern = condition.operator.lower().endswith("like")
-    return not is_pattern or all(map(_is_narrow, condition.values))
+    return all(_is_narrow(value, is_pattern=is_pattern) for value in condition.values)
 
 
-def _is_narrow(pattern: str) -> bool:
-    """True if the pattern names more than the kind of the subject: ``repo:ours/*``, and not ``repo:*``."""
-    begin, *more = _WILDCARD.split(pattern, maxsplit=1)
-    return not more or begin.partition(":")[2] != ""
+def _is_narrow(value: str, *, is_pattern: bool) -> bool:
+    """True if the value names somebody; of a pattern, if it names an owner: ``repo:ours/*``, and not ``repo:o*``."""
+    if _VARIABLE in value:
+        return False
+    if is_pattern and (wildcard := _WILDCARD.search(value)):
+        return _OWNER.match(value, 0, wildcard.start()) is not None
+    return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from string import ascii_lowercase, digits
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from tapctl.aws.everybody import everybodys
 from tapctl.aws.policy import parse
 
-GOOGLE = {"Federated": "accounts.google.com"}
+GOOGLE_HOST = "accounts.google.com"
+GOOGLE = {"Federated": GOOGLE_HOST}
 COGNITO = {"Federated": "cognito-identity.amazonaws.com"}
 HOST = "token.actions.githubusercontent.com"
 GITHUB = {"Federated": f"arn:aws:iam::123456789012:oidc-provider/{HOST}"}
@@ -34,6 +36,22 @@ def condition(operator: str, key: str, *values: str) -> dict[str, Any]:
         (GITHUB, condition("ForAnyValue:StringLike", f"{HOST}:sub", "repo:ours/*"), False),
         *((GITHUB, condition("StringLike", f"{HOST}:sub", "repo:ours/*", each), True) for each in ("*", "r?po:*")),
         (GITHUB, condition("StringLike", f"{HOST}:sub", "repo:*"), True),
+        *((GITHUB, condition("StringLike", f"{HOST}:sub", f"repo:{each}*"), True) for each in ("o", "ours", "/", "?/")),
+        (GITHUB, condition("StringLike", f"{HOST}:sub", *(f"repo:{each}*" for each in ascii_lowercase + digits)), True),
+        *(
+            (GITHUB, condition("StringLike", f"{HOST}:sub", each), False)
+            for each in ("organization:ours:*", "org/1234/*", "repo:ours/?:ref:*", "repo:ours/x")
+        ),
+        # A policy variable is what the request says it is.
+        *(
+            (GITHUB, condition(operator, f"{HOST}:sub", "repo:ours/x", each), True)
+            for operator in ("StringEquals", "StringEqualsIgnoreCase", "StringLike", "ForAnyValue:StringEquals")
+            for each in (f"${{{HOST}:sub}}", f"repo:ours/${{{HOST}:sub}}", "${aws:x, 'repo:ours/x'}")
+        ),
+        (GOOGLE, condition("StringEquals", f"{GOOGLE_HOST}:email", f"${{{GOOGLE_HOST}:email}}"), True),
+        (GOOGLE, condition("StringEquals", f"{GOOGLE_HOST}:email", "somebody@ours.example"), False),
+        *((GOOGLE, condition("StringLike", f"{GOOGLE_HOST}:sub", f"{each}*"), True) for each in ("1", "a:b")),
+        (GITHUB, condition("StringEquals", f"{HOST}:sub", "repo:ours/*"), False),
         (GITHUB, condition("StringEquals", f"{HOST}:sub"), True),
         *(
             (GITHUB, condition(operator, f"{HOST}:sub", "repo:ours/x"), True)
