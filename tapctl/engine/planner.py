@@ -236,7 +236,8 @@ def _plan_change(
     elif ownership.untagged:
         base = replace(base, note="taken over: AWS makes it by itself, and nobody has tagged it")
     base = _tell_if_replaced(base, reconciler, want, observation, entry, adopts=permits.adopts)
-    return base if base.blocked else _plan_present(base, reconciler, want, observation, entry)
+    change = base if base.blocked else _plan_present(base, reconciler, want, observation, entry)
+    return _name_what_goes(change, reconciler, want, observation, entry) if change.action is Action.REPLACE else change
 
 
 def _tell_if_replaced(
@@ -291,6 +292,16 @@ def _plan_present(
         return replace(base, action=Action.UPDATE)
     settled = seen.settled and outputs_of(reconciler, seen, entry, (part.path for part in left)) is not None
     return base if settled else replace(base, action=Action.SETTLE, note=f"it is {seen.status}")
+
+
+def _name_what_goes(
+    change: Change, reconciler: Reconciler[Any, Any], wanted: Spec, seen: Observed[Any, Any], entry: Entry | None
+) -> Change:
+    """Count what a replacement ends among its changes: all that an update would leave, and no create puts on."""
+    there = {name: getattr(seen.spec, name) for name in reconciler.carried_over}
+    want = carry_over(reconciler, wanted, there, allowed=change.allowed)
+    fields = _field_changes(reconciler, want, seen, entry)
+    return replace(change, fields=fields, left=_left_fields(reconciler, wanted, want, unread=seen.unreadable))
 
 
 def _unread_change_error(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,20 @@ from tapctl.engine.planner import make_plan
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.resources import Stack
 from tests.engine.driving import entry
-from tests.engine.kinds import KINDS, LARGE, SMALL, Data, Early, Key, Leaf, Open, Plain, ThingOutputs, ThingSpec
+from tests.engine.kinds import (
+    KINDS,
+    LARGE,
+    SMALL,
+    Bounded,
+    Data,
+    Early,
+    Key,
+    Leaf,
+    Open,
+    Plain,
+    ThingOutputs,
+    ThingSpec,
+)
 from tests.engine.world import CLAIMANT, OURS, THEIRS, Seen
 
 KEPT = Retained("2031-05-06", "pending deletion")
@@ -394,6 +408,28 @@ def test_an_exposure_is_reported_and_left_alone() -> None:
     assert (change.action, change.fields) == (Action.NOTHING, ())
     assert [(part.path, part.have) for part in change.left] == [("items", "stranger")]
     assert [confirmed.spec["items"] for confirmed in plan.confirmed] == [[]]
+
+
+@pytest.mark.parametrize("failure", [None, "it broke"], ids=["another zone", "failed"])
+def test_what_a_replacement_ends_is_no_longer_told_as_left(failure: str | None) -> None:
+    """An update leaves exposures and what is waived; where a resource is made anew, what a create puts on stays."""
+    live = ThingSpec(
+        zone="a" if failure else "b", link="theirs", items=frozenset({"stranger"}), tags={"waived": "x"}, limit=5
+    )
+    plan = make_plan(
+        stack_of(Stack(), Bounded(), SMALL),
+        {},
+        {"bounded/a": replace(seen(live), failure=failure)},
+        CLAIMANT,
+        KINDS,
+        spares=lambda _, path, __: path == "tags.waived",
+    )
+
+    (change,) = plan.changes
+    assert change.action is Action.REPLACE
+    assert {part.path: part.have for part in change.left} == {"link": "theirs"}
+    going = {part.path: (part.have, part.want) for part in change.fields if part.path != "zone"}
+    assert going == {"limit": (5, None), "items": ("stranger", None), "tags.waived": ("x", None)}
 
 
 def test_a_plan_says_what_is_to_be_done() -> None:
