@@ -389,6 +389,10 @@ class Reconciler(ABC, Generic[S, O]):
     leads_there: ClassVar[Mapping[str, str]] = {}
     """Field of `left_alone` that tells what is open behind an item of another field, to that one: it goes with that
     item, or whoever owns what is behind it closes that. The command only shows it."""
+    ends_with_it: ClassVar[frozenset[str]] = frozenset()
+    """Fields of `left_alone` that a replacement ends, as a removal does: nothing makes them again."""
+    holds_it: ClassVar[frozenset[str]] = frozenset()
+    """Fields of `left_alone` for which AWS refuses the removal, and so the replacement, as long as there are any."""
     never_compared: ClassVar[tuple[str, ...]] = ()
     """Facts that AWS tells of such a resource, or beside it, and no field compares, each in a few words, for drift."""
     timing: ClassVar[Timing] = Timing()
@@ -433,8 +437,9 @@ class Reconciler(ABC, Generic[S, O]):
     def observe_exposures(self, aws: Any, id: str, seen: Observed[S, O], expected: S | None) -> Observed[S, O]:  # noqa: ARG002 -- the default needs no read
         """Read the exposures (`left_alone`) that take calls of their own, and return ``seen`` with them.
 
-        Called once for a drift, and neither for a plan nor by the loops, which leave exposures alone: `observe` answers
-        the default for them. All are read whatever AWS is at work on; a refused one is named in `Observed.unreadable`.
+        Called once for a drift, and for a plan only of what it takes over or replaces. The loops leave exposures alone:
+        `observe` answers the default for them. All are read whatever AWS is at work on; a refused one is named in
+        `Observed.unreadable`.
         """
         return seen
 

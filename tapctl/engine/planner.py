@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -236,8 +237,7 @@ def _plan_change(
     elif ownership.untagged:
         base = replace(base, note="taken over: AWS makes it by itself, and nobody has tagged it")
     base = _tell_if_replaced(base, reconciler, want, observation, entry, adopts=permits.adopts)
-    change = base if base.blocked else _plan_present(base, reconciler, want, observation, entry)
-    return _name_what_goes(change, reconciler, want, observation, entry) if change.action is Action.REPLACE else change
+    return base if base.blocked else _plan_present(base, reconciler, want, observation, entry)
 
 
 def _tell_if_replaced(
@@ -275,6 +275,8 @@ def _plan_present(
         note = f"it is {seen.status}" + ("; it is brought back" if seen.retained else "; its end is awaited")
         return replace(base, action=Action.CREATE, fields=_wanted_values(want), note=note)
     wanted, want = want, leave(reconciler, want, seen.spec, allowed=base.allowed)
+    # What is made anew has nothing of what ends with the old one, and no wish of anybody's but the files'.
+    wanted_anew = want.model_copy(update={name: getattr(wanted, name) for name in reconciler.ends_with_it})
     left = _left_fields(reconciler, wanted, want, unread=seen.unreadable)
     wanted, want = want, leave_parts(want, seen.spec, partial(base.spares, base.address))
     left += _spared_fields(reconciler, wanted, want, seen, entry)
@@ -284,24 +286,17 @@ def _plan_present(
     unread_error = _unread_change_error(base.address, want, seen, entry)
     if unread_error is not None:
         return replace(base, blocked=unread_error)
+    anew: Change | None = None
     if seen.failure is not None:
-        return _plan_failed(base, reconciler, seen, seen.failure)
-    if any(field.impact is Impact.REPLACE for field in fields):
-        return _plan_replacement(base, reconciler)
+        anew = _plan_failed(base, reconciler, seen, seen.failure)
+    elif any(field.impact is Impact.REPLACE for field in fields):
+        anew = _plan_replacement(base, reconciler)
+    if anew is not None:
+        return _with_ended(anew, reconciler, wanted_anew, seen, entry) if anew.action is Action.REPLACE else anew
     if fields:
         return replace(base, action=Action.UPDATE)
     settled = seen.settled and outputs_of(reconciler, seen, entry, (part.path for part in left)) is not None
     return base if settled else replace(base, action=Action.SETTLE, note=f"it is {seen.status}")
-
-
-def _name_what_goes(
-    change: Change, reconciler: Reconciler[Any, Any], wanted: Spec, seen: Observed[Any, Any], entry: Entry | None
-) -> Change:
-    """Count what a replacement ends among its changes: all that an update would leave, and no create puts on."""
-    there = {name: getattr(seen.spec, name) for name in reconciler.carried_over}
-    want = carry_over(reconciler, wanted, there, allowed=change.allowed)
-    fields = _field_changes(reconciler, want, seen, entry)
-    return replace(change, fields=fields, left=_left_fields(reconciler, wanted, want, unread=seen.unreadable))
 
 
 def _unread_change_error(
@@ -494,6 +489,62 @@ def _plan_replacement(base: Change, reconciler: Reconciler[Any, Any]) -> Change:
         hint="; ".join(ways),
     )
     return replace(base, blocked=blocked)
+
+
+def _with_ended(
+    change: Change, reconciler: Reconciler[Any, Any], want: Spec, seen: Observed[Any, Any], entry: Entry | None
+) -> Change:
+    """The replacement with what goes with the old resource and is not made again, or with what stands against it.
+
+    That is what hangs on the resource (`Reconciler.ends_with_it`), and what a waiver keeps in any other change.
+    """
+    address = change.address
+    unread = sorted(seen.unreadable.keys() & (reconciler.ends_with_it | reconciler.holds_it))
+    if unread:
+        actions = ", ".join(sorted({seen.unreadable[name] for name in unread}))
+        blocked: Refused = FieldUnreadable(
+            f"{address} would be replaced, and {', '.join(unread)}, which may hang on it, could not be read",
+            evidence=f"denied: {actions}",
+            hint=f"allow {actions}, then run the same command again",
+        )
+        return replace(change, blocked=blocked)
+    holders = [part for part in change.left if part.path in reconciler.holds_it]
+    if holders:
+        _, _, id_ = address.partition("/")
+        commands = [
+            reconciler.left_alone[part.path].format(value=shlex.quote(str(part.have)), id=shlex.quote(id_))
+            for part in holders
+        ]
+        blocked = Refused(
+            f"{address} would be replaced, and AWS deletes it only once others let go of it: "
+            + ", ".join(f"{part.path} {part.have}" for part in holders),
+            evidence="nothing was begun",
+            hint=f"where nobody needs that: {' && '.join(commands)}; then run this again",
+        )
+        return replace(change, blocked=blocked)
+    planned = [(field.path, field.have, field.want) for field in change.fields]
+    ended = tuple(
+        replace(field, impact=Impact.REPLACE)
+        for field in _field_changes(reconciler, want, seen, entry)
+        if (field.path, field.have, field.want) not in planned
+    )
+    if not ended:
+        return change
+    kept = (part for part in change.left if not part.waived and part.path not in reconciler.ends_with_it)
+    paths = ", ".join(dict.fromkeys(field.path for field in ended))
+    change = replace(
+        change,
+        fields=(*change.fields, *ended),
+        left=tuple(kept),
+        note="; ".join(filter(None, (change.note, f"goes with the old one, and is not made again: {paths}"))),
+    )
+    if change.allowed:
+        return change
+    blocked = ConsentMissing(
+        f"{address} would be replaced, and what others have put on the old one goes with it: {paths}",
+        hint=f"if that may go: --allow {address}; otherwise put what is there into the configuration",
+    )
+    return replace(change, blocked=blocked)
 
 
 def _with_handover(removal: Change, handed: Collection[str]) -> Change:

@@ -207,13 +207,16 @@ def _request_for(resource: AnyResource, manifest: Manifest) -> ObserveRequest:
 def _planned(
     session: Session, make: Callable[[], Plan], wanted: Iterable[ObserveRequest], observed: dict[str, Observation]
 ) -> Plan:
-    """Plan; of what is taken over it is asked first who else can use it, as by a drift: nobody has looked before."""
+    """Plan; of what is taken over or replaced it is asked first who else can use it, as by a drift.
+
+    Nobody has looked at the one before, and the other loses what hangs on it.
+    """
     plan = make()
-    adopted = {change.address for change in plan.changes if change.adopts}
-    if not adopted:
+    asked = {change.address for change in plan.changes if change.adopts or change.action is Action.REPLACE}
+    if not asked:
         return plan
     ours = {IamRole.type: (session.names.role,)}
-    requests = [request for request in wanted if request.address in adopted]
+    requests = [request for request in wanted if request.address in asked]
     seen = observe_all(session.aws.cursory(), requests, exposures=True, ours=ours)
     observed.update(
         (address, observation) for address, observation in seen.items() if isinstance(observation, Observed)

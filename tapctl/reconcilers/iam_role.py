@@ -89,6 +89,7 @@ class IamRole(UsedByOthers[IamRoleSpec, IamRoleOutputs]):
         "permissions_boundary": ALLOW,  # the organisation's own limit on the role
     }
     carried_over = frozenset({"permissions_boundary"})
+    holds_it = frozenset({"instance_profiles"})
     ending_costs: ClassVar[Mapping[str, str]] = {
         "instance_profiles": "what runs with it on EC2 has no rights any more:",
     }
@@ -116,7 +117,7 @@ class IamRole(UsedByOthers[IamRoleSpec, IamRoleOutputs]):
             ROLE,
         ),
         Right(Need.PLAN, ("iam:GetPolicy",), ("{boundary}",)),
-        Right(Need.EXPOSURES | Need.DELETE, ("iam:ListInstanceProfilesForRole",), ROLE),
+        Right(Need.PLAN | Need.EXPOSURES | Need.DELETE, ("iam:ListInstanceProfilesForRole",), ROLE),
         Right(Need.CREATE, ("iam:CreateRole", "iam:TagRole", "iam:PutRolePolicy"), ROLE),
         Right(
             Need.CREATE | Need.UPDATE,

@@ -92,6 +92,7 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
         "open_groups": "aws ec2 describe-security-groups --group-ids {value}",
         "further_settings": "aws lambda get-function-configuration --function-name {id}",
     }
+    ends_with_it = frozenset({"urls", "event_sources", "destinations", "aliases", "further_settings"})
     leads_there: ClassVar[Mapping[str, str]] = {"open_groups": "security_group_ids"}
     never_compared = (
         "versions and their policies",
@@ -158,11 +159,11 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
     actions = (
         Right(Need.OBSERVE, ("lambda:GetFunction", "lambda:GetPolicy", "lambda:ListTags"), _FUNCTION),
         Right(
-            Need.EXPOSURES,
+            Need.PLAN | Need.EXPOSURES,
             ("lambda:ListAliases", "lambda:ListFunctionEventInvokeConfigs", "lambda:ListFunctionUrlConfigs"),
             _FUNCTION,
         ),
-        Right(Need.EXPOSURES, ("lambda:ListEventSourceMappings",), why=LISTS),
+        Right(Need.PLAN | Need.EXPOSURES, ("lambda:ListEventSourceMappings",), why=LISTS),
         *ASKS_GROUPS,
         Right(Need.PLAN, ("lambda:GetAccountSettings",), why="the account's own quotas"),
         Right(Need.CREATE, ("lambda:CreateFunction", "lambda:PutFunctionConcurrency", "lambda:TagResource"), _FUNCTION),

@@ -156,6 +156,15 @@ class Bounded(Leaf):
     carried_over = frozenset({"link"})
 
 
+class Hung(Leaf):
+    """Others may hang something on it, its `items`, which goes with it, and hold it by its `link`."""
+
+    type = "hung"
+    left_alone: ClassVar[Mapping[str, str]] = {"items": "close {value}", "link": "unlink {id} {value}", "size": ALLOW}
+    ends_with_it = frozenset({"items"})
+    holds_it = frozenset({"link"})
+
+
 class Data(Plain):
     type = "data"
     holds_data = True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,21 +13,9 @@ from tapctl.engine.plan import AFTER_APPLY, Action, Change, FieldChange, Plan
 from tapctl.engine.planner import make_plan
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.resources import Stack
+from tapctl.errors import ConsentMissing, FieldUnreadable, Refused
 from tests.engine.driving import entry
-from tests.engine.kinds import (
-    KINDS,
-    LARGE,
-    SMALL,
-    Bounded,
-    Data,
-    Early,
-    Key,
-    Leaf,
-    Open,
-    Plain,
-    ThingOutputs,
-    ThingSpec,
-)
+from tests.engine.kinds import KINDS, LARGE, SMALL, Data, Early, Hung, Key, Leaf, Open, Plain, ThingOutputs, ThingSpec
 from tests.engine.world import CLAIMANT, OURS, THEIRS, Seen
 
 KEPT = Retained("2031-05-06", "pending deletion")
@@ -410,26 +397,59 @@ def test_an_exposure_is_reported_and_left_alone() -> None:
     assert [confirmed.spec["items"] for confirmed in plan.confirmed] == [[]]
 
 
-@pytest.mark.parametrize("failure", [None, "it broke"], ids=["another zone", "failed"])
-def test_what_a_replacement_ends_is_no_longer_told_as_left(failure: str | None) -> None:
-    """An update leaves exposures and what is waived; where a resource is made anew, what a create puts on stays."""
-    live = ThingSpec(
-        zone="a" if failure else "b", link="theirs", items=frozenset({"stranger"}), tags={"waived": "x"}, limit=5
-    )
-    plan = make_plan(
-        stack_of(Stack(), Bounded(), SMALL),
+MOVED = ThingSpec(zone="b", tags={"team": "ours"})
+"""Wanted of a thing that is in another zone, and so is replaced."""
+
+
+def replacing(sight: Seen, *, allowed: bool = False) -> Change:
+    """The replacement of a thing whose tags are left as they are, by a waiver."""
+    (change,) = make_plan(
+        stack_of(Stack(), Hung(), MOVED),
         {},
-        {"bounded/a": replace(seen(live), failure=failure)},
+        {"hung/a": sight},
         CLAIMANT,
         KINDS,
-        spares=lambda _, path, __: path == "tags.waived",
-    )
-
-    (change,) = plan.changes
+        allowed=["hung/a"] if allowed else [],
+        spares=lambda _, path, __: path.startswith("tags."),
+    ).changes
     assert change.action is Action.REPLACE
-    assert {part.path: part.have for part in change.left} == {"link": "theirs"}
-    going = {part.path: (part.have, part.want) for part in change.fields if part.path != "zone"}
-    assert going == {"limit": (5, None), "items": ("stranger", None), "tags.waived": ("x", None)}
+    return change
+
+
+LOADED = ThingSpec(size="large", tags={"team": "theirs", "more": "x"}, items=frozenset({"stranger"}))
+
+
+@pytest.mark.parametrize("failure", [None, "broken"])
+def test_what_hangs_on_the_replaced_and_what_is_waived_goes_where_its_address_is_named(failure: str | None) -> None:
+    change = replacing(seen(LOADED, failure=failure))
+    gone = [
+        FieldChange("tags.more", "x", None, Impact.REPLACE),
+        FieldChange("tags.team", "theirs", "ours", Impact.REPLACE),
+        FieldChange("items", "stranger", None, Impact.REPLACE),
+    ]
+    assert [*change.fields] == [FieldChange("zone", "a", "b", Impact.REPLACE), *gone]
+    assert [part.path for part in change.left] == ["size"], "the new one gets it, too"
+    assert change.note.endswith("goes with the old one, and is not made again: tags.more, tags.team, items")
+    assert isinstance(change.blocked, ConsentMissing)
+    assert "--allow hung/a" in (change.blocked.hint or "")
+
+    permitted = replacing(seen(LOADED, failure=failure), allowed=True)
+    assert (permitted.blocked, permitted.left) == (None, ())
+    assert {field.path for field in permitted.fields} == {"zone", "size", "tags.more", "tags.team", "items"}
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_what_others_hold_is_not_replaced(allowed: bool) -> None:
+    blocked = replacing(seen(SMALL.model_copy(update={"link": "their's"})), allowed=allowed).blocked
+    assert isinstance(blocked, Refused)
+    assert "unlink a 'their'\"'\"'s'" in (blocked.hint or "")
+
+
+@pytest.mark.parametrize("field", ["items", "link"])
+def test_what_may_hang_on_the_replaced_has_to_be_read(field: str) -> None:
+    blocked = replacing(seen(unreadable={field: "thing:List"}), allowed=True).blocked
+    assert isinstance(blocked, FieldUnreadable)
+    assert "allow thing:List" in (blocked.hint or "")
 
 
 def test_a_plan_says_what_is_to_be_done() -> None:

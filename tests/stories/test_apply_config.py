@@ -287,6 +287,44 @@ def test_an_image_becomes_a_zip_and_an_image_again(dev: World) -> None:
             assert client.get_function(FunctionName="payment-processor-dev")["Configuration"]["CodeSha256"] == wanted
 
 
+ROLE = "lambda-role-dev"
+
+
+def test_a_replacement_names_what_goes_with_the_old_one_and_waits_until_it_may(dev: World) -> None:
+    iam, client = dev.client("iam"), dev.client("lambda")
+    theirs = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
+    iam.put_role_policy(RoleName=ROLE, PolicyName="theirs", PolicyDocument=json.dumps(theirs))
+    client.create_function_url_config(FunctionName=FUNCTION, AuthType="AWS_IAM")
+    assert dev.tapctl("waive", "all", "--env", "dev", "--reason", "the auditors read", "--until", "30d").code == 0
+    dev.edit("common.toml", "[processor]", '[organisation]\nrole_path = "/payments/"\n\n[processor]')
+    dev.edit("common.toml", 'package = "image"', 'package = "zip"')
+
+    planned = dev.tapctl("plan", "--env", "dev", "--verbose")
+    assert planned.code == 6, planned.err
+    for address, gone in ((f"iam-role/{ROLE}", "inline.theirs"), (f"lambda-function/{FUNCTION}", "urls")):
+        assert f"goes with the old one, and is not made again: {gone}" in planned.out
+        assert f"--allow {address}" in planned.err
+    refused = dev.tapctl("apply", "--env", "dev", "--yes")
+    assert (refused.code, refused.changes) == (6, ())
+
+    allowed = ("--allow", f"iam-role/{ROLE}", "--allow", f"lambda-function/{FUNCTION}")
+    assert dev.tapctl("apply", "--env", "dev", "--yes", *allowed).code == 0
+    assert iam.list_role_policies(RoleName=ROLE)["PolicyNames"] == ["lambda-policy-dev"]
+    assert client.list_function_url_configs(FunctionName=FUNCTION)["FunctionUrlConfigs"] == []
+
+
+def test_a_role_that_somebody_has_put_into_an_instance_profile_is_not_replaced(dev: World) -> None:
+    iam = dev.client("iam")
+    iam.create_instance_profile(InstanceProfileName="theirs")
+    iam.add_role_to_instance_profile(InstanceProfileName="theirs", RoleName=ROLE)
+    dev.edit("common.toml", "[processor]", '[organisation]\nrole_path = "/payments/"\n\n[processor]')
+    for verb in (("plan",), ("apply", "--yes", "--allow", f"iam-role/{ROLE}")):
+        refused = dev.tapctl(*verb, "--env", "dev")
+        assert (refused.code, refused.changes) == (6, ())
+        way_out = f"aws iam remove-role-from-instance-profile --instance-profile-name theirs --role-name {ROLE}"
+        assert way_out in " ".join(refused.err.split())
+
+
 def zip_of(name: str, text: str) -> bytes:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:

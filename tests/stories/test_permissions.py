@@ -52,6 +52,7 @@ IN_TROUBLE = {
     **{(command, "ec2:GetManagedPrefixListEntries"): "what that list holds" for command in ("plan", "drift", "apply")},
     ("plan", "iam:GetRole"): "of the role that asks; the embedded AWS's caller is none",
     ("apply", "iam:GetRole"): "as in a plan",
+    **{(command, "iam:ListInstanceProfilesForRole"): "where a role is replaced" for command in ("plan", "apply")},
     **{
         (command, f"rds:DescribeEngineDefault{kind}Parameters"): "where common.toml names further parameters"
         for command in ("plan", "apply")
