@@ -80,14 +80,21 @@ def test_commands_beside_three_hundred_foreign_things_of_each_kind(world: World)
         *(["plan", "--env", "dev"], ["plan", "--env", "dev", "--suffix", "new"], ["plan", "--env", "dev", "--destroy"]),
         *(["apply", "--env", "dev", "--yes"], ["drift", "--env", "dev"], ["status", "--env", "dev"]),
     )
-    before = [len(world.tapctl(*command).asked) for command in plans]
+    before = [_calls(Counter(world.tapctl(*command).asked)) for command in plans]
     furnish_at_once(world, 300)
-    after = [len(world.tapctl(*command).asked) for command in plans]
+    after = [_calls(Counter(world.tapctl(*command).asked)) for command in plans]
     grown = [(each, was, now) for each, was, now in zip(plans, before, after, strict=True) if now > 1.3 * was]
     assert grown == []
     destroyed = Counter(world.tapctl("destroy", "--env", "dev", "--yes").asked)
     assert destroyed["sns:GetTopicAttributes"] < 310, "a topic alone tells its key: each once"
-    assert destroyed.total() - destroyed["sns:GetTopicAttributes"] < 1.3 * 250
+    assert _calls(destroyed) - destroyed["sns:GetTopicAttributes"] < 1.3 * 250
+
+
+def _calls(asked: Counter[str]) -> int:
+    """All calls but those for the tags of roles: IAM is in no index, and a destroy asks 200 of names like ours."""
+    roles = asked["iam:ListRoleTags"]
+    assert roles <= 201, "200 of others, and ours"
+    return asked.total() - roles
 
 
 @pytest.mark.soak
