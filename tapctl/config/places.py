@@ -17,7 +17,7 @@ _PART = re.compile(_NAME)
 _TOKEN = re.compile(
     r'"""(?:\\.|[^\\])*?"{3,5}' r"|'''.*?'{3,5}" r'|"(?:\\.|[^"\\\n])*"' r"|'[^'\n]*'|#[^\n]*|[\[\]{}\n]", re.DOTALL
 )
-"""What decides where a value ends: texts and comments, in which a bracket is none, brackets, and ends of lines."""
+"""Tokens that decide where a value ends: texts and comments (a bracket in them is none), brackets, ends of lines."""
 _OPENING, _CLOSING = ("[", "{"), ("]", "}")
 
 

@@ -67,9 +67,9 @@ class Entry(BaseModel):
     very resource was never as a spec said. Stored only where there is one. Where an apply was bringing the resource
     back it is without the fields that a removal of ours may have changed since."""
     carried: dict[str, str] = Field(default_factory=dict)
-    """What an apply leaves of a resource that it may be replacing, and gives the one that comes in its place
-    (`Reconciler.carried_over`, `Phase.MAKING`): once the old one is gone, nothing else tells it. Stored only where
-    there is some."""
+    """Fields that an apply leaves of a resource which it may be replacing, and gives the one that comes in its place
+    (`Reconciler.carried_over`, `Phase.MAKING`): once the old one is gone, nothing else tells them. Stored only where
+    there are some."""
     kept_until: str = ""
     kept_why: str = ""
 
@@ -80,7 +80,7 @@ class Entry(BaseModel):
 
     @property
     def state(self) -> dict[str, Any]:
-        """What the entry tells of the resource itself, as JSON: another order of removal changes nothing there."""
+        """The resource itself as the entry tells it, as JSON: another order of removal changes nothing there."""
         return self.model_dump(mode="json", include={"phase", "spec", "outputs"})
 
     @property

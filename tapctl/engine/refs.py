@@ -18,7 +18,7 @@ from tapctl.engine.model import Outputs
 
 _OPENING = "⟦"
 _PLAIN = (int, float, type(None))
-"""What holds no string; asked first, since to ask if a value is a mapping takes ten times as long."""
+"""Types that hold no string; asked first, since to ask if a value is a mapping takes ten times as long."""
 _TOKEN = re.compile(r"⟦([^⟦⟧#]+)#([a-z_]+)⟧")
 
 V = TypeVar("V")

@@ -55,11 +55,11 @@ _PENDING: Final = {
 _BY_RDS: Final = frozenset({"MasterUserPassword", "CertificateDetails"})
 _LOGS: Final = "PendingCloudwatchLogsExports"
 _OF_STREAM: Final = ("ActivityStreamMode", "ActivityStreamKmsKeyId")
-"""What decides who reads the stream: another key is another difference."""
+"""Members that decide who reads the stream: another key is another difference."""
 _STREAM: Final = ("ActivityStreamKinesisStreamName", *_OF_STREAM)
 """The members that RDS tells of an activity stream beside its state."""
 _OF_DIRECTORY: Final = ("FQDN", "IAMRoleName", "OU", "AuthSecretArn")
-"""What decides who vouches for a directory's users, beside its servers."""
+"""Members that decide who vouches for a directory's users, beside its servers."""
 _NAMELESS_DIRECTORY: Final = untold_text("a directory without a name")
 _NAMELESS_STREAM: Final = untold_text("a stream without a name")
 

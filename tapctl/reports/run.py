@@ -148,7 +148,10 @@ class Run:
 
     @cached_property
     def not_compared(self) -> list[str]:
-        """What was not compared: a field's place, or ``type: what``; of several environments with its name before."""
+        """The facts that were not compared: a field's place, or ``type: what``.
+
+        Of several environments each with the environment's name before it.
+        """
         verdicts = self.of(Verdict)
         told = [(one.suffix if len(verdicts) > 1 else "", one.not_compared or []) for one in verdicts]
         told += [(one.suffix or one.environment, one.not_compared) for one in self.states]

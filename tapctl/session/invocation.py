@@ -21,7 +21,7 @@ SANDBOX_FOLDER: Final = Path(".tapctl")
 STATE: Final = "./manifests"
 JOBS: Final = 8
 ANY_ENVIRONMENT: Final = "ENV"
-"""Stands in a hint for the environment that nobody knows: no name is in upper case."""
+"""The word in a hint for an environment that nobody knows: no name is in upper case."""
 ANY_SUFFIX: Final = "SUFFIX"
 """As `ANY_ENVIRONMENT`, for the suffix."""
 
