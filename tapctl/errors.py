@@ -29,7 +29,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum, StrEnum
 from pathlib import Path
@@ -155,6 +155,11 @@ CONFIG = Path("environments")
 def _validation(folder: Path) -> str:
     """The command that validates the files of this folder, and no other ones."""
     return shlex.join(["tapctl", "validate", *([] if folder == CONFIG else ["--config", str(folder)])])
+
+
+def first_few(texts: Sequence[str], most: int) -> list[str]:
+    """The first ``most`` texts, and how many more there are: whatever is listed has an end."""
+    return [*texts[:most], *([f"and {len(texts) - most} more"] if len(texts) > most else [])]
 
 
 class ConfigError(TapctlError):

@@ -20,26 +20,27 @@ MODULES = sorted(ROOT.rglob("*.py"))
 LAYERS = {
     "threads": (),
     "regions": (),
+    "notices": (),
     "safety": (),
     "errors": ("safety",),
     "clock": (),
-    "aws": ("safety", "errors", "threads", "regions"),
+    "aws": ("safety", "errors", "threads", "regions", "notices"),
     "engine": ("errors", "clock"),
     "names": ("safety", "errors", "regions", "engine"),
     "reconcilers": ("safety", "errors", "threads", "regions", "engine", "aws"),
     "config": ("safety", "errors", "regions", "names"),
-    "manifest": ("safety", "errors", "clock", "threads", "engine", "aws"),
+    "manifest": ("safety", "errors", "clock", "threads", "notices", "engine", "aws"),
     "render": ("safety", "errors", "clock", "engine"),
     "reports": ("safety", "errors", "render"),
     "stack": ("safety", "errors", "threads", "regions", "names", "aws", "engine", "reconcilers", "config"),
     "sandbox": ("safety", "errors", "regions", "aws", "config"),
     "session": (
         *("safety", "errors", "regions", "names", "aws", "engine", "reconcilers", "config", "manifest", "render"),
-        "sandbox",
+        *("sandbox", "notices"),
     ),
     "evidence": (
         *("errors", "clock", "regions", "names", "aws", "engine", "reconcilers", "config", "manifest", "render"),
-        *("stack", "session"),
+        *("stack", "session", "notices"),
     ),
     "findings": (
         *("safety", "errors", "clock", "names", "aws", "engine", "reconcilers", "config", "manifest", "render"),
@@ -48,18 +49,18 @@ LAYERS = {
     "execution": ("errors", "clock", "engine", "manifest", "reconcilers", "render", "session"),
     "planning": (
         *("safety", "errors", "threads", "names", "aws", "engine", "reconcilers", "config", "manifest", "render"),
-        *("stack", "session", "evidence", "findings"),
+        *("stack", "session", "evidence", "findings", "notices"),
     ),
     "commands": (
         *("safety", "errors", "clock", "threads", "regions", "names", "aws", "engine", "reconcilers", "config"),
         *("manifest", "render", "reports", "stack", "sandbox", "session", "evidence", "findings", "execution"),
-        "planning",
+        *("planning", "notices"),
     ),
     "cli": (
         *("errors", "render", "reports", "session", "findings", "execution", "planning", "commands", "config", "clock"),
     ),
 }
-FLAT = {"errors", "names", "regions", "clock", "threads", "__init__", "__main__"}
+FLAT = {"errors", "names", "regions", "notices", "clock", "threads", "__init__", "__main__"}
 
 
 def package(module: Path) -> str:

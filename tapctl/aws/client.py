@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypeVar, cast
 
 from tapctl.aws.answers import arn_parts, unusable
 from tapctl.aws.callers import session_name, user_agent, with_source_identity
-from tapctl.aws.prompts import Notify, forbid_prompts, silent
+from tapctl.aws.prompts import forbid_prompts
 from tapctl.aws.services import Clients
 from tapctl.aws.setup_errors import credentials_error, setting_error, setup_error
 from tapctl.aws.transport import COUNTED_BY, IN_FLIGHT, CallLog, client_base, guard_hook, parse_hook, to_tapctl_error
 from tapctl.errors import AwsNoAnswer, AwsRefused, WrongTarget, credentials_hint, denial_hint
+from tapctl.notices import Notify, silent
 from tapctl.safety.redaction import hide, is_utf8
 
 if TYPE_CHECKING:

@@ -12,21 +12,15 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from tapctl.errors import WrongTarget
+from tapctl.notices import Notify
 from tapctl.safety.files import read_file
 
 HELPER_S = 60
 """The longest that a ``credential_process`` may take."""
 QUIET_S = 5
 """The seconds after which the user is told that it is waited for."""
-Notify = Callable[[str], None]
-"""Shows the user one sentence."""
-
 
 _MAX_TOKEN_BYTES: Final = 64 * 1024
-
-
-def silent(_: str) -> None:
-    """Show nothing: the `Notify` where nobody watches."""
 
 
 def forbid_prompts(core: Any, notify: Notify) -> None:

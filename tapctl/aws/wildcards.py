@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from tapctl.safety.identities import IDENTITY_SERVICES, READING
+from tapctl.safety.identities import BECOMES_ROOT, IDENTITY_SERVICES, READING
 
 _PARTS: Final = 6
 _SERVICE: Final = 2
@@ -25,9 +25,8 @@ _ANY_ROOT: Final = "arn:zzzz:iam:zzzz:zzzz:root"
 """Stand for any action, resource, role and root: no pattern fits one that names something (of a root: its account)."""
 _BECOMES: Final = ("sts:assumerole", "iam:passrole")
 """The actions by which somebody becomes a role, or has a service become it: of one that is named, its rights alone."""
-_BECOMES_ROOT: Final = ("sts:assumeroot",)
-"""The action by which somebody of the organisation becomes the root of a member account, and gives that a password (IAM
-user guide, "Perform a privileged task on an AWS Organizations member account"): any rights, of one account, too."""
+_BECOMES_ROOT: Final = (BECOMES_ROOT.lower(),)
+"""The action by which somebody becomes the root of an account: any rights, where one is named, too."""
 _ANY_OF_IDENTITIES: Final = tuple(f"{service}:zzzzzzzz" for service in IDENTITY_SERVICES)
 _READS: Final = tuple(map(str.lower, READING))
 

@@ -20,7 +20,7 @@ from tapctl.errors import ConfigError, ExitCode, Refused, Status
 from tapctl.findings.advice import edit_for, is_hidden
 from tapctl.findings.examination import examine, finish_nothing
 from tapctl.findings.selection import ALL, choose, place
-from tapctl.manifest.lock import Notify, silent
+from tapctl.notices import Notify, silent
 from tapctl.planning.blockers import NOTHING_CHANGED
 from tapctl.reconcilers import registry
 from tapctl.reconcilers.db_cluster import DbCluster

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final
 
 from tapctl.engine.diff import Difference, details
-from tapctl.errors import ConfigError, ManifestError, Status
+from tapctl.engine.model import shared_ids
+from tapctl.errors import ConfigError, ManifestError, Status, first_few
 from tapctl.manifest.bucket import Archived
 from tapctl.manifest.history import OfAnotherPlace, Place, Unlock, diff_run, newest_kept, unlocks, version, versions
 from tapctl.manifest.manifest import Manifest, dump
@@ -212,9 +212,9 @@ def _run_record(written: Sequence[Manifest], before: Manifest | None) -> dict[st
     last = written[-1]
     changes = diff_run(before, written)
     named = [address for addresses in changes.lists.values() for address in addresses]
-    known = {*last.entries, *(before.entries if before else ())}
-    times = Counter(_id(address) for address in known)
-    names = ", ".join(address if times[_id(address)] > 1 else _id(address) for address in named[:_NAMED])
+    shared = shared_ids({*last.entries, *(before.entries if before else ())})
+    ids = [address.partition("/")[2] for address in named[:_NAMED]]
+    names = ", ".join(address if id_ in shared else id_ for address, id_ in zip(named, ids, strict=False))
     more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
     return {
         "event": "version",
@@ -228,10 +228,6 @@ def _run_record(written: Sequence[Manifest], before: Manifest | None) -> dict[st
         **{name: len(addresses) for name, addresses in changes.lists.items()},
         "addresses": changes.lists,
     }
-
-
-def _id(address: str) -> str:
-    return address.partition("/")[2]
 
 
 def diff(invocation: Invocation, screen: Screen, older: int, newer: int | None) -> int:
@@ -309,10 +305,9 @@ def _broken_errors(where: str, broken: Mapping[str, ManifestError]) -> Iterator[
 
 
 def _broken_error(where: str, names: Sequence[str], what: str, hint: str | None) -> ManifestError:
-    more = [f"and {len(names) - _NAMED} more"] if len(names) > _NAMED else []
     count = "1 file" if len(names) == 1 else f"{len(names)} files"
     return ManifestError(
-        f"{count} of the history beside {where} {what}", evidence="\n".join([*names[:_NAMED], *more]), hint=hint
+        f"{count} of the history beside {where} {what}", evidence="\n".join(first_few(names, _NAMED)), hint=hint
     )
 
 

@@ -18,7 +18,16 @@ from typing import Any, Final
 from tapctl.config import Config, config_hash, load, load_all
 from tapctl.config.rules import RECEIVERS
 from tapctl.engine.record import Entry, Phase
-from tapctl.errors import ExitCode, ManifestError, Refused, Status, UsageError, add_default_hint, exit_code_of
+from tapctl.errors import (
+    ExitCode,
+    ManifestError,
+    Refused,
+    Status,
+    UsageError,
+    add_default_hint,
+    exit_code_of,
+    first_few,
+)
 from tapctl.manifest.manifest import Manifest, check
 from tapctl.names import MAX_INSTANCES, Names
 from tapctl.reconcilers import kept_without_reason
@@ -506,8 +515,7 @@ def records_beside(
             continue
         if manifest is not None and is_deployed(manifest):
             others.append(suffix)
-    more = [f"and {len(others) - _NAMED} more"] if len(others) > _NAMED else []
-    named = ", ".join([*others[:_NAMED], *more])
+    named = ", ".join(first_few(others, _NAMED))
     return RecordsBeside(f" · not compared, for no file names it: {named}" if named else "", code)
 
 

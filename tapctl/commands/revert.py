@@ -25,7 +25,7 @@ from tapctl.findings.examination import Examined, examine, finish_nothing
 from tapctl.findings.revertible import Revertible, revertible
 from tapctl.findings.selection import ALL, choose
 from tapctl.findings.waivers import waivers_for
-from tapctl.manifest.lock import silent
+from tapctl.notices import silent
 from tapctl.planning.blockers import NOTHING_CHANGED, show_blockers
 from tapctl.reconcilers import reconciler_of, registry
 from tapctl.reconcilers.kms_key import record_gave_way

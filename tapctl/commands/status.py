@@ -13,7 +13,7 @@ from tapctl.engine.drift import Finding, FindingState, Reason
 from tapctl.engine.model import REBOOT, Observed
 from tapctl.engine.observe import Absent, Observation, Unreadable, unread_note
 from tapctl.engine.record import Entry, Phase, is_deleted_with_parent
-from tapctl.errors import AwsRefused, ConfigError, ExitCode, TapctlError, add_default_hint, exit_code_of
+from tapctl.errors import AwsRefused, ConfigError, ExitCode, TapctlError, add_default_hint, exit_code_of, first_few
 from tapctl.evidence.comparison import Compared, compare_between_readings
 from tapctl.evidence.tag_bearers import Unasked, check_not_elsewhere
 from tapctl.evidence.unrecorded import not_recorded_error
@@ -231,8 +231,7 @@ def _row_of(
     named = [problem.text for problem in unwell]
     look = invocation.command_line_for("drift", Target(manifest.environment, manifest.suffix))
     resting = [problem.text for problem in problems if problem.code == ExitCode.OK]
-    more = [f"and {len(named) - _SHOWN} more"] if len(named) > _SHOWN else []
-    health = "; ".join([*(named[:_SHOWN] or [_HEALTHY]), *more, *resting])
+    health = "; ".join([*(first_few(named, _SHOWN) or [_HEALTHY]), *resting])
     row = {
         "type": "status",
         "env": manifest.environment,
@@ -449,5 +448,4 @@ def _not_compared(compared: Compared, unknown: Collection[str], named: Mapping[s
 
 
 def _listed(addresses: set[str]) -> str:
-    more = [f"and {len(addresses) - _SHOWN} more"] if len(addresses) > _SHOWN else []
-    return ", ".join([*sorted(addresses)[:_SHOWN], *more])
+    return ", ".join(first_few(sorted(addresses), _SHOWN))

@@ -21,7 +21,7 @@ from tapctl.errors import ConfigError, ManifestError, Problem, Refused, Status, 
 from tapctl.findings.examination import examine
 from tapctl.findings.selection import ALL, DRIFTED, choose, is_named, place
 from tapctl.findings.waivers import may_be_unnamed
-from tapctl.manifest.lock import Notify, silent
+from tapctl.notices import Notify, silent
 from tapctl.reconcilers import registry
 from tapctl.render.harmless import harmless
 from tapctl.safety.files import is_absent

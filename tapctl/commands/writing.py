@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tapctl.clock import BoottimeClock, Clock
 from tapctl.errors import LockHeld, Refused
-from tapctl.manifest.lock import Notify, silent
+from tapctl.notices import Notify, silent
 from tapctl.safety.files import ForeignFile, replace_file, try_lock
 
 _PATIENCE_S = 10.0

@@ -17,7 +17,7 @@ from pydantic import AfterValidator, Field
 from tapctl.config.types import did_you_mean, rule_error
 from tapctl.names import EXTRA_ALARM, MAX_ALARM_NAME, OUR_STATEMENTS, OUR_VARIABLES, TOKENS
 from tapctl.safety.hidden_values import HIDDEN_TEXT
-from tapctl.safety.identities import IDENTITY_SERVICES, READING
+from tapctl.safety.identities import BECOMES_ROOT, IDENTITY_SERVICES, READING
 from tapctl.safety.redaction import hide_path, is_secret
 
 _TOKENS_RULE: Final = ", ".join(f"{{{token}}}" for token in TOKENS)
@@ -218,7 +218,7 @@ _RAISES: Final = (
     *("kms:PutKeyPolicy", "kms:CreateGrant", "secretsmanager:PutResourcePolicy", "lambda:AddPermission"),
     *("lambda:AddLayerVersionPermission", "s3:PutBucketPolicy", "s3:PutBucketAcl", "s3:PutAccessPointPolicy"),
     *("sns:AddPermission", "sqs:AddPermission", "ecr:SetRepositoryPolicy", "dynamodb:PutResourcePolicy"),
-    "sts:AssumeRoot",  # of a member account, whose root has all rights in it
+    BECOMES_ROOT,
     # What runs as somebody else is given other code.
     *("lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration", "cloudformation:UpdateStack"),
     *("cloudformation:CreateStack", "cloudformation:CreateChangeSet", "cloudformation:ExecuteChangeSet"),

@@ -7,6 +7,7 @@ same frozen type, so a difference is an inequality and nothing else.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -240,7 +241,7 @@ class Leftovers:
     """The things that AWS still holds of a resource that is gone."""
 
     told: str
-    """What they are, and what becomes of them, to be shown."""
+    """The sentence to be shown: which things these are, and what becomes of them."""
     stranded: frozenset[str] = frozenset()
     """The ids of those that AWS has left for good, as it seems: they are removed where that is so for a while."""
 
@@ -597,3 +598,9 @@ class Reconciler(ABC, Generic[S, O]):
 def address(type_: str, id_: str) -> str:
     """The name of a resource in manifest, plan and reports: ``type/id``."""
     return f"{type_}/{id_}"
+
+
+def shared_ids(addresses: Iterable[str]) -> frozenset[str]:
+    """The ids that several of these addresses have, of different types: there an id alone names none of them."""
+    counted = Counter(each.partition("/")[2] for each in addresses)
+    return frozenset(id_ for id_, count in counted.items() if count > 1)

@@ -23,7 +23,7 @@ from typing import Any, Final
 from tapctl.engine.model import Observed, Outputs, Owner, Reconciler, address
 from tapctl.engine.owner_tags import MANAGED_BY
 from tapctl.engine.record import Entry
-from tapctl.errors import ManifestError, Refused
+from tapctl.errors import ManifestError, Refused, first_few
 
 _SHOWN_TAGS: Final = 5
 _SHOWN_TAG: Final = 80
@@ -304,11 +304,10 @@ class Claimant:
         foreign = sorted(entry.address for entry in entries if not self.may_have_name(entry.type, entry.id))
         if not foreign:
             return
-        more = [f"and {len(foreign) - _SHOWN_ENTRIES} more"] if len(foreign) > _SHOWN_ENTRIES else []
         named = foreign[0] if len(foreign) == 1 else f"{len(foreign)} resources"
         raise ManifestError(
             f"the record of {self.owner.suffix} holds {named} that {self.owner.suffix} cannot have",
-            evidence="\n".join([f"{where} records", *foreign[:_SHOWN_ENTRIES], *more]),
+            evidence="\n".join([f"{where} records", *first_few(foreign, _SHOWN_ENTRIES)]),
             hint="somebody has written into the record: put an earlier version of it back, or take these entries out; "
             "if a newer tapctl has written it: upgrade tapctl",
         )

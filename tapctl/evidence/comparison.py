@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from tapctl.engine.drift import PHASE, Finding, Reason, Report, detect_drift
+from tapctl.engine.model import shared_ids
 from tapctl.engine.observe import Observations, observe_all
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.refs import KnownOutputs
@@ -175,7 +175,7 @@ def compare_recorded(
         resources=report.resources + len(unseen),
         missed=(*report.missed, *unseen),
         unfinished=manifest.unfinished,
-        shared_ids=_shared_ids({*entries, *others}),
+        shared_ids=shared_ids({*entries, *others}),
     )
     report = with_public_members(session.aws, with_kept_no_longer(report, entries, observed, others))
     if not deployed:
@@ -273,11 +273,6 @@ def _warn_of_tomorrow(session: Session, manifest: Manifest) -> None:
     if is_of_tomorrow(manifest):
         why = "a clock is wrong, or somebody has written into it"
         session.screen.warn(f"the record says that it was written at {manifest.written_at}, yet to come: {why}")
-
-
-def _shared_ids(addresses: Iterable[str]) -> frozenset[str]:
-    counted = Counter(address.partition("/")[2] for address in addresses)
-    return frozenset(id_ for id_, count in counted.items() if count > 1)
 
 
 def _compare_retained(session: Session, manifest: Manifest) -> Compared | None:

@@ -20,9 +20,9 @@ from tapctl.engine.observe import Absent, Observation, Observations
 from tapctl.engine.record import Entry, Phase, is_deleted_with_parent
 from tapctl.errors import TapctlError
 from tapctl.manifest.history import Kept, ends_of_runs, newest_kept, read_own, within_reach
-from tapctl.manifest.lock import Notify
 from tapctl.manifest.manifest import TIME_FORMAT, Manifest, fingerprint, is_of_tomorrow
 from tapctl.manifest.store import Store
+from tapctl.notices import Notify
 from tapctl.reconcilers import registry
 
 _AT_ONCE: Final = 50

@@ -9,10 +9,11 @@ from tapctl.clock import Clock
 from tapctl.errors import AwsError, Refused, StoreFailed, TapctlError
 from tapctl.manifest.bucket import ATTEMPTS, Bucket, outcome_unknown
 from tapctl.manifest.history import Unlock
-from tapctl.manifest.lock import LockHolder, LockInfo, Notify
+from tapctl.manifest.lock import LockHolder, LockInfo
 from tapctl.manifest.manifest import now
 from tapctl.manifest.s3_lock import ForeignLock, LeaseTiming, S3Lease, observe_lock
 from tapctl.manifest.store import write_failed_error
+from tapctl.notices import Notify
 
 
 class ForceUnlock:

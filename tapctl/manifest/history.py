@@ -15,7 +15,7 @@ from typing import NamedTuple
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tapctl.engine.record import Entry, Phase
-from tapctl.errors import ManifestError, Refused, TapctlError
+from tapctl.errors import ManifestError, Refused, TapctlError, first_few
 from tapctl.manifest.lock import LockHolder, LockInfo
 from tapctl.manifest.manifest import (
     MAX_BYTES,
@@ -573,10 +573,9 @@ def _none_usable_error(
         return all_errors[0]
     counts = {"cannot be used": len(broken), "were not read": len(unread)}
     told = ", and ".join(f"{count} {words}" for words, count in counts.items() if count)
-    more = [f"and {len(all_errors) - _NAMED} more"] if len(all_errors) > _NAMED else []
     return ManifestError(
         f"of the files{which} in the history of {suffix} {told}",
-        evidence="\n".join([*(error.cause for error in all_errors[:_NAMED]), *more]),
+        evidence="\n".join(first_few([error.cause for error in all_errors], _NAMED)),
         hint=_move_away(suffix),
     )
 

@@ -17,9 +17,10 @@ from pathlib import Path
 from tapctl.clock import BoottimeClock, Clock
 from tapctl.errors import ManifestError, StoreFailed
 from tapctl.manifest.history import HISTORY, history_folder, is_version, version_name
-from tapctl.manifest.lock import Lease, LockHolder, LockInfo, LockWait, Notify, lock_held_error, lock_lost_error, silent
+from tapctl.manifest.lock import Lease, LockHolder, LockInfo, LockWait, lock_held_error, lock_lost_error
 from tapctl.manifest.manifest import MAX_BYTES, Manifest, dump, parse
 from tapctl.manifest.store import SUFFIX, TRACE, Stored, conflict_error, missing_error, write_failed_error
+from tapctl.notices import Notify, silent
 from tapctl.safety.files import ForeignFile, check_guarded, check_place, open_folder, open_fresh, read_file
 
 MAX_LOCAL_VERSIONS = 500

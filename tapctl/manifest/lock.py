@@ -7,7 +7,7 @@ import os
 import re
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Protocol
 
@@ -17,6 +17,7 @@ from tapctl.aws.callers import as_kept, ci_actor
 from tapctl.clock import Clock
 from tapctl.errors import LockHeld
 from tapctl.manifest.manifest import now
+from tapctl.notices import Notify
 
 NOTIFY_S = 30.0
 """A waiting user is told for whom at least this often."""
@@ -40,13 +41,6 @@ NAMELESS = "somebody who has left no name"
 """The holder of a lock in which nobody's name can be read, as users are told."""
 _LONGEST = 500
 _Text = Annotated[str, Field(max_length=_LONGEST)]
-
-Notify = Callable[[str], None]
-"""Shows the user one sentence."""
-
-
-def silent(_: str) -> None:
-    """Show nothing: the `Notify` where nobody watches."""
 
 
 def ci_commit(environ: Mapping[str, str]) -> str:

@@ -12,10 +12,11 @@ from tapctl.errors import AwsError, AwsNoAnswer, ManifestError, TapctlError
 from tapctl.manifest.bucket import ATTEMPTS, Bucket, is_conflict, outcome_unknown
 from tapctl.manifest.force_unlock import ForceUnlock
 from tapctl.manifest.history import HISTORY, history_folder, version_name
-from tapctl.manifest.lock import Lease, LockHolder, LockInfo, Notify, silent
+from tapctl.manifest.lock import Lease, LockHolder, LockInfo
 from tapctl.manifest.manifest import Manifest, dump, parse
 from tapctl.manifest.s3_lock import LeaseTiming, LockAcquirer, observe_lock
 from tapctl.manifest.store import SUFFIX, TRACE, Stored, conflict_error, missing_error, write_failed_error
+from tapctl.notices import Notify, silent
 
 _VERSIONS_KEPT = 64
 """Files of a history that are kept in memory; the newest ones are asked for first, and again."""

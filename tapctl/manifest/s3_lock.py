@@ -36,8 +36,9 @@ from datetime import UTC, datetime, timedelta
 from tapctl.clock import Clock
 from tapctl.errors import AwsError, AwsNoAnswer, LockHeld, NotYet, Patience, StoreFailed, TapctlError
 from tapctl.manifest.bucket import ATTEMPTS, Bucket, StoredObject, is_unsupported, outcome_unknown
-from tapctl.manifest.lock import LockInfo, LockWait, Notify, lock_held_error, lock_lost_error
+from tapctl.manifest.lock import LockInfo, LockWait, lock_held_error, lock_lost_error
 from tapctl.manifest.manifest import TIME_FORMAT
+from tapctl.notices import Notify
 from tapctl.threads import with_timeout
 
 _RELEASE_PAUSE_S = 0.25

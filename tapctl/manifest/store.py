@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from tapctl.errors import LockHeld, ManifestError, StoreFailed
-from tapctl.manifest.lock import Lease, LockHolder, LockInfo, Notify, silent
+from tapctl.manifest.lock import Lease, LockHolder, LockInfo
 from tapctl.manifest.manifest import Manifest
+from tapctl.notices import Notify, silent
 
 SUFFIX = re.compile(r"[a-z][a-z0-9-]*")
 

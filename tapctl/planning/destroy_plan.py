@@ -14,7 +14,7 @@ from tapctl.engine.ownership import other_identity, replaced_error, stand_in_err
 from tapctl.engine.plan import Action, Change, Plan
 from tapctl.engine.record import Phase, is_deleted_with_parent
 from tapctl.engine.resources import Deletion
-from tapctl.errors import ConfigError, Refused, TapctlError
+from tapctl.errors import ConfigError, Refused, TapctlError, first_few
 from tapctl.planning.inventory import Inventory, ownership_of
 from tapctl.planning.log_filters import ended_filters
 from tapctl.planning.permits import NO_PERMITS
@@ -238,10 +238,9 @@ def tell_of_forgotten(session: Session, inventory: Inventory) -> None:
     if not gone:
         return
     held = counted(sum(entry.phase is not Phase.KEPT for entry in recorded), "resource")
-    more = [f"and {len(gone) - _NAMED} more"] if len(gone) > _NAMED else []
     session.screen.warn(
         f"AWS does not have {len(gone)} of the {held} that the record holds: a destroy removes nothing of them, and "
-        f"the record loses them: {', '.join([*gone[:_NAMED], *more])}"
+        f"the record loses them: {', '.join(first_few(gone, _NAMED))}"
     )
 
 

@@ -20,8 +20,8 @@ from tapctl.evidence.earlier_versions import EarlierVersions
 from tapctl.evidence.lost_cluster import is_cluster_lost
 from tapctl.evidence.restored_database import database_in
 from tapctl.evidence.unfinished_apply import continuing, doubt_of_snapshot
-from tapctl.manifest.lock import silent
 from tapctl.manifest.manifest import Manifest
+from tapctl.notices import silent
 from tapctl.planning.permits import Permits
 from tapctl.reconcilers.db_cluster_removal import FINAL_SNAPSHOT_TAG
 from tapctl.reconcilers.db_cluster_restore import misfits, restore_refusal

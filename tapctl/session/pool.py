@@ -8,8 +8,8 @@ from concurrent.futures import Future
 from typing import Any
 
 from tapctl.aws.client import Aws, Connection
-from tapctl.aws.prompts import Notify, silent
 from tapctl.aws.transport import IN_FLIGHT
+from tapctl.notices import Notify, silent
 
 Place = tuple[str, str]
 """Account and region."""

@@ -18,9 +18,9 @@ from tapctl.evidence.certificate import EarlierCertificate
 from tapctl.evidence.earlier_versions import EarlierVersions
 from tapctl.evidence.unfinished_destroy import removed_by_destroy, with_destroy
 from tapctl.manifest import open_store
-from tapctl.manifest.lock import silent
 from tapctl.manifest.manifest import Manifest
 from tapctl.manifest.store import Store
+from tapctl.notices import silent
 from tests.engine.kinds import SMALL
 from tests.manifest.examples import manifest
 from tests.support.config_folder import ENVIRONMENTS
