@@ -15,7 +15,7 @@ from tapctl.engine import refs
 from tapctl.engine.diff import Difference, carry_over, compare, details, leave, leave_parts, unexplained
 from tapctl.engine.impact import impact_of
 from tapctl.engine.model import ALLOW, REBOOT, Impact, Observed, Reconciler, Spec
-from tapctl.engine.observe import Absent, Observation, Observations, Unreadable
+from tapctl.engine.observe import Absent, Observation, Observations, Unreadable, unread_note
 from tapctl.engine.ownership import Claimant, other_identity, replaced_error, stand_in_error
 from tapctl.engine.plan import AFTER_APPLY, Action, Change, FieldChange, LeftField, Plan
 from tapctl.engine.record import Entry, Phase, is_deleted_with_parent, recorded_value
@@ -310,11 +310,18 @@ def _unread_change_error(
     ]
     if not stale:
         return None
-    actions = ", ".join(sorted({seen.unreadable[name] for name in stale}))
+    return _unread_error(f"{address}: {', '.join(stale)} would have to change and could not be read", stale, seen)
+
+
+def _unread_error(cause: str, names: Iterable[str], seen: Observed[Any, Any]) -> FieldUnreadable:
+    """Make the refusal of a change that hangs on fields which could not be read, with AWS's word for each of them."""
+    unread = {seen.unreadable[name]: seen.refusals.get(name, "") for name in names}
+    denied = ", ".join(sorted(action for action, refusal in unread.items() if not refusal))
+    refused = [unread_note(*one) for one in sorted(unread.items()) if one[1]]
     return FieldUnreadable(
-        f"{address}: {', '.join(stale)} would have to change and could not be read",
-        evidence=f"denied: {actions}",
-        hint=f"allow {actions}, then run the same command again",
+        cause,
+        evidence="\n".join([*([f"denied: {denied}"] if denied else []), *refused]),
+        hint=f"allow {denied}, then run the same command again" if denied else "run the same command again later",
     )
 
 
@@ -498,30 +505,9 @@ def _with_ended(
 
     That is what hangs on the resource (`Reconciler.ends_with_it`), and what a waiver keeps in any other change.
     """
-    address = change.address
-    unread = sorted(seen.unreadable.keys() & (reconciler.ends_with_it | reconciler.holds_it))
-    if unread:
-        actions = ", ".join(sorted({seen.unreadable[name] for name in unread}))
-        blocked: Refused = FieldUnreadable(
-            f"{address} would be replaced, and {', '.join(unread)}, which may hang on it, could not be read",
-            evidence=f"denied: {actions}",
-            hint=f"allow {actions}, then run the same command again",
-        )
-        return replace(change, blocked=blocked)
-    holders = [part for part in change.left if part.path in reconciler.holds_it]
-    if holders:
-        _, _, id_ = address.partition("/")
-        commands = [
-            reconciler.left_alone[part.path].format(value=shlex.quote(str(part.have)), id=shlex.quote(id_))
-            for part in holders
-        ]
-        blocked = Refused(
-            f"{address} would be replaced, and AWS deletes it only once others let go of it: "
-            + ", ".join(f"{part.path} {part.have}" for part in holders),
-            evidence="nothing was begun",
-            hint=f"where nobody needs that: {' && '.join(commands)}; then run this again",
-        )
-        return replace(change, blocked=blocked)
+    against = _stands_against(change, reconciler, seen)
+    if against is not None:
+        return replace(change, blocked=against)
     planned = [(field.path, field.have, field.want) for field in change.fields]
     ended = tuple(
         replace(field, impact=Impact.REPLACE)
@@ -530,21 +516,44 @@ def _with_ended(
     )
     if not ended:
         return change
-    kept = (part for part in change.left if not part.waived and part.path not in reconciler.ends_with_it)
+    kept = tuple(part for part in change.left if not part.waived and part.path not in reconciler.ends_with_it)
     paths = ", ".join(dict.fromkeys(field.path for field in ended))
-    change = replace(
-        change,
-        fields=(*change.fields, *ended),
-        left=tuple(kept),
-        note="; ".join(filter(None, (change.note, f"goes with the old one, and is not made again: {paths}"))),
+    note = "; ".join(filter(None, (change.note, f"goes with the old one, and is not made again: {paths}")))
+    blocked = None if change.allowed else _ended_unasked(change, paths, kept)
+    return replace(change, fields=(*change.fields, *ended), left=kept, note=note, blocked=blocked)
+
+
+def _stands_against(change: Change, reconciler: Reconciler[Any, Any], seen: Observed[Any, Any]) -> Refused | None:
+    """Make the refusal of a replacement of which nobody knows what it ends, or whose removal AWS would refuse."""
+    address = change.address
+    unread = sorted(seen.unreadable.keys() & (reconciler.ends_with_it | reconciler.holds_it))
+    if unread:
+        names = ", ".join(unread)
+        cause = f"{address} would be replaced, and {names}, which may hang on it, could not be read"
+        return _unread_error(cause, unread, seen)
+    holders = [part for part in change.left if part.path in reconciler.holds_it]
+    if not holders:
+        return None
+    id_ = shlex.quote(address.partition("/")[2])
+    commands = [reconciler.left_alone[one.path].format(value=shlex.quote(str(one.have)), id=id_) for one in holders]
+    return Refused(
+        f"{address} would be replaced, and AWS deletes it only once others let go of it: "
+        + ", ".join(f"{part.path} {part.have}" for part in holders),
+        evidence="nothing was begun",
+        hint=f"where nobody needs that: {' && '.join(commands)}; then run this again",
     )
-    if change.allowed:
-        return change
-    blocked = ConsentMissing(
-        f"{address} would be replaced, and what others have put on the old one goes with it: {paths}",
-        hint=f"if that may go: --allow {address}; otherwise put what is there into the configuration",
+
+
+def _ended_unasked(change: Change, paths: str, kept: Iterable[LeftField]) -> ConsentMissing:
+    """Make the refusal of a replacement that ends what others have put on the resource."""
+    hint = f"if that may go: --allow {change.address}"
+    if beside := ", ".join(part.path for part in kept if part.allow_ends):
+        hint += f", which takes off what it leaves else, too: {beside}"
+    if replacing := ", ".join(field.path for field in change.fields if field.impact is Impact.REPLACE):
+        hint += f"; otherwise take back in the files what replaces it: {replacing}"
+    return ConsentMissing(
+        f"{change.address} would be replaced, and what others have put on the old one goes with it: {paths}", hint=hint
     )
-    return replace(change, blocked=blocked)
 
 
 def _with_handover(removal: Change, handed: Collection[str]) -> Change:

@@ -431,11 +431,26 @@ def test_what_hangs_on_the_replaced_and_what_is_waived_goes_where_its_address_is
     assert [part.path for part in change.left] == ["size"], "the new one gets it, too"
     assert change.note.endswith("goes with the old one, and is not made again: tags.more, tags.team, items")
     assert isinstance(change.blocked, ConsentMissing)
-    assert "--allow hung/a" in (change.blocked.hint or "")
+    assert change.blocked.hint == (
+        "if that may go: --allow hung/a, which takes off what it leaves else, too: size; "
+        "otherwise take back in the files what replaces it: zone"
+    )
 
     permitted = replacing(seen(LOADED, failure=failure), allowed=True)
     assert (permitted.blocked, permitted.left) == (None, ())
     assert {field.path for field in permitted.fields} == {"zone", "size", "tags.more", "tags.team", "items"}
+
+
+def test_the_consent_that_a_broken_one_wants_tells_of_no_change_to_take_back() -> None:
+    (change,) = make_plan(
+        stack_of(Stack(), Hung(), SMALL),
+        {},
+        {"hung/a": seen(SMALL.model_copy(update={"items": frozenset({"stranger"})}), failure="broken")},
+        CLAIMANT,
+        KINDS,
+    ).changes
+    assert change.blocked is not None
+    assert change.blocked.hint == "if that may go: --allow hung/a"
 
 
 @pytest.mark.parametrize("allowed", [False, True])
@@ -450,6 +465,16 @@ def test_what_may_hang_on_the_replaced_has_to_be_read(field: str) -> None:
     blocked = replacing(seen(unreadable={field: "thing:List"}), allowed=True).blocked
     assert isinstance(blocked, FieldUnreadable)
     assert "allow thing:List" in (blocked.hint or "")
+
+
+def test_what_aws_refuses_to_tell_for_another_reason_is_no_missing_permission() -> None:
+    sight = seen(unreadable={"items": "thing:List"}, refusals={"items": "refused: InvalidRequest"})
+    blocked = replacing(sight, allowed=True).blocked
+    assert isinstance(blocked, FieldUnreadable)
+    assert (blocked.evidence, blocked.hint) == (
+        "thing:List refused: InvalidRequest",
+        "run the same command again later",
+    )
 
 
 def test_a_plan_says_what_is_to_be_done() -> None:
